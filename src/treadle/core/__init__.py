@@ -1,0 +1,1 @@
+"""Values everything else is made of: keys, metadata, partitions, time, the codec. Pure."""

@@ -1,0 +1,79 @@
+"""How frozen data becomes bytes and comes back: msgpack, tagged unions, tolerant of what it does not know.
+
+msgpack and not JSON because NaN and the infinities survive it. Integers beyond 64 bits travel as an extension type.
+Classes that are no msgspec structs join by `register`: an encoder to plain data and a decoder from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from treadle.core.keys import AssetCheckKey, AssetKey
+
+T = TypeVar("T")
+_BIG_INT = 1
+_encoders: dict[type, Callable[[Any], Any]] = {}
+_decoders: dict[type, Callable[[Any], Any]] = {}
+
+
+def register(cls: type[T], encode: Callable[[T], Any], decode: Callable[[Any], T]) -> None:
+    """Teach the codec `cls`: `encode` gives plain data (dicts, lists, strings, numbers, structs), `decode` reads it."""
+    _encoders[cls] = encode
+    _decoders[cls] = decode
+
+
+def _enc_hook(value: Any) -> Any:
+    for cls in type(value).__mro__:
+        encode = _encoders.get(cls)
+        if encode is not None:
+            return encode(value)
+    raise NotImplementedError(f"cannot encode {type(value).__name__}")
+
+
+def _dec_hook(cls: type, value: Any) -> Any:
+    decode = _decoders.get(cls)
+    if decode is None:
+        raise NotImplementedError(f"cannot decode {cls}")
+    return decode(value)
+
+
+def _ext_hook(code: int, data: memoryview) -> Any:
+    return int(bytes(data)) if code == _BIG_INT else msgspec.msgpack.Ext(code, bytes(data))
+
+
+def _escape_big_ints(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _escape_big_ints(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_escape_big_ints(item) for item in value]
+    if type(value) is int and not -(2**63) <= value < 2**64:
+        return msgspec.msgpack.Ext(_BIG_INT, str(value).encode())
+    return value
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_enc_hook)
+
+
+def encode(value: Any) -> bytes:
+    """`value` as msgpack."""
+    try:
+        return _encoder.encode(value)
+    except OverflowError:  # an integer beyond 64 bits somewhere inside: rare, so found by failing
+        return _encoder.encode(_escape_big_ints(to_builtins(value)))
+
+
+def to_builtins(value: Any) -> Any:
+    """`value` as dicts, lists, strings and numbers."""
+    return msgspec.to_builtins(value, enc_hook=_enc_hook)
+
+
+def decoder(cls: Any) -> msgspec.msgpack.Decoder[Any]:
+    """A decoder for `cls` (a type or a union). Make it once and keep it: building one is the expensive part."""
+    return msgspec.msgpack.Decoder(cls, dec_hook=_dec_hook, ext_hook=_ext_hook)
+
+
+register(AssetKey, lambda key: key.parts, AssetKey)
+register(AssetCheckKey, lambda key: (key.asset_key.parts, key.name), lambda raw: AssetCheckKey(AssetKey(raw[0]), raw[1]))

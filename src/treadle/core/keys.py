@@ -1,0 +1,156 @@
+"""Names of things: asset keys, check keys, and the rules that names follow."""
+
+from __future__ import annotations
+
+import json
+import keyword
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
+
+from treadle.errors import DefinitionError
+
+_NAME = re.compile(r"[A-Za-z0-9_]+\Z")
+_RESERVED = frozenset(
+    {"context", "conf", "config", "meta", "arg_dict", "dict", "input_arg_dict", "output_arg_dict", "int", "str"}
+    | {"float", "bool", "input", "output", "type"}
+)
+
+
+def check_name(name: str, what: str) -> str:
+    """Return `name` if it is made of letters, digits and underscores and is not reserved; raise otherwise."""
+    if not isinstance(name, str) or not _NAME.match(name):
+        raise DefinitionError(
+            f"{name!r} is not a valid name for {what}. Use letters, digits and underscores (A-Z a-z 0-9 _)."
+        )
+    if name in _RESERVED or keyword.iskeyword(name):
+        raise DefinitionError(f"{name!r} is reserved and cannot name {what}. Choose another name.")
+    return name
+
+
+class AssetKey:
+    """The name of an asset: one or more parts, the last being the asset's own name.
+
+    Args:
+        path: the parts, or one string for a key of one part. `AssetKey("a/b")` is one part; use
+            `AssetKey.from_user_string("a/b")` to split at slashes.
+
+    Attributes:
+        parts: the parts, as a tuple of strings.
+
+    Raises:
+        DefinitionError: `path` is empty or has a part that is not a string.
+    """
+
+    __slots__ = ("_hash", "parts")
+    parts: tuple[str, ...]
+
+    def __init__(self, path: str | Sequence[str]) -> None:
+        parts = (path,) if isinstance(path, str) else tuple(path)
+        if not parts or not all(isinstance(part, str) for part in parts):
+            raise DefinitionError(f"An asset key is a string or a non-empty list of strings, not {path!r}.")
+        self.parts = parts
+        self._hash = hash(parts)
+
+    @property
+    def path(self) -> Sequence[str]:
+        """The parts as a list."""
+        return list(self.parts)
+
+    @staticmethod
+    def of(value: CoercibleToAssetKey) -> AssetKey:
+        """The key that `value` (a key, a string that is its only part, or a list of parts) means."""
+        return value if isinstance(value, AssetKey) else AssetKey(value)
+
+    @staticmethod
+    def from_user_string(text: str) -> AssetKey:
+        """The key written as `text`, parts between slashes."""
+        return AssetKey(text.split("/"))
+
+    @staticmethod
+    def from_coercible(value: Any) -> AssetKey:
+        """As `of`, and takes anything that has a single asset key (an asset definition, an asset spec)."""
+        return AssetKey.of(value if isinstance(value, str | AssetKey | list | tuple) else value.key)
+
+    def to_user_string(self) -> str:
+        """The parts joined by slashes. Ambiguous when a part holds a slash; `to_string` is not."""
+        return "/".join(self.parts)
+
+    def to_string(self) -> str:
+        """The parts as a JSON list: the form that is stored."""
+        return json.dumps(self.parts)
+
+    def to_python_identifier(self, suffix: str | None = None) -> str:
+        """The name of the op that makes this asset: the parts joined by two underscores."""
+        name = "__".join(part.replace("-", "_").replace(".", "_") for part in self.parts)
+        return f"{name}__{suffix}" if suffix else name
+
+    def has_prefix(self, prefix: Sequence[str]) -> bool:
+        """Whether the first parts equal `prefix`."""
+        return self.parts[: len(prefix)] == tuple(prefix)
+
+    def with_prefix(self, prefix: str | Sequence[str]) -> AssetKey:
+        """This key with `prefix` in front."""
+        return AssetKey(((prefix,) if isinstance(prefix, str) else tuple(prefix)) + self.parts)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, AssetKey) and self.parts == other.parts)
+
+    def __lt__(self, other: AssetKey) -> bool:
+        return self.parts < other.parts
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        return f"AssetKey({list(self.parts)!r})"
+
+    def __reduce__(self) -> tuple[type[AssetKey], tuple[tuple[str, ...]]]:
+        return (AssetKey, (self.parts,))  # not the cached hash: string hashes differ between processes
+
+
+CoercibleToAssetKey: TypeAlias = "AssetKey | str | Sequence[str]"
+
+
+class AssetCheckKey:
+    """The name of an asset check: the asset it checks, and a name that is unique for that asset."""
+
+    __slots__ = ("_hash", "asset_key", "name")
+    asset_key: AssetKey
+    name: str
+
+    def __init__(self, asset_key: CoercibleToAssetKey, name: str) -> None:
+        self.asset_key = AssetKey.of(asset_key)
+        self.name = name
+        self._hash = hash((self.asset_key, name))
+
+    def to_user_string(self) -> str:
+        """`asset:check`, the asset's parts between slashes."""
+        return f"{self.asset_key.to_user_string()}:{self.name}"
+
+    def to_python_identifier(self) -> str:
+        """The name of the op, or op output, that evaluates this check."""
+        return f"{self.asset_key.to_python_identifier()}_{self.name}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AssetCheckKey) and (self.asset_key, self.name) == (other.asset_key, other.name)
+
+    def __lt__(self, other: AssetCheckKey) -> bool:
+        return (self.asset_key, self.name) < (other.asset_key, other.name)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        return f"AssetCheckKey({self.asset_key!r}, {self.name!r})"
+
+    def __reduce__(self) -> tuple[type[AssetCheckKey], tuple[AssetKey, str]]:
+        return (AssetCheckKey, (self.asset_key, self.name))
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A sentence that proposes the nearest of `known`, or nothing."""
+    import difflib  # only on the way to an error
+
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
