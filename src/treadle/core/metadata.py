@@ -1,0 +1,702 @@
+"""Typed values that say something about an asset, a run's output or a definition.
+
+One class a kind, all frozen, one tagged union on the wire. `normalize` turns what users write into these classes; it
+runs in every step with metadata, so it dispatches on the exact type and falls back to slower questions.
+
+A field that holds any kind is annotated `MetadataValue`. Decoding goes through the codec's hook: a kind that this
+version does not know, or that does not fit, becomes `UnknownMetadataValue`, which writes itself back unchanged.
+"""
+
+# The constructors on MetadataValue and the fields of its kinds share names (`MetadataValue.text("a").text`), because
+# users know both by these names.
+# pyright: reportIncompatibleVariableOverride=false, reportIncompatibleMethodOverride=false, reportAssignmentType=false
+
+from __future__ import annotations
+
+import builtins
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from types import GenericAlias
+from typing import Any, TypeAlias, get_args
+
+import msgspec
+
+from treadle.core import codec
+from treadle.core.keys import AssetKey, CoercibleToAssetKey
+from treadle.core.table import TableColumn, TableColumnLineage, TableRecord, TableSchema
+from treadle.errors import MetadataError
+
+# --- keys with a meaning of their own ------------------------------------------------------------------------------
+
+ROW_COUNT = "dagster/row_count"
+PARTITION_ROW_COUNT = "dagster/partition_row_count"
+COLUMN_SCHEMA = "dagster/column_schema"
+COLUMN_LINEAGE = "dagster/column_lineage"
+TABLE_NAME = "dagster/table_name"
+RELATION_IDENTIFIER = "dagster/relation_identifier"
+"""The old name of `TABLE_NAME`."""
+STORAGE_KIND = "dagster/storage_kind"
+URI = "dagster/uri"
+CODE_REFERENCES = "dagster/code_references"
+IO_MANAGER_KEY = "dagster/io_manager_key"
+
+
+class MetadataValue:
+    """Base of all metadata values, and where their constructors are: `MetadataValue.md("# Title")`.
+
+    Attributes:
+        value: the plain Python value.
+    """
+
+    __slots__ = ()
+    __class_getitem__ = classmethod(GenericAlias)
+
+    @property
+    def value(self) -> Any:
+        raise AttributeError(f"{type(self).__name__} has no value")
+
+    @property
+    def kind(self) -> str:
+        """The name of this kind: `text`, `int`, `table_schema`, …"""
+        return type(self).__struct_config__.tag  # pyright: ignore[reportAttributeAccessIssue]  # all kinds are structs
+
+    @staticmethod
+    def text(text: str) -> TextMetadataValue:
+        """Plain text."""
+        return TextMetadataValue(text)
+
+    @staticmethod
+    def url(url: str) -> UrlMetadataValue:
+        """A link."""
+        return UrlMetadataValue(url)
+
+    @staticmethod
+    def path(path: str | os.PathLike[str]) -> PathMetadataValue:
+        """A path to a file or folder."""
+        return PathMetadataValue(os.fspath(path))
+
+    @staticmethod
+    def notebook(path: str | os.PathLike[str]) -> NotebookMetadataValue:
+        """A path to a notebook file."""
+        return NotebookMetadataValue(os.fspath(path))
+
+    @staticmethod
+    def json(data: Any) -> JsonMetadataValue:
+        """Anything that JSON can say. Tuples become lists and dict keys strings, as in JSON."""
+        return JsonMetadataValue(data)
+
+    @staticmethod
+    def md(data: str) -> MarkdownMetadataValue:
+        """Markdown."""
+        return MarkdownMetadataValue(data)
+
+    @staticmethod
+    def python_artifact(python_artifact: Callable[..., Any]) -> PythonArtifactMetadataValue:
+        """A function or class, remembered by its module and name."""
+        try:
+            return PythonArtifactMetadataValue(python_artifact.__module__, python_artifact.__name__)
+        except AttributeError:
+            raise _wrong("python_artifact", "a function or a class", python_artifact) from None
+
+    @staticmethod
+    def float(value: builtins.float) -> FloatMetadataValue:
+        """A number. NaN and the infinities are kept."""
+        return FloatMetadataValue(value)
+
+    @staticmethod
+    def int(value: builtins.int) -> IntMetadataValue:
+        """A whole number of any size."""
+        return IntMetadataValue(value)
+
+    @staticmethod
+    def bool(value: builtins.bool) -> BoolMetadataValue:
+        """True or False."""
+        return BoolMetadataValue(value)
+
+    @staticmethod
+    def timestamp(value: builtins.float | datetime) -> TimestampMetadataValue:
+        """A moment: seconds since 1970-01-01 UTC, or a datetime with a timezone.
+
+        Raises:
+            MetadataError: a datetime without timezone.
+        """
+        if isinstance(value, datetime):
+            if value.tzinfo is None:
+                raise MetadataError(
+                    f"The datetime {value.isoformat()} has no timezone, so it is not one moment. "
+                    "Give it one: value.replace(tzinfo=timezone.utc)."
+                )
+            value = value.timestamp()
+        return TimestampMetadataValue(value)
+
+    @staticmethod
+    def run(run_id: str) -> RunMetadataValue:
+        """A run, by id."""
+        return RunMetadataValue(run_id)
+
+    dagster_run = run
+
+    @staticmethod
+    def asset(asset_key: CoercibleToAssetKey) -> AssetMetadataValue:
+        """An asset, by key."""
+        return AssetMetadataValue(AssetKey.of(asset_key))
+
+    @staticmethod
+    def job(job_name: str, location_name: str, *, repository_name: str | None = None) -> JobMetadataValue:
+        """A job, by name and code location."""
+        return JobMetadataValue(job_name, location_name, repository_name)
+
+    @staticmethod
+    def table(records: Sequence[TableRecord], schema: TableSchema | None = None) -> TableMetadataValue:
+        """Rows of a table. Without a schema, columns and types are taken from the first record."""
+        return TableMetadataValue(records, schema)
+
+    @staticmethod
+    def table_schema(schema: TableSchema) -> TableSchemaMetadataValue:
+        """The columns of a table."""
+        return TableSchemaMetadataValue(schema)
+
+    @staticmethod
+    def column_lineage(lineage: TableColumnLineage) -> TableColumnLineageMetadataValue:
+        """Which upstream columns each column was made from."""
+        return TableColumnLineageMetadataValue(lineage)
+
+    @staticmethod
+    def null() -> NullMetadataValue:
+        """Nothing, said explicitly."""
+        return NullMetadataValue()
+
+    @staticmethod
+    def pool(pool: str) -> PoolMetadataValue:
+        """A concurrency pool, by name."""
+        return PoolMetadataValue(pool)
+
+    @staticmethod
+    def code_references(
+        code_references: Sequence[LocalFileCodeReference | UrlCodeReference],
+    ) -> CodeReferencesMetadataValue:
+        """Where the code of something is."""
+        return CodeReferencesMetadataValue(list(code_references))
+
+
+def _wrong(kind: str, expected: str, value: object) -> MetadataError:
+    return MetadataError(f"Metadata of kind {kind!r} holds {expected}, not {type(value).__name__}: {value!r:.80}.")
+
+
+def _string(self: Any, field: str) -> None:
+    value = getattr(self, field)
+    if type(value) is not str and value is not None:
+        if not isinstance(value, str):
+            raise _wrong(self.kind, "a string", value)
+        msgspec.structs.force_setattr(self, field, str.__str__(value))  # an enum or subclass: keep the text alone
+
+
+class _Kind(MetadataValue, msgspec.Struct, frozen=True, gc=False):
+    """What the kinds share: frozen, equal by value, told apart on the wire by their tag."""
+
+
+class TextMetadataValue(_Kind, frozen=True, gc=False, tag="text"):
+    """Plain text."""
+
+    text: str | None = ""
+
+    def __post_init__(self) -> None:
+        if type(self.text) is not str:
+            _string(self, "text")
+
+    @property
+    def value(self) -> str:
+        return self.text or ""
+
+
+class UrlMetadataValue(_Kind, frozen=True, gc=False, tag="url"):
+    """A link."""
+
+    url: str | None = ""
+
+    def __post_init__(self) -> None:
+        _string(self, "url")
+
+    @property
+    def value(self) -> str:
+        return self.url or ""
+
+
+class _PathKind(_Kind, frozen=True, gc=False):
+    path: str | None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.path, os.PathLike):
+            msgspec.structs.force_setattr(self, "path", os.fspath(self.path))
+        _string(self, "path")
+
+    @property
+    def fspath(self) -> str:
+        """The path; empty if there is none."""
+        return self.path or ""
+
+    value = fspath
+
+
+class PathMetadataValue(_PathKind, frozen=True, gc=False, tag="path"):
+    """A path to a file or folder."""
+
+
+class NotebookMetadataValue(_PathKind, frozen=True, gc=False, tag="notebook"):
+    """A path to a notebook file."""
+
+
+class JsonMetadataValue(_Kind, frozen=True, tag="json"):
+    """Anything that JSON can say, as lists, dicts with string keys, strings, numbers, booleans and None."""
+
+    data: Any
+
+    def __post_init__(self) -> None:
+        try:
+            plain = _as_json(self.data)
+        except (TypeError, RecursionError) as error:
+            raise MetadataError(f"The value cannot be written as JSON: {error}.") from None
+        msgspec.structs.force_setattr(self, "data", plain)
+
+    @property
+    def value(self) -> Any:
+        return self.data
+
+
+class MarkdownMetadataValue(_Kind, frozen=True, gc=False, tag="md"):
+    """Markdown."""
+
+    md_str: str | None = ""
+
+    def __post_init__(self) -> None:
+        _string(self, "md_str")
+
+    @property
+    def value(self) -> str:
+        return self.md_str or ""
+
+
+class PythonArtifactMetadataValue(_Kind, frozen=True, gc=False, tag="python_artifact"):
+    """A function or class, by module and name."""
+
+    module: str
+    name: str
+
+    @property
+    def value(self) -> PythonArtifactMetadataValue:
+        return self
+
+
+class FloatMetadataValue(_Kind, frozen=True, gc=False, tag="float"):
+    """A number, or None if it is not known."""
+
+    value: float | None
+
+    def __post_init__(self) -> None:
+        if type(self.value) is not float and self.value is not None:
+            msgspec.structs.force_setattr(self, "value", _as_float(self.kind, self.value))
+
+
+class IntMetadataValue(_Kind, frozen=True, gc=False, tag="int"):
+    """A whole number of any size, or None if it is not known."""
+
+    value: int | None
+
+    def __post_init__(self) -> None:
+        if type(self.value) is not int and self.value is not None:
+            if not isinstance(self.value, int):
+                raise _wrong(self.kind, "a whole number", self.value)
+            msgspec.structs.force_setattr(self, "value", int(self.value))
+
+
+class BoolMetadataValue(_Kind, frozen=True, gc=False, tag="bool"):
+    """True or False, or None if it is not known."""
+
+    value: bool | None
+
+    def __post_init__(self) -> None:
+        if self.value is not None and type(self.value) is not bool:
+            raise _wrong(self.kind, "True or False", self.value)
+
+
+class TimestampMetadataValue(_Kind, frozen=True, gc=False, tag="timestamp"):
+    """A moment, in seconds since 1970-01-01 UTC."""
+
+    value: float
+
+    def __post_init__(self) -> None:
+        if type(self.value) is not float:
+            msgspec.structs.force_setattr(self, "value", _as_float(self.kind, self.value))
+
+
+class RunMetadataValue(_Kind, frozen=True, gc=False, tag="run"):
+    """A run, by id."""
+
+    run_id: str
+
+    def __post_init__(self) -> None:
+        _string(self, "run_id")
+
+    @property
+    def value(self) -> str:
+        return self.run_id
+
+
+class AssetMetadataValue(_Kind, frozen=True, tag="asset"):
+    """An asset, by key."""
+
+    asset_key: AssetKey
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.asset_key, AssetKey):
+            raise _wrong(self.kind, "an AssetKey", self.asset_key)
+
+    @property
+    def value(self) -> AssetKey:
+        return self.asset_key
+
+
+class JobMetadataValue(_Kind, frozen=True, gc=False, tag="job"):
+    """A job, by name and code location."""
+
+    job_name: str
+    location_name: str
+    repository_name: str | None = None
+
+    @property
+    def value(self) -> JobMetadataValue:
+        return self
+
+
+class TableMetadataValue(_Kind, frozen=True, tag="table"):
+    """Rows of a table and their schema. A missing schema is inferred from the first record.
+
+    Raises:
+        MetadataError: no schema and no record to infer it from, or records with different columns.
+    """
+
+    records: Sequence[TableRecord]
+    schema: TableSchema | None = None
+
+    def __post_init__(self) -> None:
+        for record in self.records:
+            if not isinstance(record, TableRecord):
+                raise _wrong(self.kind, "TableRecord objects", record)
+        if self.schema is not None:
+            return
+        if not self.records:
+            raise MetadataError("A table without records needs a schema. Pass schema=TableSchema(columns=[...]).")
+        first = self.records[0].data
+        for record in self.records:
+            if record.data.keys() != first.keys():
+                raise MetadataError(
+                    f"Records of a table have different columns: {sorted(first)} and {sorted(record.data)}. "
+                    "Give all records the same columns, or pass a schema."
+                )
+        columns = [TableColumn(name, self.infer_column_type(value)) for name, value in first.items()]
+        msgspec.structs.force_setattr(self, "schema", TableSchema(columns))
+
+    @staticmethod
+    def infer_column_type(value: object) -> str:
+        """The name of the column type that fits `value`: bool, int, float or string."""
+        return {bool: "bool", int: "int", float: "float"}.get(type(value), "string")
+
+    @property
+    def value(self) -> TableMetadataValue:
+        return self
+
+
+class TableSchemaMetadataValue(_Kind, frozen=True, tag="table_schema"):
+    """The columns of a table."""
+
+    schema: TableSchema
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.schema, TableSchema):
+            raise _wrong(self.kind, "a TableSchema", self.schema)
+
+    @property
+    def value(self) -> TableSchema:
+        return self.schema
+
+
+class TableColumnLineageMetadataValue(_Kind, frozen=True, tag="column_lineage"):
+    """Which upstream columns each column was made from."""
+
+    column_lineage: TableColumnLineage
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.column_lineage, TableColumnLineage):
+            raise _wrong(self.kind, "a TableColumnLineage", self.column_lineage)
+
+    @property
+    def lineage(self) -> TableColumnLineage:
+        """The lineage."""
+        return self.column_lineage
+
+    value = lineage
+
+
+class NullMetadataValue(_Kind, frozen=True, gc=False, tag="null"):
+    """Nothing, said explicitly."""
+
+    @property
+    def value(self) -> None:
+        return None
+
+
+class PoolMetadataValue(_Kind, frozen=True, gc=False, tag="pool"):
+    """A concurrency pool, by name."""
+
+    pool: str
+
+    def __post_init__(self) -> None:
+        _string(self, "pool")
+
+    @property
+    def name(self) -> str:
+        """The pool's name."""
+        return self.pool
+
+    value = name
+
+
+class LocalFileCodeReference(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
+    """A place in a local file. `line_number` counts from 1."""
+
+    file_path: str
+    line_number: int | None = None
+    label: str | None = None
+
+    @property
+    def source(self) -> str:
+        """The place as text: `file:line`."""
+        return self.file_path if self.line_number is None else f"{self.file_path}:{self.line_number}"
+
+
+class UrlCodeReference(msgspec.Struct, frozen=True, kw_only=True, tag="url"):
+    """A place in a repository on the web."""
+
+    url: str
+    label: str | None = None
+
+    @property
+    def source(self) -> str:
+        """The place as text: the URL."""
+        return self.url
+
+
+class CodeReferencesMetadataValue(_Kind, frozen=True, tag="code_references"):
+    """Where the code of something is."""
+
+    code_references: list[LocalFileCodeReference | UrlCodeReference]
+
+    def __post_init__(self) -> None:
+        for reference in self.code_references:
+            if not isinstance(reference, LocalFileCodeReference | UrlCodeReference):
+                raise _wrong(self.kind, "LocalFileCodeReference and UrlCodeReference objects", reference)
+
+    @property
+    def value(self) -> CodeReferencesMetadataValue:
+        return self
+
+
+class UnknownMetadataValue(MetadataValue):
+    """A value that another version of Treadle wrote and this one cannot read. It is written back as it was.
+
+    Attributes:
+        raw: the stored data.
+    """
+
+    __slots__ = ("raw",)
+    raw: Any
+
+    def __init__(self, raw: Any) -> None:
+        self.raw = raw
+
+    @property
+    def kind(self) -> str:
+        """The name that the other version gave to this kind."""
+        return str(self.raw.get("type", "unknown")) if isinstance(self.raw, dict) else "unknown"
+
+    @property
+    def value(self) -> Any:
+        return self.raw
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, UnknownMetadataValue) and self.raw == other.raw
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]  # raw is a dict
+
+    def __repr__(self) -> str:
+        return f"UnknownMetadataValue({self.raw!r})"
+
+
+AnyKind: TypeAlias = (
+    TextMetadataValue
+    | UrlMetadataValue
+    | PathMetadataValue
+    | NotebookMetadataValue
+    | JsonMetadataValue
+    | MarkdownMetadataValue
+    | PythonArtifactMetadataValue
+    | FloatMetadataValue
+    | IntMetadataValue
+    | BoolMetadataValue
+    | TimestampMetadataValue
+    | RunMetadataValue
+    | AssetMetadataValue
+    | JobMetadataValue
+    | TableMetadataValue
+    | TableSchemaMetadataValue
+    | TableColumnLineageMetadataValue
+    | NullMetadataValue
+    | PoolMetadataValue
+    | CodeReferencesMetadataValue
+)
+"""The union of all kinds that this version knows. Fields that are stored use `MetadataValue`, which tolerates more."""
+
+
+# --- the wire ------------------------------------------------------------------------------------------------------
+
+
+def _revive(cls: type, raw: Any) -> Any:
+    if cls is AssetKey:
+        return AssetKey(raw)
+    raise NotImplementedError(cls)  # msgspec's protocol for types that no kind contains
+
+
+_KINDS: dict[str, type[MetadataValue]] = {cls.__struct_config__.tag: cls for cls in get_args(AnyKind)}
+
+
+def _decode(raw: Any) -> MetadataValue:
+    # One class at a time and not the union: msgspec remembers how to convert a class, but builds a union anew each time.
+    try:
+        return msgspec.convert(raw, _KINDS[raw["type"]], dec_hook=_revive)
+    except (msgspec.ValidationError, MetadataError, LookupError, TypeError):
+        return UnknownMetadataValue(raw)
+
+
+codec.register(MetadataValue, lambda value: value, _decode)  # the kinds are structs: only decoding asks
+codec.register(UnknownMetadataValue, lambda value: value.raw, UnknownMetadataValue)
+
+
+# --- from what users write -----------------------------------------------------------------------------------------
+
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
+def _as_json(value: Any) -> Any:
+    """A copy of `value` as JSON reads it back. Raises `TypeError` for what JSON cannot say."""
+    cls = type(value)
+    if cls in _PLAIN:
+        return value
+    if isinstance(value, dict):
+        return {key if type(key) is str else _as_json_key(key): _as_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_json(item) for item in value]
+    if isinstance(value, str):  # enums and other subclasses keep their plain value
+        return str.__str__(value)
+    if isinstance(value, int | float):
+        return int(value) if isinstance(value, int) else float(value)
+    raise TypeError(f"it holds {cls.__name__} ({value!r:.60})")
+
+
+def _as_json_key(key: Any) -> str:
+    if isinstance(key, str):
+        return str.__str__(key)
+    if key is None or isinstance(key, bool):
+        return {None: "null", True: "true", False: "false"}[key]
+    if isinstance(key, int | float):
+        return repr(int(key) if isinstance(key, int) else float(key))
+    raise TypeError(f"it has a key of type {type(key).__name__} ({key!r:.60})")
+
+
+def _as_float(kind: str, value: Any) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise _wrong(kind, "a number", value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise _wrong(kind, "a number that fits a float", value) from None
+
+
+RawMetadataValue: TypeAlias = (
+    MetadataValue
+    | TableSchema
+    | TableColumnLineage
+    | AssetKey
+    | os.PathLike[str]
+    | dict[Any, Any]
+    | list[Any]
+    | float
+    | int
+    | str
+    | None
+)
+"""What users may write as a value; `normalize` says what becomes of it."""
+
+_NULL = NullMetadataValue()
+_TRUE, _FALSE = BoolMetadataValue(True), BoolMetadataValue(False)
+
+_BY_TYPE: dict[type, Callable[[Any], MetadataValue]] = {
+    str: TextMetadataValue,
+    int: IntMetadataValue,
+    float: FloatMetadataValue,
+    bool: lambda value: _TRUE if value else _FALSE,
+    type(None): lambda _: _NULL,
+    dict: JsonMetadataValue,
+    list: JsonMetadataValue,
+    AssetKey: AssetMetadataValue,
+    TableSchema: TableSchemaMetadataValue,
+    TableColumnLineage: TableColumnLineageMetadataValue,
+}
+_BY_BASE: tuple[tuple[type, Callable[[Any], MetadataValue]], ...] = (
+    (MetadataValue, lambda value: value),
+    (os.PathLike, PathMetadataValue),
+    *_BY_TYPE.items(),
+)
+
+
+def _slow(value: Any) -> Callable[[Any], MetadataValue] | None:
+    for base, make in _BY_BASE:
+        if isinstance(value, base):
+            return make
+    return None
+
+
+def normalize(metadata: Mapping[str, Any] | None, where: str, *, lenient: bool = False) -> dict[str, MetadataValue]:
+    """Each value of `metadata` as a `MetadataValue`.
+
+    Strings become text; ints, floats, bools and None their own kinds; dicts and lists JSON; asset keys, table schemas,
+    column lineages and paths their kinds. Other types are errors.
+
+    Args:
+        metadata: what the user wrote; None is an empty mapping.
+        where: what the metadata belongs to, for error messages: `"asset 'a'"`.
+        lenient: put a text that names the type in the place of a value that has no kind, instead of raising. For
+            metadata of definitions, where users keep objects of their own.
+
+    Raises:
+        MetadataError: a key is not a string, or a value has no kind.
+    """
+    result: dict[str, MetadataValue] = {}
+    if not metadata:
+        return result
+    for key, value in metadata.items():
+        if type(key) is not str and not isinstance(key, str):
+            raise MetadataError(f"Metadata of {where} has the key {key!r}: keys are strings. Write {str(key)!r}.")
+        make = _BY_TYPE.get(type(value)) or _slow(value)
+        try:
+            if make is None:
+                raise MetadataError(
+                    f"{type(value).__name__} has no metadata kind. Convert it, or wrap it: "
+                    "MetadataValue.text(str(...)), MetadataValue.json([...]), MetadataValue.timestamp(...)."
+                )
+            result[key] = make(value)
+        except MetadataError as error:
+            if not lenient:
+                raise MetadataError(f"Metadata {key!r} of {where}: {error}") from None
+            result[key] = TextMetadataValue(f"[{type(value).__name__}] (not a metadata value)")
+    return result
