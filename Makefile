@@ -77,7 +77,8 @@ $(UV_STAMP):
 	fi; \
 	rm -rf .tools; \
 	echo "Fetching uv $(UV_VERSION) into .tools"; \
-	"$$python" -m pip install --quiet --disable-pip-version-check --target .tools "uv==$(UV_VERSION)"
+	"$$python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+		--target .tools "uv==$(UV_VERSION)"
 	@touch $@
 
 $(VENV_STAMP): $(UV_STAMP) uv.lock pyproject.toml compat/pyproject.toml examples/flights/pyproject.toml
