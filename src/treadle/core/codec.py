@@ -14,6 +14,7 @@ import msgspec
 from treadle.core.keys import AssetCheckKey, AssetKey
 
 T = TypeVar("T")
+DecodeError = msgspec.ValidationError
 _BIG_INT = 1
 _encoders: dict[type, Callable[[Any], Any]] = {}
 _decoders: dict[type, Callable[[Any], Any]] = {}
@@ -76,4 +77,6 @@ def decoder(cls: Any) -> msgspec.msgpack.Decoder[Any]:
 
 
 register(AssetKey, lambda key: key.parts, AssetKey)
-register(AssetCheckKey, lambda key: (key.asset_key.parts, key.name), lambda raw: AssetCheckKey(AssetKey(raw[0]), raw[1]))
+register(
+    AssetCheckKey, lambda key: (key.asset_key.parts, key.name), lambda raw: AssetCheckKey(AssetKey(raw[0]), raw[1])
+)

@@ -1,0 +1,197 @@
+"""What user functions return, yield or raise to say how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, TypeVar, cast
+
+import msgspec
+
+from treadle.core.keys import AssetKey, CoercibleToAssetKey
+from treadle.core.metadata import MetadataValue, normalize
+from treadle.errors import DefinitionError
+from treadle.state.facts import AssetCheckSeverity
+
+T = TypeVar("T")
+
+
+class NoValue:
+    """Stands for a value that was not given, where None would be one."""
+
+    def __repr__(self) -> str:
+        return "<no value>"
+
+
+NO_VALUE: Any = NoValue()
+
+
+class DataVersion(msgspec.Struct, frozen=True):
+    """A version of an asset's data: equal texts mean equal data."""
+
+    value: str
+
+
+class Output(Generic[T]):
+    """A value that an op or asset produces, with facts about it.
+
+    Args:
+        value: the value.
+        output_name: the output it is for.
+        metadata: facts about the value.
+        data_version: the version of the data, if the function knows better than the default.
+        tags: tags for the materialization.
+    """
+
+    __slots__ = ("data_version", "metadata", "output_name", "tags", "value")
+
+    def __init__(
+        self,
+        value: T,
+        output_name: str = "result",
+        metadata: Mapping[str, Any] | None = None,
+        data_version: DataVersion | None = None,
+        *,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        self.value = value
+        self.output_name = output_name
+        self.metadata: dict[str, MetadataValue] = normalize(metadata, f"output {output_name!r}") if metadata else {}
+        self.data_version = data_version
+        self.tags = dict(tags) if tags else {}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Output) and all(
+            getattr(self, name) == getattr(other, name) for name in Output.__slots__
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Output({self.value!r}, output_name={self.output_name!r})"
+
+
+class AssetCheckResult:
+    """How the evaluation of an asset check came out.
+
+    Args:
+        passed: whether the check passed.
+        asset_key: the asset; may be left out where the function has one asset only.
+        check_name: the check; may be left out where the function has one check only.
+        metadata: facts about the outcome.
+        severity: how bad it is if it did not pass; only ERROR blocks.
+        description: a sentence for people.
+    """
+
+    __slots__ = ("asset_key", "check_name", "description", "metadata", "passed", "severity")
+
+    def __init__(
+        self,
+        *,
+        passed: bool,
+        asset_key: CoercibleToAssetKey | None = None,
+        check_name: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        severity: AssetCheckSeverity = AssetCheckSeverity.ERROR,
+        description: str | None = None,
+    ) -> None:
+        if type(passed) is not bool:
+            kind = f"{type(passed).__module__}.{type(passed).__name__}"
+            if "bool" not in type(passed).__name__:  # numpy's booleans are what a check often has in hand
+                raise DefinitionError(f"AssetCheckResult: `passed` must be a bool, not {kind}. Wrap it: bool(...).")
+        self.passed = bool(passed)
+        self.asset_key = AssetKey.of(asset_key) if asset_key is not None else None
+        self.check_name = check_name
+        self.metadata: dict[str, MetadataValue] = normalize(metadata, "an AssetCheckResult") if metadata else {}
+        self.severity = severity
+        self.description = description
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AssetCheckResult) and all(
+            getattr(self, name) == getattr(other, name) for name in AssetCheckResult.__slots__
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"AssetCheckResult(passed={self.passed}, asset_key={self.asset_key!r}, check_name={self.check_name!r})"
+
+
+class MaterializeResult(Generic[T]):
+    """What a function that materializes an asset reports about it.
+
+    Args:
+        asset_key: the asset; may be left out where the function makes one asset only.
+        metadata: facts about what was made.
+        check_results: outcomes of the checks that the asset declares in `check_specs`.
+        data_version: the version of the data, if the function knows better than the default.
+        tags: tags for the materialization.
+        value: the value for the IO manager to store. Without it no IO manager is called.
+    """
+
+    __slots__ = ("asset_key", "check_results", "data_version", "metadata", "tags", "value")
+
+    def __init__(
+        self,
+        asset_key: CoercibleToAssetKey | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        check_results: Sequence[AssetCheckResult] | None = None,
+        data_version: DataVersion | None = None,
+        tags: Mapping[str, str] | None = None,
+        value: T = NO_VALUE,
+    ) -> None:
+        self.asset_key = AssetKey.of(asset_key) if asset_key is not None else None
+        self.metadata: Mapping[str, Any] | None = metadata
+        self.check_results: Sequence[AssetCheckResult] = tuple(check_results or ())
+        self.data_version = data_version
+        self.tags: Mapping[str, str] | None = tags
+        self.value = value
+
+    @property
+    def has_value(self) -> bool:
+        """Whether there is a value for the IO manager."""
+        return cast(Any, self.value) is not NO_VALUE
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, MaterializeResult) and all(
+            getattr(self, name) == getattr(other, name) for name in MaterializeResult.__slots__
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"MaterializeResult(asset_key={self.asset_key!r}, metadata={self.metadata!r})"
+
+
+class Failure(Exception):
+    """Raise it to fail a step with a sentence and facts for people.
+
+    Args:
+        description: why it failed.
+        metadata: facts about the failure.
+        allow_retries: False fails at once, whatever the retry policy says.
+    """
+
+    def __init__(
+        self,
+        description: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        allow_retries: bool | None = None,
+    ) -> None:
+        super().__init__(description)
+        self.description = description
+        self.metadata: dict[str, MetadataValue] = normalize(metadata, "a Failure") if metadata else {}
+        self.allow_retries = True if allow_retries is None else allow_retries
+
+
+class RetryRequested(Exception):
+    """Raise it to ask for another attempt of the step.
+
+    Args:
+        max_retries: how many retries there may be in all, counted together with those of the retry policy.
+        seconds_to_wait: the wait before the next attempt.
+    """
+
+    def __init__(self, max_retries: int | None = 1, seconds_to_wait: float | None = None) -> None:
+        super().__init__()
+        self.max_retries = 1 if max_retries is None else max_retries
+        self.seconds_to_wait = seconds_to_wait

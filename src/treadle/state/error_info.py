@@ -1,0 +1,56 @@
+"""An exception as data: what is stored of it, without the frames of this package above or below the user's own."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+import msgspec
+
+_OWN_FOLDER = str(Path(__file__).resolve().parent.parent)
+
+
+class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An exception as data.
+
+    Attributes:
+        message: what it said, with its class in front, as the last line of a traceback has it.
+        stack: the frames of user code, outermost first, one text each, with their source line.
+        cls_name: the name of its class.
+        cause: the exception it was raised from, if any.
+        context: the exception that was being handled when it was raised, if any and if not suppressed.
+    """
+
+    message: str
+    stack: tuple[str, ...] = ()
+    cls_name: str | None = None
+    cause: ErrorInfo | None = None
+    context: ErrorInfo | None = None
+
+    def to_string(self) -> str:
+        """The whole as a person expects a traceback: the message, its frames, then its causes."""
+        text = f"{self.message.rstrip()}\n"
+        if self.stack:
+            text += "\nStack trace:\n" + "".join(self.stack)
+        for title, other in (
+            ("The above exception was caused by the following exception", self.cause),
+            ("The above exception occurred during handling of the following exception", self.context),
+        ):
+            if other is not None:
+                text += f"\n{title}:\n{other.to_string()}"
+        return text
+
+
+def error_info(error: BaseException, *, _depth: int = 0) -> ErrorInfo:
+    """`error` as data. Frames inside this package are left out: a user's traceback is theirs."""
+    cause = error.__cause__
+    context = error.__context__ if cause is None and not error.__suppress_context__ else None
+    summary = traceback.TracebackException(type(error), error, error.__traceback__, compact=True)
+    own = tuple(frame for frame in summary.stack if not frame.filename.startswith(_OWN_FOLDER))
+    return ErrorInfo(
+        message="".join(summary.format_exception_only()),
+        stack=tuple(traceback.StackSummary.from_list(list(own)).format()),
+        cls_name=type(error).__name__,
+        cause=error_info(cause, _depth=_depth + 1) if cause is not None and _depth < 10 else None,
+        context=error_info(context, _depth=_depth + 1) if context is not None and _depth < 10 else None,
+    )

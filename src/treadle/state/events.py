@@ -1,0 +1,813 @@
+"""The event log's vocabulary: one frozen struct per kind of event, all in one tagged union.
+
+An event carries only what is particular to it. When and in which run it happened is in its `EventLogEntry`; the sentence for
+people is derived from its data (`message`), never stored.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, ClassVar, TypeAlias
+
+import msgspec
+
+from treadle.core import codec
+from treadle.core.keys import AssetCheckKey, AssetKey
+from treadle.core.metadata import MetadataValue
+from treadle.state.error_info import ErrorInfo
+from treadle.state.facts import AssetCheckEvaluation, AssetMaterialization, AssetObservation
+
+Metadata: TypeAlias = dict[str, MetadataValue]
+
+
+class EventType(enum.Enum):
+    """The kinds of events. The value is what is stored; run events keep the older word there."""
+
+    RUN_ENQUEUED = "PIPELINE_ENQUEUED"
+    RUN_DEQUEUED = "PIPELINE_DEQUEUED"
+    RUN_STARTING = "PIPELINE_STARTING"
+    RUN_START = "PIPELINE_START"
+    RUN_SUCCESS = "PIPELINE_SUCCESS"
+    RUN_FAILURE = "PIPELINE_FAILURE"
+    RUN_CANCELING = "PIPELINE_CANCELING"
+    RUN_CANCELED = "PIPELINE_CANCELED"
+    RUN_SUSPENDED = "RUN_SUSPENDED"
+    RUN_RESUMED = "RUN_RESUMED"
+    ENGINE_EVENT = "ENGINE_EVENT"
+    RESOURCE_INIT_STARTED = "RESOURCE_INIT_STARTED"
+    RESOURCE_INIT_SUCCESS = "RESOURCE_INIT_SUCCESS"
+    RESOURCE_INIT_FAILURE = "RESOURCE_INIT_FAILURE"
+    LOGS_CAPTURED = "LOGS_CAPTURED"
+    STEP_WORKER_STARTING = "STEP_WORKER_STARTING"
+    STEP_WORKER_STARTED = "STEP_WORKER_STARTED"
+    STEP_START = "STEP_START"
+    STEP_RESTARTED = "STEP_RESTARTED"
+    STEP_UP_FOR_RETRY = "STEP_UP_FOR_RETRY"
+    STEP_SUCCESS = "STEP_SUCCESS"
+    STEP_FAILURE = "STEP_FAILURE"
+    STEP_SKIPPED = "STEP_SKIPPED"
+    STEP_INPUT = "STEP_INPUT"
+    STEP_OUTPUT = "STEP_OUTPUT"
+    LOADED_INPUT = "LOADED_INPUT"
+    HANDLED_OUTPUT = "HANDLED_OUTPUT"
+    ASSET_MATERIALIZATION_PLANNED = "ASSET_MATERIALIZATION_PLANNED"
+    ASSET_MATERIALIZATION = "ASSET_MATERIALIZATION"
+    ASSET_OBSERVATION = "ASSET_OBSERVATION"
+    ASSET_FAILED_TO_MATERIALIZE = "ASSET_FAILED_TO_MATERIALIZE"
+    ASSET_CHECK_EVALUATION_PLANNED = "ASSET_CHECK_EVALUATION_PLANNED"
+    ASSET_CHECK_EVALUATION = "ASSET_CHECK_EVALUATION"
+    ASSET_WIPED = "ASSET_WIPED"
+    STEP_EXPECTATION_RESULT = "STEP_EXPECTATION_RESULT"
+    HOOK_COMPLETED = "HOOK_COMPLETED"
+    HOOK_ERRORED = "HOOK_ERRORED"
+    HOOK_SKIPPED = "HOOK_SKIPPED"
+    LOG_MESSAGE = "LOG_MESSAGE"
+
+
+class ErrorSource(enum.Enum):
+    """Whose fault a step failure is."""
+
+    USER_CODE_ERROR = "USER_CODE_ERROR"
+    FRAMEWORK_ERROR = "FRAMEWORK_ERROR"
+    UNEXPECTED_ERROR = "UNEXPECTED_ERROR"
+    INTERRUPT = "INTERRUPT"
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type"):
+    """Base of all events."""
+
+    event_type: ClassVar[EventType]
+    level: ClassVar[int] = 10
+    step_key: ClassVar[str | None] = None  # step events shadow it with a field
+
+    @property
+    def event_type_value(self) -> str:
+        """The stored word for the kind of this event."""
+        return self.event_type.value
+
+    @property
+    def message(self) -> str:
+        """What happened, as a sentence."""
+        return self.event_type.name
+
+    @property
+    def asset_key(self) -> AssetKey | None:
+        """The asset this event is about, if any."""
+        return None
+
+    @property
+    def partition(self) -> str | None:
+        """The partition this event is about, if any."""
+        return None
+
+    @property
+    def is_step_event(self) -> bool:
+        """Whether this event belongs to a step."""
+        return self.step_key is not None
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether this event reports that a step or the run failed."""
+        return self.event_type in (EventType.STEP_FAILURE, EventType.RUN_FAILURE)
+
+    @property
+    def is_step_success(self) -> bool:
+        """Whether a step ended well."""
+        return self.event_type is EventType.STEP_SUCCESS
+
+    @property
+    def is_step_failure(self) -> bool:
+        """Whether a step failed for good."""
+        return self.event_type is EventType.STEP_FAILURE
+
+    @property
+    def is_step_skipped(self) -> bool:
+        """Whether a step was skipped."""
+        return self.event_type is EventType.STEP_SKIPPED
+
+    @property
+    def is_step_start(self) -> bool:
+        """Whether a step began."""
+        return self.event_type is EventType.STEP_START
+
+    @property
+    def is_step_up_for_retry(self) -> bool:
+        """Whether an attempt failed and another will follow."""
+        return self.event_type is EventType.STEP_UP_FOR_RETRY
+
+    @property
+    def is_step_restarted(self) -> bool:
+        """Whether another attempt began."""
+        return self.event_type is EventType.STEP_RESTARTED
+
+    @property
+    def is_successful_output(self) -> bool:
+        """Whether a step produced an output."""
+        return self.event_type is EventType.STEP_OUTPUT
+
+    @property
+    def is_handled_output(self) -> bool:
+        """Whether an IO manager stored an output."""
+        return self.event_type is EventType.HANDLED_OUTPUT
+
+    @property
+    def is_loaded_input(self) -> bool:
+        """Whether an IO manager loaded an input."""
+        return self.event_type is EventType.LOADED_INPUT
+
+    @property
+    def is_step_materialization(self) -> bool:
+        """Whether an asset was materialized."""
+        return self.event_type is EventType.ASSET_MATERIALIZATION
+
+    @property
+    def is_asset_observation(self) -> bool:
+        """Whether an asset was observed."""
+        return self.event_type is EventType.ASSET_OBSERVATION
+
+    @property
+    def is_asset_materialization_planned(self) -> bool:
+        """Whether an asset is planned to be materialized by the run."""
+        return self.event_type is EventType.ASSET_MATERIALIZATION_PLANNED
+
+    @property
+    def is_engine_event(self) -> bool:
+        """Whether the framework speaks about itself."""
+        return self.event_type is EventType.ENGINE_EVENT
+
+    @property
+    def is_hook_event(self) -> bool:
+        """Whether a hook ran, failed or was skipped."""
+        return self.event_type in (EventType.HOOK_COMPLETED, EventType.HOOK_ERRORED, EventType.HOOK_SKIPPED)
+
+    @property
+    def is_resource_init_failure(self) -> bool:
+        """Whether a resource could not be set up."""
+        return self.event_type is EventType.RESOURCE_INIT_FAILURE
+
+
+# --- the run ---------------------------------------------------------------------------------------------------------
+
+
+class RunEnqueued(Event, tag="PIPELINE_ENQUEUED"):
+    """The run waits in the queue."""
+
+    event_type = EventType.RUN_ENQUEUED
+
+
+class RunDequeued(Event, tag="PIPELINE_DEQUEUED"):
+    """The run left the queue."""
+
+    event_type = EventType.RUN_DEQUEUED
+
+
+class RunStarting(Event, tag="PIPELINE_STARTING"):
+    """A process for the run is being made."""
+
+    event_type = EventType.RUN_STARTING
+
+
+class RunStarted(Event, tag="PIPELINE_START"):
+    """The run began."""
+
+    job_name: str = ""
+    event_type = EventType.RUN_START
+
+    @property
+    def message(self) -> str:
+        return f'Started execution of run for "{self.job_name}".'
+
+
+class RunSucceeded(Event, tag="PIPELINE_SUCCESS"):
+    """The run ended, every step well or skipped."""
+
+    job_name: str = ""
+    event_type = EventType.RUN_SUCCESS
+
+    @property
+    def message(self) -> str:
+        return f'Finished execution of run for "{self.job_name}".'
+
+
+class RunFailed(Event, tag="PIPELINE_FAILURE"):
+    """The run ended, and something failed.
+
+    Attributes:
+        failure_reason: a word of the `dagster/failure_reason` tag, such as STEP_FAILURE.
+        failed_steps: keys of the steps that failed.
+        error: what failed outside a step, if anything.
+    """
+
+    job_name: str = ""
+    failure_reason: str = "UNKNOWN"
+    failed_steps: tuple[str, ...] = ()
+    error: ErrorInfo | None = None
+    event_type = EventType.RUN_FAILURE
+    level = 40
+
+    @property
+    def message(self) -> str:
+        text = f'Execution of run for "{self.job_name}" failed.'
+        if self.failed_steps:
+            return f"{text} Steps failed: {list(self.failed_steps)!r}."
+        return f"{text} {self.error.message.strip()}" if self.error else text
+
+
+class RunCanceling(Event, tag="PIPELINE_CANCELING"):
+    """The run was asked to stop."""
+
+    event_type = EventType.RUN_CANCELING
+
+
+class RunCanceled(Event, tag="PIPELINE_CANCELED"):
+    """The run stopped because it was asked to."""
+
+    job_name: str = ""
+    event_type = EventType.RUN_CANCELED
+    level = 40
+
+    @property
+    def message(self) -> str:
+        return f'Execution of run for "{self.job_name}" canceled.'
+
+
+class RunSuspended(Event, tag="RUN_SUSPENDED"):
+    """The run pauses."""
+
+    event_type = EventType.RUN_SUSPENDED
+
+
+class RunResumed(Event, tag="RUN_RESUMED"):
+    """The run goes on."""
+
+    event_type = EventType.RUN_RESUMED
+
+
+class EngineEvent(Event, tag="ENGINE_EVENT"):
+    """The framework speaks about itself. Markers pair up to intervals that a timeline draws."""
+
+    text: str
+    step_key: str | None = None
+    metadata: Metadata = {}
+    error: ErrorInfo | None = None
+    marker_start: str | None = None
+    marker_end: str | None = None
+    event_type = EventType.ENGINE_EVENT
+
+    @property
+    def message(self) -> str:
+        return self.text
+
+
+class ResourceInitStarted(Event, tag="RESOURCE_INIT_STARTED"):
+    """Resources are about to be set up."""
+
+    resource_keys: tuple[str, ...] = ()
+    step_key: str | None = None
+    event_type = EventType.RESOURCE_INIT_STARTED
+
+    @property
+    def message(self) -> str:
+        return f"Starting initialization of resources [{', '.join(self.resource_keys)}]."
+
+
+class ResourceInitSucceeded(Event, tag="RESOURCE_INIT_SUCCESS"):
+    """Resources are set up."""
+
+    resource_keys: tuple[str, ...] = ()
+    step_key: str | None = None
+    metadata: Metadata = {}
+    event_type = EventType.RESOURCE_INIT_SUCCESS
+
+    @property
+    def message(self) -> str:
+        return f"Finished initialization of resources [{', '.join(self.resource_keys)}]."
+
+
+class ResourceInitFailed(Event, tag="RESOURCE_INIT_FAILURE"):
+    """A resource could not be set up."""
+
+    resource_keys: tuple[str, ...] = ()
+    step_key: str | None = None
+    error: ErrorInfo | None = None
+    event_type = EventType.RESOURCE_INIT_FAILURE
+    level = 40
+
+    @property
+    def message(self) -> str:
+        return "Initialization of resources failed."
+
+
+class LogsCaptured(Event, tag="LOGS_CAPTURED"):
+    """Capture of stdout and stderr began.
+
+    Attributes:
+        log_key: where the log store keeps it: run id, "compute_logs", file key.
+        step_keys: the steps whose output it holds.
+    """
+
+    log_key: tuple[str, ...]
+    step_keys: tuple[str, ...] = ()
+    event_type = EventType.LOGS_CAPTURED
+
+    @property
+    def file_key(self) -> str:
+        """The last part of the log key: the name of the files."""
+        return self.log_key[-1]
+
+    @property
+    def message(self) -> str:
+        steps = f" for step{'s' if len(self.step_keys) > 1 else ''}: {', '.join(self.step_keys)}"
+        return f"Started capturing logs{steps if len(self.step_keys) <= 3 else f' for {len(self.step_keys)} steps'}."
+
+
+# --- steps -----------------------------------------------------------------------------------------------------------
+
+
+class StepEvent(Event, frozen=True):
+    """Base of the events of a step."""
+
+    step_key: str
+
+
+class StepWorkerStarting(StepEvent, tag="STEP_WORKER_STARTING"):
+    """A process for the step is being made."""
+
+    event_type = EventType.STEP_WORKER_STARTING
+
+
+class StepWorkerStarted(StepEvent, tag="STEP_WORKER_STARTED"):
+    """The step's process is up."""
+
+    pid: int | None = None
+    event_type = EventType.STEP_WORKER_STARTED
+
+
+class StepStarted(StepEvent, tag="STEP_START"):
+    """The first attempt of the step began."""
+
+    event_type = EventType.STEP_START
+
+    @property
+    def message(self) -> str:
+        return f'Started execution of step "{self.step_key}".'
+
+
+class StepRestarted(StepEvent, tag="STEP_RESTARTED"):
+    """A later attempt of the step began. `attempt` counts from 2."""
+
+    attempt: int = 2
+    event_type = EventType.STEP_RESTARTED
+
+    @property
+    def message(self) -> str:
+        return f'Started re-execution (attempt # {self.attempt}) of step "{self.step_key}".'
+
+
+class StepUpForRetry(StepEvent, tag="STEP_UP_FOR_RETRY"):
+    """An attempt failed and another will follow after `seconds_to_wait`."""
+
+    error: ErrorInfo | None = None
+    seconds_to_wait: float | None = None
+    event_type = EventType.STEP_UP_FOR_RETRY
+
+    @property
+    def message(self) -> str:
+        wait = f" in {self.seconds_to_wait:g} seconds" if self.seconds_to_wait else ""
+        return f'Execution of step "{self.step_key}" failed and has requested a retry{wait}.'
+
+
+class StepSucceeded(StepEvent, tag="STEP_SUCCESS"):
+    """The step ended well after `duration_ms` milliseconds."""
+
+    duration_ms: float = 0.0
+    event_type = EventType.STEP_SUCCESS
+
+    @property
+    def message(self) -> str:
+        return f'Finished execution of step "{self.step_key}" in {format_duration(self.duration_ms)}.'
+
+
+class StepFailed(StepEvent, tag="STEP_FAILURE"):
+    """The step failed for good.
+
+    Attributes:
+        error: what was raised.
+        error_source: whose fault it is.
+        description, metadata: what the user's `Failure` said, if that was raised.
+    """
+
+    error: ErrorInfo | None = None
+    error_source: ErrorSource = ErrorSource.USER_CODE_ERROR
+    description: str | None = None
+    metadata: Metadata = {}
+    event_type = EventType.STEP_FAILURE
+    level = 40
+
+    @property
+    def message(self) -> str:
+        return f'Execution of step "{self.step_key}" failed.'
+
+
+class StepSkipped(StepEvent, tag="STEP_SKIPPED"):
+    """The step did not run because optional outputs above it were not produced."""
+
+    missing: tuple[str, ...] = ()
+    event_type = EventType.STEP_SKIPPED
+
+    @property
+    def message(self) -> str:
+        above = f" due to skipped outputs {list(self.missing)!r}" if self.missing else ""
+        return f'Skipped execution of step "{self.step_key}"{above}.'
+
+
+class StepInput(StepEvent, tag="STEP_INPUT"):
+    """An input has its value and passed its type check."""
+
+    input_name: str
+    type_name: str = "Any"
+    metadata: Metadata = {}
+    event_type = EventType.STEP_INPUT
+
+    @property
+    def message(self) -> str:
+        return f'Got input "{self.input_name}" of type "{self.type_name}". (Type check passed).'
+
+
+class StepOutput(StepEvent, tag="STEP_OUTPUT"):
+    """The step produced an output that passed its type check."""
+
+    output_name: str
+    mapping_key: str | None = None
+    type_name: str = "Any"
+    metadata: Metadata = {}
+    event_type = EventType.STEP_OUTPUT
+
+    @property
+    def message(self) -> str:
+        key = f' mapping key "{self.mapping_key}"' if self.mapping_key else ""
+        return f'Yielded output "{self.output_name}"{key} of type "{self.type_name}". (Type check passed).'
+
+
+class LoadedInput(StepEvent, tag="LOADED_INPUT"):
+    """An IO manager read the value of an input."""
+
+    input_name: str
+    manager_key: str
+    upstream_output_name: str | None = None
+    upstream_step_key: str | None = None
+    metadata: Metadata = {}
+    event_type = EventType.LOADED_INPUT
+
+    @property
+    def message(self) -> str:
+        source = (
+            f', from output "{self.upstream_output_name}" of step "{self.upstream_step_key}"'
+            if self.upstream_step_key
+            else ""
+        )
+        return f'Loaded input "{self.input_name}" using input manager "{self.manager_key}"{source}'
+
+
+class HandledOutput(StepEvent, tag="HANDLED_OUTPUT"):
+    """An IO manager stored the value of an output."""
+
+    output_name: str
+    manager_key: str
+    metadata: Metadata = {}
+    event_type = EventType.HANDLED_OUTPUT
+
+    @property
+    def message(self) -> str:
+        return f'Handled output "{self.output_name}" using IO manager "{self.manager_key}"'
+
+
+class HookCompleted(StepEvent, tag="HOOK_COMPLETED"):
+    """A hook ran."""
+
+    hook_name: str
+    event_type = EventType.HOOK_COMPLETED
+
+    @property
+    def message(self) -> str:
+        return f'Finished the execution of hook "{self.hook_name}" triggered for "{self.step_key}".'
+
+
+class HookErrored(StepEvent, tag="HOOK_ERRORED"):
+    """A hook raised. The run goes on."""
+
+    hook_name: str
+    error: ErrorInfo | None = None
+    event_type = EventType.HOOK_ERRORED
+    level = 40
+
+    @property
+    def message(self) -> str:
+        return f'Error occurred during the execution of hook "{self.hook_name}" triggered for "{self.step_key}".'
+
+
+class HookSkipped(StepEvent, tag="HOOK_SKIPPED"):
+    """A hook did not apply to how the step ended."""
+
+    hook_name: str
+    event_type = EventType.HOOK_SKIPPED
+
+    @property
+    def message(self) -> str:
+        return f'Skipped the execution of hook "{self.hook_name}" triggered for "{self.step_key}".'
+
+
+# --- assets ----------------------------------------------------------------------------------------------------------
+
+
+class AssetMaterializationPlanned(Event, tag="ASSET_MATERIALIZATION_PLANNED"):
+    """The run means to materialize `key` (its partition `partition_key`, or those of a range)."""
+
+    key: AssetKey
+    step_key: str | None = None
+    partition_key: str | None = None
+    range_start: str | None = None
+    range_end: str | None = None
+    event_type = EventType.ASSET_MATERIALIZATION_PLANNED
+
+    @property
+    def asset_key(self) -> AssetKey:
+        return self.key
+
+    @property
+    def partition(self) -> str | None:
+        return self.partition_key
+
+    @property
+    def message(self) -> str:
+        return f"{self.key.to_user_string()} intends to materialize"
+
+
+class AssetMaterialized(Event, tag="ASSET_MATERIALIZATION"):
+    """An asset, or a partition of it, was materialized. Without `step_key`: reported from outside a run."""
+
+    materialization: AssetMaterialization
+    step_key: str | None = None
+    event_type = EventType.ASSET_MATERIALIZATION
+
+    @property
+    def asset_key(self) -> AssetKey:
+        return self.materialization.asset_key
+
+    @property
+    def partition(self) -> str | None:
+        return self.materialization.partition
+
+    @property
+    def message(self) -> str:
+        return f"Materialized value {self.materialization.label}."
+
+
+class AssetObserved(Event, tag="ASSET_OBSERVATION"):
+    """An asset was observed."""
+
+    observation: AssetObservation
+    step_key: str | None = None
+    event_type = EventType.ASSET_OBSERVATION
+
+    @property
+    def asset_key(self) -> AssetKey:
+        return self.observation.asset_key
+
+    @property
+    def partition(self) -> str | None:
+        return self.observation.partition
+
+    @property
+    def message(self) -> str:
+        return f"Observed {self.observation.label}."
+
+
+class AssetCheckEvaluationPlanned(Event, tag="ASSET_CHECK_EVALUATION_PLANNED"):
+    """The run means to evaluate a check."""
+
+    key: AssetCheckKey
+    step_key: str | None = None
+    partition_key: str | None = None
+    event_type = EventType.ASSET_CHECK_EVALUATION_PLANNED
+
+    @property
+    def asset_key(self) -> AssetKey:
+        return self.key.asset_key
+
+    @property
+    def partition(self) -> str | None:
+        return self.partition_key
+
+    @property
+    def message(self) -> str:
+        return f"{self.key.asset_key.to_user_string()} intends to execute asset check {self.key.name}"
+
+
+class AssetCheckEvaluated(Event, tag="ASSET_CHECK_EVALUATION"):
+    """A check was evaluated."""
+
+    evaluation: AssetCheckEvaluation
+    step_key: str | None = None
+    event_type = EventType.ASSET_CHECK_EVALUATION
+
+    @property
+    def asset_key(self) -> AssetKey:
+        return self.evaluation.asset_key
+
+    @property
+    def partition(self) -> str | None:
+        return self.evaluation.partition
+
+    @property
+    def message(self) -> str:
+        verdict = "passed" if self.evaluation.passed else "did not pass"
+        return f"Asset check '{self.evaluation.check_name}' on '{self.asset_key.to_user_string()}' {verdict}."
+
+
+class AssetWiped(Event, tag="ASSET_WIPED"):
+    """The history of an asset (or of the named partitions of it) was wiped."""
+
+    key: AssetKey
+    partition_keys: tuple[str, ...] | None = None
+    event_type = EventType.ASSET_WIPED
+
+    @property
+    def asset_key(self) -> AssetKey:
+        return self.key
+
+    @property
+    def message(self) -> str:
+        return f"Wiped asset {self.key.to_user_string()}"
+
+
+# --- log lines -------------------------------------------------------------------------------------------------------
+
+
+class LogMessage(Event, tag="LOG_MESSAGE"):
+    """A line that user code (or a captured Python logger) logged.
+
+    Attributes:
+        text: the line.
+        log_level: as in `logging`: 10 DEBUG, 20 INFO, 30 WARNING, 40 ERROR, 50 CRITICAL.
+        error: the exception that was logged with it.
+    """
+
+    text: str
+    log_level: int = 20
+    step_key: str | None = None
+    error: ErrorInfo | None = None
+    event_type = EventType.LOG_MESSAGE
+
+    @property
+    def level(self) -> int:
+        return self.log_level
+
+    @property
+    def message(self) -> str:
+        return self.text
+
+
+class Unknown(Event, tag="UNKNOWN"):
+    """An event of a kind that this version does not know. It keeps its bytes, so that a rewrite loses nothing."""
+
+    kind: str
+    raw: bytes
+    event_type = EventType.ENGINE_EVENT
+
+    @property
+    def event_type_value(self) -> str:
+        return self.kind
+
+    @property
+    def message(self) -> str:
+        return self.kind
+
+
+AnyEvent: TypeAlias = (
+    RunEnqueued | RunDequeued | RunStarting | RunStarted | RunSucceeded | RunFailed | RunCanceling | RunCanceled
+    | RunSuspended | RunResumed | EngineEvent | ResourceInitStarted | ResourceInitSucceeded | ResourceInitFailed
+    | LogsCaptured | StepWorkerStarting | StepWorkerStarted | StepStarted | StepRestarted | StepUpForRetry | StepSucceeded
+    | StepFailed | StepSkipped | StepInput | StepOutput | LoadedInput | HandledOutput | HookCompleted | HookErrored | HookSkipped
+    | AssetMaterializationPlanned | AssetMaterialized | AssetObserved | AssetCheckEvaluationPlanned | AssetCheckEvaluated
+    | AssetWiped | LogMessage
+)  # fmt: skip
+
+
+class EventLogEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of the event log.
+
+    Attributes:
+        run_id: the run it belongs to; empty for what is reported from outside a run.
+        timestamp: when, in seconds since the epoch.
+        event: what happened.
+        storage_id: its number in the log, once stored. Numbers grow; a reader's cursor is the last number it saw.
+    """
+
+    run_id: str
+    timestamp: float
+    event: Event
+    storage_id: int | None = None
+
+    @property
+    def step_key(self) -> str | None:
+        """The step it belongs to, if any."""
+        return self.event.step_key
+
+    @property
+    def level(self) -> int:
+        """The severity, as in `logging`."""
+        return self.event.level
+
+    @property
+    def message(self) -> str:
+        """The event as a sentence."""
+        return self.event.message
+
+    user_message = message
+
+    @property
+    def error_info(self) -> ErrorInfo | None:
+        """The error it carries, if any."""
+        return getattr(self.event, "error", None)
+
+    @property
+    def asset_materialization(self) -> AssetMaterialization | None:
+        """The materialization it reports, if any."""
+        return self.event.materialization if isinstance(self.event, AssetMaterialized) else None
+
+    @property
+    def asset_observation(self) -> AssetObservation | None:
+        """The observation it reports, if any."""
+        return self.event.observation if isinstance(self.event, AssetObserved) else None
+
+    @property
+    def asset_check_evaluation(self) -> AssetCheckEvaluation | None:
+        """The check evaluation it reports, if any."""
+        return self.event.evaluation if isinstance(self.event, AssetCheckEvaluated) else None
+
+
+_decoder = codec.decoder(AnyEvent)
+_tag_decoder = codec.decoder(dict[str, Any])
+
+
+def encode_event(event: Event) -> bytes:
+    """The bytes to store for `event`."""
+    return event.raw if isinstance(event, Unknown) else codec.encode(event)
+
+
+def decode_event(body: bytes) -> Event:
+    """The event that `body` holds; `Unknown` if a later version wrote a kind that this one does not know."""
+    try:
+        return _decoder.decode(body)
+    except codec.DecodeError:
+        raw = _tag_decoder.decode(body)
+        return Unknown(kind=str(raw.get("type", "")), raw=body)
+
+
+def format_duration(ms: float) -> str:
+    """Milliseconds as people say them: 9ms, 1.25s, 3m2s."""
+    if ms < 1000:
+        return f"{ms:.0f}ms" if ms >= 10 else f"{ms:.2g}ms"
+    seconds = ms / 1000
+    return f"{seconds:.2f}s" if seconds < 60 else f"{int(seconds // 60)}m{int(seconds % 60)}s"
