@@ -571,7 +571,7 @@ _KINDS: dict[str, type[MetadataValue]] = {cls.__struct_config__.tag: cls for cls
 
 
 def _decode(raw: Any) -> MetadataValue:
-    # One class at a time and not the union: msgspec remembers how to convert a class, but builds a union anew each time.
+    # One class at a time and not the union: msgspec remembers how to convert a class, but builds a union anew.
     try:
         return msgspec.convert(raw, _KINDS[raw["type"]], dec_hook=_revive)
     except (msgspec.ValidationError, MetadataError, LookupError, TypeError):
