@@ -43,11 +43,12 @@ test: setup ## Run the tests (ARGS="-k name" for some)
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: setup ## Check format, style, types, layers and the lock file
-	$(BIN)/ruff format --check
-	$(BIN)/ruff check
-	$(BIN)/pyright
-	$(BIN)/lint-imports
-	$(UV) lock --check --quiet
+	@failed=0; \
+	for check in "$(BIN)/ruff format --check" "$(BIN)/ruff check" $(BIN)/pyright $(BIN)/lint-imports \
+		"$(UV) lock --check --quiet"; do \
+		echo "$$check"; $$check || failed=1; \
+	done; \
+	exit $$failed
 
 format: setup ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix
