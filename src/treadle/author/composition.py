@@ -1,0 +1,403 @@
+"""Composition: while the function of a `@graph` or `@job` runs, calling a node places it instead of running it.
+
+What calls pass around meanwhile are handles: the outputs of placed nodes (`InvokedOutput`) and the inputs of the graph (`GraphInput`).
+The function is run once, when it is decorated; what it leaves behind are nodes by name and, for each, the sources of its inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence, Set
+from operator import itemgetter
+from typing import Any, Protocol, TypeAlias
+
+from treadle.author.signature import where
+from treadle.core.keys import AssetKey, check_name, did_you_mean
+from treadle.core.tags import run_tags
+from treadle.errors import DefinitionError, InvocationError
+from treadle.spec.retry import RetryPolicy
+
+
+class Placeable(Protocol):
+    """What can be a node of a graph: an op or a graph."""
+
+    @property
+    def name(self) -> str:
+        """Its name, and that of its first node."""
+        ...
+
+    @property
+    def ins(self) -> Mapping[str, Any]:
+        """Its inputs by name."""
+        ...
+
+    @property
+    def outs(self) -> Mapping[str, Any]:
+        """Its outputs by name."""
+        ...
+
+
+class InvokedOutput:
+    """An output of a node in the graph that is being composed. Pass it to another node to connect the two.
+
+    Attributes:
+        node: the name of the node.
+        output: the name of the output.
+        is_dynamic: whether it stands for any number of values: only `map` and `collect` can take them up.
+        is_collected: whether it stands for the list of all values of a dynamic output.
+    """
+
+    __slots__ = ("composition", "is_collected", "is_dynamic", "node", "output")
+
+    def __init__(
+        self, composition: Composition, node: str, output: str, is_dynamic: bool = False, is_collected: bool = False
+    ) -> None:
+        self.composition = composition
+        self.node = node
+        self.output = output
+        self.is_dynamic = is_dynamic
+        self.is_collected = is_collected
+
+    @property
+    def node_name(self) -> str:
+        """The name of the node."""
+        return self.node
+
+    @property
+    def output_name(self) -> str:
+        """The name of the output."""
+        return self.output
+
+    def map(self, fn: Callable[[Any], Any]) -> Any:
+        """Run what `fn` composes for each value of this dynamic output.
+
+        Args:
+            fn: called once with a handle for one value; it places nodes as a graph's function does.
+
+        Returns:
+            what `fn` returns, each of its handles dynamic in turn: to be mapped further, or collected.
+
+        Raises:
+            DefinitionError: this output is not dynamic.
+        """
+        self._check_dynamic("map")
+        one = InvokedOutput(self.composition, self.node, self.output)
+        return _as_dynamic(fn(one))
+
+    def collect(self) -> InvokedOutput:
+        """The list of all values of this dynamic output, as one input."""
+        self._check_dynamic("collect")
+        return InvokedOutput(self.composition, self.node, self.output, is_collected=True)
+
+    def _check_dynamic(self, what: str) -> None:
+        if not self.is_dynamic:
+            raise DefinitionError(
+                f"Output {self.output!r} of {self.node!r} in {self.composition.title} is one value, so it has no "
+                f"`{what}`. Pass it on as it is, or declare it with DynamicOut.{self.composition.where}"
+            )
+
+    def __iter__(self) -> Any:
+        raise self._not_many("iterated over")
+
+    def __getitem__(self, index: Any) -> Any:
+        raise self._not_many("indexed")
+
+    def _not_many(self, what: str) -> DefinitionError:
+        return DefinitionError(
+            f"{self.node!r} in {self.composition.title} has a single output {self.output!r}; it cannot be {what} while "
+            f"the graph is composed, because its value is made in the run. Declare several outputs with "
+            f"`out={{...}}`.{self.composition.where}"
+        )
+
+    def __repr__(self) -> str:
+        return f"<output {self.output!r} of {self.node!r}>"
+
+
+class GraphInput:
+    """An input of the graph that is being composed. Pass it to the nodes that need it."""
+
+    __slots__ = ("composition", "name")
+
+    def __init__(self, composition: Composition, name: str) -> None:
+        self.composition = composition
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"<input {self.name!r} of {self.composition.title}>"
+
+
+Bindable: TypeAlias = InvokedOutput | GraphInput | AssetKey
+Binding: TypeAlias = Bindable | list[Bindable]
+"""What an input is connected to. A list is a fan-in: the input's value is a list in this order."""
+
+
+class PendingNode:
+    """An op or graph with a name, tags, hooks or a retry policy of its own for one place. Call it in a graph to place it there.
+
+    Attributes:
+        definition: the op or graph.
+        given_alias: its name in the graph, if it was given one.
+        tags, hook_defs, retry_policy: what it has beyond its definition.
+    """
+
+    __slots__ = ("definition", "given_alias", "hook_defs", "retry_policy", "tags")
+
+    def __init__(
+        self,
+        definition: Any,
+        alias: str | None = None,
+        tags: Mapping[str, Any] | None = None,
+        hooks: Set[Any] = frozenset(),
+        retry_policy: RetryPolicy | None = None,
+    ) -> None:
+        self.definition = definition
+        self.given_alias = alias
+        self.tags: Mapping[str, str] = run_tags(tags, f"{definition.name!r}") if tags else {}
+        self.hook_defs: Set[Any] = hooks
+        self.retry_policy = retry_policy
+
+    @property
+    def node_def(self) -> Any:
+        """The op or graph."""
+        return self.definition
+
+    @property
+    def name(self) -> str:
+        """The name it asks for: its alias, else that of its definition."""
+        return self.given_alias or self.definition.name
+
+    def alias(self, name: str) -> PendingNode:
+        """The same under another name."""
+        return PendingNode(self.definition, check_name(name, "an alias"), self.tags, self.hook_defs, self.retry_policy)
+
+    def tag(self, tags: Mapping[str, Any] | None) -> PendingNode:
+        """The same with more tags; what was there under the same key gives way."""
+        return PendingNode(
+            self.definition, self.given_alias, {**self.tags, **(tags or {})}, self.hook_defs, self.retry_policy
+        )
+
+    def with_hooks(self, hook_defs: Set[Any]) -> PendingNode:
+        """The same with more hooks."""
+        hooks = frozenset(self.hook_defs) | hook_defs
+        return PendingNode(self.definition, self.given_alias, self.tags, hooks, self.retry_policy)
+
+    def with_retry_policy(self, retry_policy: RetryPolicy) -> PendingNode:
+        """The same with another retry policy."""
+        return PendingNode(self.definition, self.given_alias, self.tags, self.hook_defs, retry_policy)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """In a graph: place it, and return the handle of its output, or a tuple of handles with the outputs' names. Elsewhere:
+        call the definition, as a test does with an op."""
+        if not _stack:
+            return self.definition(*args, **kwargs)
+        return _stack[-1].place(self, args, kwargs)
+
+    def to_job(self, name: str | None = None, **options: Any) -> Any:
+        """A job of this graph. See `GraphDefinition.to_job`."""
+        options["tags"] = {**self.tags, **(options.get("tags") or {})} or None
+        options["hooks"] = frozenset(self.hook_defs) | frozenset(options.get("hooks") or ())
+        options.setdefault("op_retry_policy", self.retry_policy)
+        return self._graph("to_job")(name or self.name, **options)
+
+    def execute_in_process(self, **options: Any) -> Any:
+        """Run this graph here and now. See `GraphDefinition.execute_in_process`."""
+        resources = options.pop("resources", None)
+        return self.to_job(resource_defs=resources).execute_in_process(**options)
+
+    def _graph(self, method: str) -> Any:
+        found = getattr(self.definition, method, None)
+        if found is None:
+            raise InvocationError(f"{self.name!r} is an op, not a graph, and has no `{method}`. Put it into a @graph.")
+        return found
+
+    def __repr__(self) -> str:
+        return f"<{self.name!r} of {self.definition!r}, not placed yet>"
+
+
+class Composition:
+    """A graph while its function runs.
+
+    Attributes:
+        title: how messages call it: `graph 'g'`.
+        where: ` (file, line)` of the function.
+        nodes: what was placed, by name.
+        bindings: for each node the sources of its inputs, for those that are connected.
+    """
+
+    __slots__ = ("bindings", "nodes", "title", "used_names", "where")
+
+    def __init__(self, title: str, fn: Callable[..., Any]) -> None:
+        self.title = title
+        self.where = where(fn)
+        self.nodes: dict[str, PendingNode] = {}
+        self.bindings: dict[str, dict[str, Binding]] = {}
+        self.used_names: dict[str, int] = {}
+
+    def run(self, fn: Callable[..., Any], inputs: Mapping[str, Any]) -> Any:
+        """Call the function with handles for its inputs, and return what it returns."""
+        _stack.append(self)
+        try:
+            return fn(**inputs)
+        finally:
+            _stack.pop()
+
+    def place(self, pending: PendingNode, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Place a node and connect it.
+
+        Returns:
+            the handle of its output; a named tuple of handles if it has several; None if it has none.
+
+        Raises:
+            DefinitionError: the name is taken, or the arguments do not fit the inputs.
+            InvocationError: an input is given by position and by name.
+        """
+        name = self._take_name(pending)
+        bindings = self._bind(pending.definition, name, args, kwargs)
+        self.nodes[name] = pending
+        if bindings:
+            self.bindings[name] = bindings
+        outs: Mapping[str, Any] = pending.definition.outs
+        if len(outs) == 1:
+            [(output, out)] = outs.items()
+            return InvokedOutput(self, name, output, out.is_dynamic)
+        if not outs:
+            return None
+        return _outputs_type(tuple(outs))(
+            InvokedOutput(self, name, output, out.is_dynamic) for output, out in outs.items()
+        )
+
+    def _take_name(self, pending: PendingNode) -> str:
+        name = pending.given_alias
+        if name is None:
+            name = pending.definition.name
+            count = self.used_names[name] = self.used_names.get(name, 0) + 1
+            if count > 1:
+                name = f"{name}_{count}"
+        taken = self.nodes.get(name)
+        if taken is not None:
+            raise DefinitionError(
+                f"{self.title} has two nodes named {name!r}. Give one of them another name: "
+                f"{pending.definition.name}.alias('...').{self.where}"
+            )
+        return name
+
+    def _bind(
+        self, definition: Placeable, node: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> dict[str, Binding]:
+        ins = definition.ins
+        if len(args) > len(ins):
+            raise DefinitionError(
+                f"{node!r} in {self.title} got {len(args)} inputs by position and has {len(ins)}"
+                f"{': ' + ', '.join(ins) if ins else ''}. Leave out what it does not take.{self.where}"
+            )
+        bindings = {name: self._binding(value, name, node) for name, value in zip(ins, args, strict=False)}
+        for name, value in kwargs.items():
+            if name in bindings:
+                raise InvocationError(
+                    f"Input {name!r} of {node!r} in {self.title} is given twice, by position and by name. Leave one "
+                    f"out.{self.where}"
+                )
+            if name not in ins:
+                raise DefinitionError(
+                    f"{node!r} in {self.title} has no input {name!r}; it has "
+                    f"{', '.join(map(repr, ins)) or 'none'}.{did_you_mean(name, ins)}{self.where}"
+                )
+            bindings[name] = self._binding(value, name, node)
+        return bindings
+
+    def _binding(self, value: Any, name: str, node: str) -> Binding:
+        if type(value) is InvokedOutput or type(value) is GraphInput:
+            return self._checked(value, name, node)
+        if isinstance(value, list):
+            return [self._item(item, index, name, node) for index, item in enumerate(value)]
+        key = _asset_key(value)
+        if key is not None:
+            return key
+        raise self._cannot_bind(value, name, node)
+
+    def _item(self, value: Any, index: int, name: str, node: str) -> Bindable:
+        if isinstance(value, InvokedOutput | GraphInput):
+            return self._checked(value, name, node)
+        raise self._cannot_bind(value, name, node, f" at index {index} of its list")
+
+    def _checked(self, handle: Any, name: str, node: str) -> Bindable:
+        if handle.composition is not self:
+            raise DefinitionError(
+                f"Input {name!r} of {node!r} in {self.title} is connected to {handle!r} of another graph, "
+                f"{handle.composition.title}. Make it an input of this graph.{self.where}"
+            )
+        if isinstance(handle, InvokedOutput) and handle.is_dynamic:
+            raise DefinitionError(
+                f"Input {name!r} of {node!r} in {self.title} is connected to output {handle.output!r} of "
+                f"{handle.node!r}, which is dynamic: any number of values. Use `.map(...)` to run a node for each, or "
+                f"`.collect()` for the list of all.{self.where}"
+            )
+        return handle
+
+    def _cannot_bind(self, value: Any, name: str, node: str, at: str = "") -> DefinitionError:
+        what = f"Input {name!r} of {node!r} in {self.title} got"
+        if isinstance(value, tuple) and value and all(isinstance(item, InvokedOutput) for item in value):
+            source = value[0].node if len({item.node for item in value}) == 1 else None
+            if source is not None and hasattr(value, "_fields"):
+                names = ", ".join(value._fields)
+                return DefinitionError(
+                    f"{what} all outputs of {source!r}{at}. Pass one of them by its name: {names}.{self.where}"
+                )
+        if isinstance(value, PendingNode) or (callable(value) and hasattr(value, "outs")):
+            return DefinitionError(
+                f"{what} {value.name!r} itself{at}, not its output. Call it: {value.name}().{self.where}"
+            )
+        return DefinitionError(
+            f"{what} a value of type {type(value).__name__}{at}. While a graph is composed, inputs are connected to outputs "
+            f"of nodes, to inputs of the graph, or to lists of these. Give values in run config, as a default, or as a "
+            f"`input_values=` of the job.{self.where}"
+        )
+
+
+_stack: list[Composition] = []
+_output_types: dict[tuple[str, ...], type[tuple[InvokedOutput, ...]]] = {}
+
+
+def is_composing() -> bool:
+    """Whether the function of a graph or job is running, so that calling a node places it."""
+    return bool(_stack)
+
+
+def current() -> Composition:
+    """The graph being composed. Ask `is_composing` first."""
+    return _stack[-1]
+
+
+def _outputs_type(names: tuple[str, ...]) -> type[tuple[InvokedOutput, ...]]:
+    """A tuple whose items are also attributes. (`collections.namedtuple` refuses names such as `_a`.)"""
+    known = _output_types.get(names)
+    if known is None:
+        members: dict[str, Any] = {name: property(itemgetter(index)) for index, name in enumerate(names)}
+        known = _output_types[names] = type("Outputs", (tuple,), {"__slots__": (), "_fields": names, **members})
+    return known
+
+
+def _as_dynamic(value: Any) -> Any:
+    """What a mapped function returned, each handle once a mapped value."""
+    if isinstance(value, InvokedOutput):
+        if value.is_collected:
+            return value
+        return InvokedOutput(value.composition, value.node, value.output, is_dynamic=True)
+    if isinstance(value, tuple):
+        items = [_as_dynamic(item) for item in value]
+        fields: Sequence[str] | None = getattr(value, "_fields", None)
+        return _outputs_type(tuple(fields))(items) if fields is not None else tuple(items)
+    if isinstance(value, list):
+        return [_as_dynamic(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _as_dynamic(item) for key, item in value.items()}
+    return value
+
+
+def _asset_key(value: Any) -> AssetKey | None:
+    """The key of an asset that is passed where a handle could be: its stored value is then the input."""
+    keys = getattr(value, "keys", None)
+    if isinstance(keys, Set) and len(keys) == 1:
+        [key] = keys
+        return key if isinstance(key, AssetKey) else None
+    key = getattr(value, "key", None)
+    return key if isinstance(key, AssetKey) else None
