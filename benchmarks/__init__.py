@@ -1,0 +1,1 @@
+"""Treadle beside the peer, measured on this machine; see README.md."""

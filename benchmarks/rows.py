@@ -1,0 +1,209 @@
+"""The rows of the table: what is measured, how, and what must come out.
+
+Goals and the peer's reference figures are those of the project's performance goals; floors are measured beside them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from benchmarks.measure import WORKLOADS, BenchmarkError, Measure, Outcome, Side
+
+TREADLE = "treadle"
+BARE = ""  # a Side without a package: bare Python
+
+# --quick: the same paths, too short for figures that mean anything
+Size = Literal["full", "quick"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the table. `reference`: the peer's figure on the machine the goals were written on."""
+
+    figure: str
+    work: str
+    unit: Literal["s", "MiB", "/s", ""]
+    goal: float | None
+    reference: float | None
+    peer_figure: str | None = None  # where the peer has only another way to do it
+
+    @property
+    def more_is_better(self) -> bool:
+        return self.unit == "/s"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the goals: its lines, and the measure that fills them in. `floor`: bare Python takes a turn, too."""
+
+    id: str
+    lines: tuple[Line, ...]
+    measure: Callable[[Size], Measure]
+    floor: bool = False
+
+
+def _import(size: Size) -> Measure:
+    def measure(side: Side, home: Path) -> Outcome:
+        took = side.seconds([side.python, "-c", f"import {side.api or 'sys'}"], home)
+        found = side.workload("imports.py", *filter(None, [side.api]), home=home)
+        return Outcome({"seconds": took, **found.figures})
+
+    return measure
+
+
+def _command(side: Side, *arguments: str | Path, home: Path) -> float:
+    return side.command(*arguments, home=home) if side.api else side.seconds([side.python, "-c", "pass"], home)
+
+
+def _version_and_help(size: Size) -> Measure:
+    def measure(side: Side, home: Path) -> Outcome:
+        return Outcome({option: _command(side, option, home=home) for option in ("--version", "--help")})
+
+    return measure
+
+
+def _cold_command(size: Size) -> Measure:
+    def measure(side: Side, home: Path) -> Outcome:
+        took = _command(side, "asset", "materialize", "-f", WORKLOADS / "one.py", "--select", "a", home=home)
+        counts = {"run": _read_back(side, home)} if side.api else {}
+        return Outcome({"seconds": took}, counts)
+
+    return measure
+
+
+def _read_back(side: Side, home: Path, *run_id: str) -> dict[str, int]:
+    """The events of the run (the latest, if none is named) as a second process finds them."""
+    return side.workload("read_back.py", side.api, "run", *run_id, home=home).rest["counts"]
+
+
+def _chain(*chains: tuple[str, str, str]) -> Callable[[Size], Measure]:
+    def sized(size: Size) -> Measure:
+        length = {"full": 1000, "quick": 20}[size]
+
+        def measure(side: Side, home: Path) -> Outcome:
+            figures, counts = {}, {}
+            for figure, kind, store in chains:
+                own = Path(tempfile.mkdtemp(dir=home))
+                found = side.workload("steps.py", side.api, kind, store, length, home=own)
+                figures[figure] = found.figures["step"]
+                counts[figure] = found.rest["counts"]
+                if store == "stored" and _read_back(side, own, found.rest["run_id"]) != counts[figure]:
+                    raise BenchmarkError(f"{side.api}: a second process reads other events than the first")
+            return Outcome(figures, counts)
+
+        return measure
+
+    return sized
+
+
+def _graph(size: Size) -> Measure:
+    def measure(side: Side, home: Path) -> Outcome:
+        figures = side.workload("graph.py", side.api, {"full": 10_000, "quick": 500}[size], home=home).figures
+        if side.api == TREADLE:
+            large = side.workload("graph.py", side.api, {"full": 50_000, "quick": 1000}[size], home=home)
+            figures["large"] = large.figures["seconds"]
+        return Outcome(figures)
+
+    return measure
+
+
+def _partitions(size: Size) -> Measure:
+    def measure(side: Side, home: Path) -> Outcome:
+        return side.workload("partitions.py", side.api, {"full": 1_000_000, "quick": 1000}[size], home=home)
+
+    return measure
+
+
+def _writes(size: Size) -> Measure:
+    single, batches = {"full": (1000, 100), "quick": (50, 2)}[size]
+
+    def measure(side: Side, home: Path) -> Outcome:
+        own = Path(tempfile.mkdtemp(dir=home))
+        if not side.api:
+            return side.workload("bare_sqlite.py", own / "floor.db", single, batches, home=own)
+        figures = side.workload("writes.py", side.api, single, batches, home=own).figures
+        if "batched" in figures:
+            _expect(side, own, "batched", batches * 1000)
+        _expect(side, own, "single", single)
+        return Outcome(figures, {"one each": {"ASSET_MATERIALIZATION": single}})
+
+    return measure
+
+
+def _expect(side: Side, home: Path, prefix: str, written: int) -> None:
+    """Raise BenchmarkError unless a second process reads as many materializations as were written."""
+    names = [f"{prefix}_{i}" for i in range(10)]
+    found = side.workload("read_back.py", side.api, "assets", *names, home=home).rest["counts"]["ASSET_MATERIALIZATION"]
+    if found != written:
+        raise BenchmarkError(f"{side.api}: {written} events written ({prefix}), {found} read back")
+
+
+ROWS = (
+    Row(
+        "P1",
+        (
+            Line("seconds", "import the package: time", "s", 0.05, 0.40),
+            Line("memory", "memory", "MiB", 25, 64),
+            Line("modules", "modules", "", None, 875),
+        ),
+        _import,
+        floor=True,
+    ),
+    Row(
+        "P2",
+        (Line("--version", "`--version`", "s", 0.10, 0.69), Line("--help", "`--help`", "s", 0.10, 0.69)),
+        _version_and_help,
+        floor=True,
+    ),
+    Row(
+        "P3",
+        (Line("seconds", "cold command: materialize one asset, persistent home", "s", 0.30, 2.65),),
+        _cold_command,
+        floor=True,
+    ),
+    Row(
+        "P4",
+        (
+            Line("ops", "engine per step in process, ephemeral: 1,000 ops in a chain", "s", 0.15e-3, 7.9e-3),
+            Line("assets", "1,000 assets in a chain", "s", 0.25e-3, 15.6e-3),
+        ),
+        _chain(("ops", "ops", "ephemeral"), ("assets", "assets", "ephemeral")),
+    ),
+    Row(
+        "P5",
+        (Line("assets", "the same assets with the persistent store", "s", 0.35e-3, 52.7e-3),),
+        _chain(("assets", "assets", "stored")),
+    ),
+    Row(
+        "P11",
+        (
+            Line("seconds", "10,000 assets, three dependencies each: define and resolve", "s", 0.3, 9.0),
+            Line("memory", "peak memory", "MiB", 80, 219),
+            Line("large", "50,000 assets: define and resolve", "s", 2, None),
+        ),
+        _graph,
+    ),
+    Row(
+        "P12",
+        (
+            Line("list", "219,168 hourly keys listed", "s", 0.1, 1.6),
+            Line("latest", "latest key", "s", 10e-6, 0.1e-3),
+            Line("member", "membership of a key", "s", 10e-6, 0.1e-3),
+            Line("static", "1,000,000 static keys defined", "s", 0.1, 0.53),
+        ),
+        _partitions,
+    ),
+    Row(
+        "P14",
+        (
+            Line("single", "event writes on SQLite, one transaction each", "/s", 10_000, 127),
+            Line("batched", "batches of 1,000 (the peer has none: one each)", "/s", 100_000, 127, "single"),
+        ),
+        _writes,
+        floor=True,
+    ),
+)

@@ -1,0 +1,37 @@
+"""What the workloads share. Each is one program written against the public API and run with the name of the package
+that provides it: `steps.py treadle ...` or `steps.py dagster ...`. It prints one line of JSON, its last, and imports
+nothing outside the standard library but that package.
+"""
+
+from __future__ import annotations
+
+import collections
+import importlib
+import json
+import sys
+from typing import Any
+
+
+def api() -> Any:
+    """The package under measurement: the first argument."""
+    return importlib.import_module(sys.argv[1])
+
+
+def name(owner: Any, attribute: str) -> Any:
+    """`owner.Instance` or `owner.DagsterInstance`, `record.run` or `record.dagster_run`: Treadle drops the prefix."""
+    for prefix in ("", "Dagster" if attribute[0].isupper() else "dagster_"):
+        if hasattr(owner, prefix + attribute):
+            return getattr(owner, prefix + attribute)
+    raise AttributeError(f"{owner!r} has no {attribute}, with or without a prefix")
+
+
+def counts(instance: Any, run_id: str) -> dict[str, int]:
+    """How many events of each type are on record for the run; lines without an event count as `log line`."""
+    types = (name(entry, "event_type") for entry in instance.all_logs(run_id))
+    found = collections.Counter(t.value.replace("PIPELINE_", "RUN_") if t else "log line" for t in types)
+    return dict(sorted(found.items()))
+
+
+def report(figures: dict[str, float] | None = None, **rest: Any) -> None:
+    """The result, for benchmarks/measure.py. Times are in seconds, memory in MiB, rates a second."""
+    print(json.dumps({"figures": figures or {}, **rest}))
