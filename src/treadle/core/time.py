@@ -1,0 +1,364 @@
+"""Cron expressions, time zones and the one default clock.
+
+A cron expression names wall-clock times. On days when a zone changes its offset the rules are: a wall time that does not
+exist fires at the end of the gap; a wall time that exists twice fires once, at its second occurrence; an expression that
+names all 24 hours follows real time instead, so it fires in both occurrences and never for hours that do not exist.
+
+Instants are whole seconds since 1970 UTC and days are days since 1970, both `int`, everywhere below the public API.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from treadle.errors import DefinitionError
+
+DAY = 86400
+EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+_FIRST_YEAR, _LAST_YEAR = 2, 9998  # datetime's own range, with room for offsets
+
+
+class TimeWindow(NamedTuple):
+    """A stretch of time: `start` inclusive, `end` exclusive, both with a time zone."""
+
+    start: datetime
+    end: datetime
+
+
+def utc_now() -> datetime:
+    """The default clock: used only where a public method was given no time and none is pinned."""
+    return datetime.now(UTC)
+
+
+# --- cron expressions ----------------------------------------------------------------------------------------------
+
+_ALIASES = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+_MONTHS = {name: i for i, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
+_WEEKDAYS = {name: i for i, name in enumerate("sun mon tue wed thu fri sat".split())}
+_LONGEST_MONTH = (0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_ITEM = re.compile(r"(?:(\*)|(\w+)(?:-(\w+))?)(?:/(\d+))?\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """A parsed cron expression: the wall-clock times it names.
+
+    Attributes:
+        text: the expression as written, spaces normalised.
+        seconds: the times of day, in seconds after midnight, ascending.
+        days, months, weekdays: the days of the month, the months, the days of the week (0 is Sunday).
+        last_day: whether the last day of the month is named (`L`).
+        nth: days of the week by count in the month, `(weekday, n)`; n = -1 is the last one.
+        any_day, any_weekday: whether the field is unrestricted. If both are restricted, either may match.
+    """
+
+    text: str
+    seconds: tuple[int, ...]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+    last_day: bool
+    nth: frozenset[tuple[int, int]]
+    any_day: bool
+    any_weekday: bool
+    every_hour: bool
+
+    @property
+    def every_day(self) -> bool:
+        """Whether every date matches."""
+        return self.any_day and self.any_weekday and len(self.months) == 12
+
+    @property
+    def weekly(self) -> bool:
+        """Whether the date is chosen by the day of the week alone."""
+        return self.any_day and not self.any_weekday and not self.nth and len(self.months) == 12
+
+
+def _fail(text: str, why: str) -> DefinitionError:
+    return DefinitionError(
+        f"{text!r} is not a cron expression: {why}. Write five fields, minute hour day month weekday, as in '30 2 * * MON'."
+    )
+
+
+def _number(text: str, word: str, low: int, high: int, names: dict[str, int], what: str) -> int:
+    value = names.get(word.lower(), -1) if not word.isdecimal() else int(word)
+    if not low <= value <= high:
+        raise _fail(text, f"{word!r} is no {what} ({low} to {high})")
+    return value
+
+
+def _expand(text: str, item: str, low: int, high: int, names: dict[str, int], what: str) -> Iterable[int]:
+    match = _ITEM.match(item)
+    if match is None:
+        raise _fail(text, f"cannot read {item!r} as {what}")
+    star, first, last, step_text = match.groups()
+    step = int(step_text) if step_text else 1
+    if step == 0:
+        raise _fail(text, f"the step of {item!r} is zero")
+    if star:
+        return range(low, high + 1, step)
+    start = _number(text, first, low, high, names, what)
+    if last is None:
+        return range(start, high + 1, step) if step_text else (start,)
+    stop = _number(text, last, low, high, names, what)
+    if stop < start:  # over the end of the cycle: 22-2 is 22, 23, 0, 1, 2
+        around = [*range(start, high + 1), *range(low, stop + 1)]
+        return around[::step]
+    return range(start, stop + 1, step)
+
+
+def _field(text: str, field: str, low: int, high: int, names: dict[str, int], what: str) -> frozenset[int]:
+    return frozenset(value for item in field.split(",") for value in _expand(text, item, low, high, names, what))
+
+
+def _weekday_field(text: str, field: str) -> tuple[frozenset[int], frozenset[tuple[int, int]]]:
+    plain: set[int] = set()
+    nth: set[tuple[int, int]] = set()
+    for item in field.split(","):
+        day, hash_sign, count = item.partition("#")
+        if hash_sign:
+            number = _number(text, day, 0, 7, _WEEKDAYS, "day of the week") % 7
+            nth.add((number, _number(text, count, 1, 5, {}, "count of a weekday in its month")))
+        elif len(item) > 1 and (item[0] in "lL" or item[-1] in "lL"):
+            number = _number(text, item.strip("lL"), 0, 7, _WEEKDAYS, "day of the week") % 7
+            nth.add((number, -1))
+        elif item.startswith("*"):
+            plain.update(_expand(text, item, 0, 6, _WEEKDAYS, "day of the week"))
+        else:
+            plain.update(day % 7 for day in _expand(text, item, 0, 7, _WEEKDAYS, "day of the week"))
+    return frozenset(plain), frozenset(nth)
+
+
+@lru_cache(maxsize=4096)
+def parse_cron(expression: str) -> Cron:
+    """Read a cron expression: five fields, or one of @hourly, @daily, @weekly, @monthly, @yearly.
+
+    Fields take numbers, names of months and weekdays, ranges (also over the end, `22-2`), lists and steps; `L` is the last
+    day of the month, `1#2` the second Monday, `L5` the last Friday.
+
+    Raises:
+        DefinitionError: it cannot be read, or names only dates that never come, such as 30 February.
+    """
+    text = " ".join(expression.split())
+    fields = _ALIASES.get(text.lower(), text).split(" ")
+    if len(fields) != 5 or text.startswith("@") and text.lower() not in _ALIASES:
+        known = ", ".join(_ALIASES)
+        why = f"only {known} are known" if text.startswith("@") else f"it has {len(fields) if text else 0} fields"
+        raise _fail(expression, why)
+    fields = ["*" if field == "?" else field for field in fields]
+    minutes = _field(text, fields[0], 0, 59, {}, "a minute")
+    hours = _field(text, fields[1], 0, 23, {}, "an hour")
+    months = _field(text, fields[3], 1, 12, _MONTHS, "a month")
+    day_items = fields[2].split(",")
+    last_day = any(item in ("L", "l") for item in day_items)
+    rest = ",".join(item for item in day_items if item not in ("L", "l"))
+    days = _field(text, rest, 1, 31, {}, "a day of the month") if rest else frozenset[int]()
+    weekdays, nth = _weekday_field(text, fields[4])
+    any_day, any_weekday = len(days) == 31, len(weekdays) == 7
+    if any_day != any_weekday and (any_day or any_weekday) and not (fields[2] == "*" or fields[4] == "*"):
+        any_day = any_weekday = True  # one of two restrictions that admits every date: the union is every date
+    if any_weekday and not any_day and not last_day and not any(min(days) <= _LONGEST_MONTH[m] for m in months):
+        raise _fail(expression, "no month that it names has such a day")
+    seconds = tuple(sorted(hour * 3600 + minute * 60 for hour in hours for minute in minutes))
+    return Cron(text, seconds, days, months, weekdays, last_day, nth, any_day, any_weekday, len(hours) == 24)
+
+
+@lru_cache(maxsize=65536)
+def days_of_month(cron: Cron, year: int, month: int) -> tuple[int, ...]:
+    """The days since 1970 of the dates in this month that `cron` matches, ascending."""
+    if month not in cron.months:
+        return ()
+    first_weekday, length = calendar.monthrange(year, month)
+    base = date(year, month, 1).toordinal() - EPOCH_ORDINAL - 1
+    found: list[int] = []
+    for day in range(1, length + 1):
+        weekday = (first_weekday + day) % 7
+        if cron.any_day and cron.any_weekday:
+            match = True
+        else:
+            by_day = not cron.any_day and (day in cron.days or (cron.last_day and day == length))
+            by_weekday = not cron.any_weekday and (
+                weekday in cron.weekdays
+                or (weekday, (day + 6) // 7) in cron.nth
+                or (day + 7 > length and (weekday, -1) in cron.nth)
+            )
+            match = by_day or by_weekday
+        if match:
+            found.append(base + day)
+    return tuple(found)
+
+
+# --- zones ---------------------------------------------------------------------------------------------------------
+
+
+class Segment(NamedTuple):
+    """A run of whole local days. `offset` (seconds east of UTC) is None when it changes inside, between `offsets`."""
+
+    start: int
+    first_day: int
+    last_day: int
+    offset: int | None
+    offsets: frozenset[int] = frozenset()
+
+
+class Zone:
+    """A time zone as a row of segments: runs of days with one offset, and short blocks of days in which it changes.
+
+    Segments are made for the years that were asked for and kept. Use `zone_of`, which keeps one object a zone.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.info: tzinfo = UTC if name == "UTC" else _load_zone(name)
+        self._years = (0, -1)
+        self._segments: list[Segment] = []
+        self._starts: list[int] = []
+        self._first_days: list[int] = []
+
+    def at(self, instant: int) -> datetime:
+        """The instant as a datetime of this zone."""
+        return datetime.fromtimestamp(instant, self.info)
+
+    def offset_at(self, instant: int) -> int:
+        """Seconds east of UTC at this instant."""
+        return int(_offset(datetime.fromtimestamp(instant, self.info)))
+
+    def segment_index(self, instant: int) -> int:
+        """The position in `segments` of the one that holds the instant."""
+        self._cover(instant // DAY)
+        return bisect_right(self._starts, instant) - 1
+
+    def segment_index_of_day(self, day: int) -> int:
+        """The position of the segment that holds the local day."""
+        self._cover(day)
+        return bisect_right(self._first_days, day) - 1
+
+    def segment(self, index: int) -> Segment:
+        """The segment at this position."""
+        return self._segments[index]
+
+    def before(self, segment: Segment) -> Segment:
+        """The segment that ends where this one starts."""
+        return self._segments[self.segment_index(segment.start - 1)]
+
+    def after(self, segment: Segment) -> Segment:
+        """The segment that starts where this one ends."""
+        return self._segments[self.segment_index_of_day(segment.last_day + 1)]
+
+    def _cover(self, day: int) -> None:
+        low, high = self._years
+        year = 1970 + int(day // 365.2425)
+        if low < year < high:
+            return
+        if not _FIRST_YEAR <= year <= _LAST_YEAR:
+            raise OverflowError(f"year {year} is beyond what a datetime can hold")
+        # wider than asked, so that going on from here seldom rebuilds
+        low = min(low, year - 5) if high > 0 else year - 5
+        high = max(high, year + 5)
+        self._years = (max(low, _FIRST_YEAR - 1), min(high, _LAST_YEAR + 1))
+        self._build()
+
+    def _build(self) -> None:
+        low, high = max(self._years[0], _FIRST_YEAR), min(self._years[1], _LAST_YEAR)
+        first = datetime(low, 1, 1, 12)
+        first_day, last_day = _epoch_day(date(low, 1, 1)), _epoch_day(date(high, 12, 31))
+        if self.info is UTC:
+            segments = [Segment(first_day * DAY, first_day, last_day, 0)]
+        else:
+            segments = []
+            offset = _offset(first.replace(tzinfo=self.info))
+            day = first_day
+            for block in _merged(self._changes(first, last_day - first_day)):
+                if block.first_day > day:
+                    segments.append(Segment(day * DAY - offset, day, block.first_day - 1, offset))
+                segments.append(block._replace(start=block.first_day * DAY - offset, offset=None))
+                day, offset = block.last_day + 1, block.offset or 0
+            segments.append(Segment(day * DAY - offset, day, last_day, offset))
+        self._segments = segments
+        self._starts = [segment.start for segment in segments]
+        self._first_days = [segment.first_day for segment in segments]
+
+    def _changes(self, noon: datetime, days: int) -> list[Segment]:
+        """The days around each change of offset, with the offset afterwards."""
+        one_day, info = timedelta(days=1), self.info
+        found: list[Segment] = []
+        offset = info.utcoffset(noon)
+        for _ in range(days):
+            following = noon + one_day
+            now = info.utcoffset(following)
+            if now != offset:
+                before = _offset(noon.replace(tzinfo=info))
+                low = int(noon.replace(tzinfo=UTC).timestamp()) - before
+                high = int(following.replace(tzinfo=UTC).timestamp()) - _offset(following.replace(tzinfo=info))
+                while high - low > 1:
+                    middle = (low + high) // 2
+                    low, high = (middle, high) if self.offset_at(middle) == before else (low, middle)
+                after = self.offset_at(high)
+                days_of_change = (high + min(before, after)) // DAY, (high + max(before, after)) // DAY
+                found.append(Segment(high, *days_of_change, after, frozenset((before, after))))
+                offset = now
+            noon = following
+        return found
+
+
+def _merged(blocks: list[Segment]) -> list[Segment]:
+    merged: list[Segment] = []
+    for block in blocks:
+        if merged and block.first_day <= merged[-1].last_day + 1:
+            last = merged.pop()
+            days = min(last.first_day, block.first_day), max(last.last_day, block.last_day)
+            merged.append(Segment(last.start, *days, block.offset, last.offsets | block.offsets))
+        else:
+            merged.append(block)
+    return merged
+
+
+def _epoch_day(value: date) -> int:
+    return value.toordinal() - EPOCH_ORDINAL
+
+
+def _offset(moment: datetime) -> int:
+    offset = moment.utcoffset()
+    return 0 if offset is None else int(offset.total_seconds())
+
+
+def _load_zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError, TypeError) as error:
+        raise DefinitionError(
+            f"{name!r} is not a time zone. Use a name of the IANA database, such as 'Europe/Berlin' or 'UTC'."
+        ) from error
+
+
+@lru_cache(maxsize=1024)
+def zone_of(name: str) -> Zone:
+    """The zone with this IANA name.
+
+    Raises:
+        DefinitionError: there is none.
+    """
+    return Zone(name)
+
+
+def instant_of(moment: datetime, zone: Zone | None = None) -> int:
+    """The instant in whole seconds, rounded down. Without a time zone, `moment` is wall time in `zone`, else UTC."""
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=zone.info if zone is not None else UTC)
+    return int(moment.timestamp() // 1)
