@@ -79,7 +79,7 @@ class NodeSpec(msgspec.Struct, frozen=True, omit_defaults=True):
         handle: its place, unique in the job.
         op_name: the op.
         deps: assets that must be there before, without being loaded, for each asset that this node makes.
-        checked: assets that this node checks and that must be there before.
+        after: assets that must be there before in any case, such as those that this node checks.
         blocking: checks among the outputs that, failing with ERROR, stop what is downstream of their asset.
         can_subset: whether it can make some of its outputs without the others.
         retry_policy: the op's own, else the job's.
@@ -92,7 +92,7 @@ class NodeSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     inputs: tuple[InputSpec, ...] = ()
     outputs: tuple[OutputSpec, ...] = ()
     deps: dict[AssetKey, tuple[AssetKey, ...]] = {}
-    checked: tuple[AssetKey, ...] = ()
+    after: tuple[AssetKey, ...] = ()
     blocking: frozenset[AssetCheckKey] = frozenset()
     can_subset: bool = False
     retry_policy: RetryPolicy | None = None

@@ -1,0 +1,401 @@
+"""Ops: functions with named inputs and outputs. Everything that runs, assets included, is an op at the bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Set
+from typing import Any, TypeVar, overload
+
+from treadle.author import composition, port
+from treadle.author.outcomes import NO_VALUE
+from treadle.author.resources import is_resource_annotation
+from treadle.author.signature import NO_ANNOTATION, Signature, signature_of, where
+from treadle.author.types import ANY, NOTHING, Nothing, ValueType, value_type
+from treadle.core.keys import AssetKey, check_name
+from treadle.core.metadata import MetadataValue, normalize
+from treadle.errors import DefinitionError
+from treadle.spec.retry import RetryPolicy
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+DEFAULT_OUTPUT = "result"
+DEFAULT_IO_MANAGER_KEY = "io_manager"
+
+
+class In:
+    """An input of an op.
+
+    Args:
+        dagster_type: the type its value must have; `Nothing` for an input that only orders steps.
+        description: a sentence for people.
+        default_value: the value when nothing is connected.
+        metadata: facts about the input, for its manager.
+        asset_key: the asset it reads, for IO managers that think in assets.
+        asset_partitions: which partitions of that asset.
+        input_manager_key: the resource that loads it, in place of the IO manager that stored it.
+    """
+
+    __slots__ = (
+        "asset_key",
+        "asset_partitions",
+        "default_value",
+        "description",
+        "input_manager_key",
+        "metadata",
+        "type",
+    )
+
+    def __init__(
+        self,
+        dagster_type: Any = NO_ANNOTATION,
+        description: str | None = None,
+        default_value: Any = NO_VALUE,
+        metadata: Mapping[str, Any] | None = None,
+        asset_key: AssetKey | Callable[[Any], AssetKey] | None = None,
+        asset_partitions: set[str] | Callable[[Any], set[str]] | None = None,
+        input_manager_key: str | None = None,
+    ) -> None:
+        self.type: ValueType | None = None if dagster_type is NO_ANNOTATION else value_type(dagster_type)
+        self.description = description
+        self.default_value = default_value
+        self.metadata: Mapping[str, Any] = metadata or {}
+        self.asset_key = asset_key
+        self.asset_partitions = asset_partitions
+        self.input_manager_key = input_manager_key
+
+    @property
+    def dagster_type(self) -> ValueType:
+        """The type its value must have."""
+        return self.type or ANY
+
+    @property
+    def has_default_value(self) -> bool:
+        """Whether it has a default."""
+        return self.default_value is not NO_VALUE
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether it carries no value."""
+        return self.type is NOTHING
+
+
+class Out:
+    """An output of an op.
+
+    Args:
+        dagster_type: the type its value must have; `Nothing` for an output without value.
+        description: a sentence for people.
+        is_required: False if the function may leave it out; what depends on it is then skipped.
+        io_manager_key: the resource that stores its value.
+        metadata: facts about the output, for its IO manager.
+        code_version: the version of the code that makes it.
+    """
+
+    is_dynamic = False
+    __slots__ = ("code_version", "description", "io_manager_key", "is_required", "metadata", "type")
+
+    def __init__(
+        self,
+        dagster_type: Any = NO_ANNOTATION,
+        description: str | None = None,
+        is_required: bool = True,
+        io_manager_key: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        code_version: str | None = None,
+    ) -> None:
+        self.type: ValueType | None = None if dagster_type is NO_ANNOTATION else value_type(dagster_type)
+        self.description = description
+        self.is_required = is_required
+        self.io_manager_key = io_manager_key or DEFAULT_IO_MANAGER_KEY
+        self.metadata: Mapping[str, Any] = metadata or {}
+        self.code_version = code_version
+
+    @property
+    def dagster_type(self) -> ValueType:
+        """The type its value must have."""
+        return self.type or ANY
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether it carries no value."""
+        return self.type is NOTHING
+
+
+_ANY_IN = In()
+
+
+class OpDefinition:
+    """An op: a function with named inputs and outputs. Made by `@op`; call it in a test, or inside a `@graph` or `@job`.
+
+    Attributes:
+        name: its name.
+        fn: the user's function.
+        ins, outs: inputs and outputs by name.
+        resource_args: parameter name to resource key, for parameters that are resources.
+        required_resource_keys: every resource it needs, however it asked for it.
+    """
+
+    __slots__ = (
+        "__dict__",
+        "code_version",
+        "config_class",
+        "config_schema",
+        "description",
+        "fn",
+        "ins",
+        "name",
+        "outs",
+        "pool",
+        "required_resource_keys",
+        "resource_args",
+        "retry_policy",
+        "signature",
+        "tags",
+    )
+
+    def __init__(
+        self,
+        compute_fn: Callable[..., Any],
+        name: str,
+        ins: Mapping[str, In] | None = None,
+        outs: Mapping[str, Out] | None = None,
+        description: str | None = None,
+        config_schema: Any = None,
+        required_resource_keys: Set[str] | None = None,
+        tags: Mapping[str, Any] | None = None,
+        version: str | None = None,
+        retry_policy: RetryPolicy | None = None,
+        code_version: str | None = None,
+        pool: str | None = None,
+    ) -> None:
+        signature = signature_of(compute_fn)
+        self.signature = signature
+        self.fn = compute_fn
+        self.name = check_name(name, "an op or asset")
+        self.description = description or compute_fn.__doc__
+        self.retry_policy = retry_policy
+        self.code_version = code_version or version
+        self.pool = pool
+        self.tags = {key: _tag_text(value) for key, value in tags.items()} if tags else {}
+        self.config_schema = config_schema
+        self.config_class: Any = None
+        self.resource_args: dict[str, str] = {}
+        names = signature.names
+        if signature.annotations:
+            names = self._take_special(signature)
+        elif "config" in names:
+            names = self._take_config(signature, names)
+        self.ins = _inputs(signature, names, ins, self)
+        self.outs = outs if outs is not None else {DEFAULT_OUTPUT: _inferred_out(signature)}
+        keys = set(required_resource_keys or ()) | set(self.resource_args.values())
+        self.required_resource_keys = frozenset(keys)
+
+    def _take_special(self, signature: Signature) -> tuple[str, ...]:
+        """The names that are inputs: `config` and resources are not."""
+        names = []
+        for name in signature.names:
+            annotation = signature.annotations.get(name, NO_ANNOTATION)
+            if annotation is not NO_ANNOTATION and is_resource_annotation(annotation):
+                self.resource_args[name] = name
+            else:
+                names.append(name)
+        return self._take_config(signature, tuple(names)) if "config" in names else tuple(names)
+
+    def _take_config(self, signature: Signature, names: tuple[str, ...]) -> tuple[str, ...]:
+        annotation = signature.annotations.get("config", NO_ANNOTATION)
+        if annotation is NO_ANNOTATION:
+            raise DefinitionError(
+                f"The parameter `config` of {self.name!r} needs a type: `config: MyConfig` with a subclass of "
+                f"treadle.Config, or `config: dict`.{where(self.fn)}"
+            )
+        self.config_class = annotation
+        return tuple(name for name in names if name != "config")
+
+    @property
+    def has_config(self) -> bool:
+        """Whether it declares config."""
+        return self.config_class is not None or self.config_schema is not None
+
+    @property
+    def compute_fn(self) -> Callable[..., Any]:
+        """The user's function."""
+        return self.fn
+
+    @property
+    def where(self) -> str:
+        """` (file, line)` of the user's function, for messages."""
+        return where(self.fn)
+
+    def alias(self, name: str) -> composition.PendingNode:
+        """This op under another name, to be called in a graph."""
+        return composition.PendingNode(self, alias=check_name(name, "an alias"))
+
+    def tag(self, tags: Mapping[str, str] | None) -> composition.PendingNode:
+        """This op with more tags, to be called in a graph."""
+        return composition.PendingNode(self, tags=dict(tags or {}))
+
+    def with_hooks(self, hook_defs: Set[Any]) -> composition.PendingNode:
+        """This op with hooks, to be called in a graph."""
+        return composition.PendingNode(self, hooks=frozenset(hook_defs))
+
+    def with_retry_policy(self, retry_policy: RetryPolicy) -> composition.PendingNode:
+        """This op with another retry policy, to be called in a graph."""
+        return composition.PendingNode(self, retry_policy=retry_policy)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """In a graph: place the op and connect it. Elsewhere: run the user's function, as tests do."""
+        if composition.is_composing():
+            return composition.PendingNode(self)(*args, **kwargs)
+        return port.call("invoke_op")(self, args, kwargs)
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+
+def _inputs(
+    signature: Signature, names: tuple[str, ...], ins: Mapping[str, In] | None, op: OpDefinition
+) -> dict[str, In]:
+    if not names and not ins:
+        return {}
+    if not signature.annotations and not signature.defaults and not ins:
+        return dict.fromkeys(names, _ANY_IN)
+    result: dict[str, In] = {}
+    for name in names:
+        declared = (ins or {}).get(name)
+        if declared is not None and declared.is_nothing:
+            raise DefinitionError(
+                f"Input {name!r} of {op.name!r} is Nothing, so it has no value for a parameter. Remove the parameter "
+                f"{name!r} and keep `ins`.{op.where}"
+            )
+        result[name] = _with_signature(declared, name, signature)
+    for name, declared in (ins or {}).items():
+        if name in result:
+            continue
+        if not declared.is_nothing and not signature.takes_kwargs:
+            raise DefinitionError(
+                f"{op.name!r} declares an input {name!r} that its function does not take. Add a parameter {name!r}, or "
+                f"make it `In(Nothing)` if it only orders steps.{op.where}"
+            )
+        result[check_name(name, "an input")] = declared
+    return result
+
+
+def _with_signature(declared: In | None, name: str, signature: Signature) -> In:
+    """An input with what the signature says and `ins` leaves open."""
+    annotation = signature.annotations.get(name, NO_ANNOTATION)
+    default = signature.defaults.get(name, NO_VALUE)
+    if declared is None:
+        return In(annotation, default_value=default)
+    if declared.type is None and annotation is not NO_ANNOTATION:
+        declared.type = value_type(annotation)
+    if declared.default_value is NO_VALUE:
+        declared.default_value = default
+    return declared
+
+
+def _inferred_out(signature: Signature) -> Out:
+    annotation = signature.annotations.get("return", NO_ANNOTATION)
+    if annotation is NO_ANNOTATION or signature.is_generator:
+        return Out()
+    return Out(output_annotation(annotation))
+
+
+def output_annotation(annotation: Any) -> Any:
+    """The type of the value that a return annotation promises: `Output[int]` promises an int."""
+    if annotation is None:
+        return Nothing
+    origin = getattr(annotation, "__origin__", annotation)
+    if getattr(origin, "__name__", "") in ("Output", "DynamicOutput"):
+        arguments = getattr(annotation, "__args__", None)
+        return arguments[0] if arguments else NO_ANNOTATION
+    return annotation
+
+
+def _tag_text(value: Any) -> str:
+    import json  # only ops with tags that are not texts
+
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+@overload
+def op(compute_fn: Callable[..., Any]) -> OpDefinition: ...
+@overload
+def op(
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    ins: Mapping[str, In] | None = None,
+    out: Out | Mapping[str, Out] | None = None,
+    config_schema: Any = None,
+    required_resource_keys: Set[str] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    version: str | None = None,
+    retry_policy: RetryPolicy | None = None,
+    code_version: str | None = None,
+    pool: str | None = None,
+) -> Callable[[Callable[..., Any]], OpDefinition]: ...
+def op(
+    compute_fn: Callable[..., Any] | None = None,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    ins: Mapping[str, In] | None = None,
+    out: Out | Mapping[str, Out] | None = None,
+    config_schema: Any = None,
+    required_resource_keys: Set[str] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    version: str | None = None,
+    retry_policy: RetryPolicy | None = None,
+    code_version: str | None = None,
+    pool: str | None = None,
+) -> Any:
+    """Make a function an op.
+
+    Parameters become inputs by name, except `context`, `config` and resources, which are recognised by their annotations. The
+    return annotation gives the type of the one output, unless `out` declares outputs.
+
+    Args:
+        name: the op's name; the function's by default.
+        description: what it does; the docstring by default.
+        ins: inputs that need more than a name and an annotation.
+        out: the output, or outputs by name.
+        config_schema: config in the older style; `config: MyConfig` as a parameter is the newer one.
+        required_resource_keys: resources used through `context.resources`.
+        tags: facts about the op; `dagster/priority` orders steps.
+        version, code_version: the version of the code.
+        retry_policy: what happens when it fails.
+        pool: the concurrency pool that each step of it needs a slot of.
+
+    Raises:
+        DefinitionError: a name is invalid, or inputs and parameters do not match.
+    """
+
+    def make(fn: Callable[..., Any]) -> OpDefinition:
+        outs: Mapping[str, Out] | None
+        if isinstance(out, Out):
+            annotation = signature_of(fn).annotations.get("return", NO_ANNOTATION)
+            if out.type is None and annotation is not NO_ANNOTATION and not signature_of(fn).is_generator:
+                out.type = value_type(output_annotation(annotation))
+            outs = {DEFAULT_OUTPUT: out}
+        else:
+            outs = dict(out) if out is not None else None
+        return OpDefinition(
+            fn, name or fn.__name__, ins, outs, description, config_schema, required_resource_keys, tags, version,
+            retry_policy, code_version, pool,
+        )  # fmt: skip
+
+    return make if compute_fn is None else make(compute_fn)
+
+
+def output_metadata(out: Out) -> dict[str, MetadataValue]:
+    """The metadata of an output's definition, normalised."""
+    return normalize(out.metadata, "the metadata of an output") if out.metadata else {}
+
+
+def required_keys(ops: Iterable[OpDefinition]) -> set[str]:
+    """Every resource key that these ops need, IO managers included."""
+    keys: set[str] = set()
+    for definition in ops:
+        keys |= definition.required_resource_keys
+        keys.update(out.io_manager_key for out in definition.outs.values() if not out.is_nothing)
+        keys.update(i.input_manager_key for i in definition.ins.values() if i.input_manager_key)
+    return keys

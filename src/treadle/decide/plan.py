@@ -1,0 +1,224 @@
+"""From a selection to steps: what will run, in which order, with what wired to what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from treadle.core import tags
+from treadle.core.keys import AssetCheckKey, AssetKey
+from treadle.errors import DefinitionError, SelectionError, StepNotFoundError
+from treadle.spec.nodes import FromAsset, FromOutput, NodeSpec, OutputSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A node that will run.
+
+    Attributes:
+        key: unique in the plan; the handle of its node.
+        node: the node.
+        outputs: those of its outputs that are wanted.
+        upstream: keys of the steps that must end before.
+        sources: (step, output) pairs whose absence leaves it without something it needs. With `waits_for_any`, see there.
+        priority: among steps that are ready, higher goes first.
+    """
+
+    key: str
+    node: NodeSpec
+    outputs: tuple[OutputSpec, ...]
+    upstream: frozenset[str]
+    sources: tuple[tuple[str, str], ...]
+    priority: int = 0
+
+    @property
+    def assets(self) -> tuple[AssetKey, ...]:
+        """The assets it makes."""
+        return tuple(output.asset for output in self.outputs if output.asset is not None)
+
+    @property
+    def checks(self) -> tuple[AssetCheckKey, ...]:
+        """The checks it evaluates."""
+        return tuple(output.check for output in self.outputs if output.check is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps of a run.
+
+    Attributes:
+        steps: by key, every step after those it waits for.
+        producers: for each asset that the run makes, the step and output that do.
+    """
+
+    steps: dict[str, Step]
+    producers: Mapping[AssetKey, tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What of a job shall run; None leaves a choice open.
+
+    Attributes:
+        assets, checks: of an asset job, these.
+        handles: of an op job, the nodes with these handles.
+        steps: of a re-execution, these steps.
+    """
+
+    assets: AbstractSet[AssetKey] | None = None
+    checks: AbstractSet[AssetCheckKey] | None = None
+    handles: AbstractSet[str] | None = None
+    steps: AbstractSet[str] | None = None
+
+
+EVERYTHING = Selection()
+
+
+def plan(nodes: Iterable[NodeSpec], selection: Selection = EVERYTHING) -> Plan:
+    """The steps that a selection of `nodes` needs.
+
+    Raises:
+        SelectionError: only part is selected of a node that cannot make parts.
+        StepNotFoundError: a step is asked for that there is not.
+        DefinitionError: nodes wait for each other in a circle.
+    """
+    chosen = [(node, outputs) for node in nodes if (outputs := _wanted(node, selection)) is not None]
+    producers: dict[AssetKey, tuple[str, str]] = {}
+    gates: dict[AssetKey, list[str]] = {}
+    for node, outputs in chosen:
+        for output in outputs:
+            if output.asset is not None:
+                producers[output.asset] = (node.handle, output.name)
+            elif output.check is not None and output.check in node.blocking:
+                gates.setdefault(output.check.asset_key, []).append(node.handle)
+    handles = {node.handle for node, _ in chosen}
+    steps = [_step(node, outputs, producers, gates, handles) for node, outputs in chosen]
+    if selection.steps is not None:
+        steps = _only(steps, selection.steps)
+    return Plan(_ordered(steps), producers)
+
+
+def _wanted(node: NodeSpec, selection: Selection) -> tuple[OutputSpec, ...] | None:
+    """The outputs of `node` that are selected; None if the node is not."""
+    if selection.handles is not None and node.handle not in selection.handles:
+        return None
+    assets, checks = selection.assets, selection.checks
+    if assets is None and checks is None:
+        return node.outputs
+    wanted = tuple(
+        output
+        for output in node.outputs
+        if (output.asset is None and output.check is None)
+        or (output.asset is not None and (assets is None or output.asset in assets))
+        or (output.check is not None and (checks is None or output.check in checks))
+    )
+    if len(wanted) == len(node.outputs):
+        return wanted
+    if not any(output.asset or output.check for output in wanted):
+        return None
+    if not node.can_subset and any(output.asset for output in wanted):
+        left_out = [output.asset for output in node.outputs if output.asset and output not in wanted]
+        if left_out:
+            raise SelectionError(
+                f"{node.op_name!r} makes all of its assets at once, and {left_out[0].to_user_string()!r} is not selected. "
+                "Select all of them, or declare it with can_subset=True and make only what the context asks for."
+            )
+    return wanted
+
+
+def _step(
+    node: NodeSpec,
+    outputs: tuple[OutputSpec, ...],
+    producers: Mapping[AssetKey, tuple[str, str]],
+    gates: Mapping[AssetKey, Sequence[str]],
+    handles: AbstractSet[str],
+) -> Step:
+    sources: list[tuple[str, str]] = []
+    upstream: set[str] = set()
+    for spec in node.inputs:
+        for source in spec.sources:
+            if type(source) is FromOutput and source.node in handles:
+                upstream.add(source.node)
+                if len(spec.sources) == 1:  # a list goes on with what there is
+                    sources.append((source.node, source.output))
+            elif type(source) is FromAsset:
+                _need(source.key, node.handle, producers, gates, upstream, sources)
+    for output in outputs:
+        if output.asset is not None:
+            for key in node.deps.get(output.asset, ()):
+                _need(key, node.handle, producers, gates, upstream, sources)
+    for key in node.after:
+        producer = producers.get(key)
+        if producer is not None and producer[0] != node.handle:
+            upstream.add(producer[0])
+            sources.append(producer)
+    priority = node.tags.get(tags.PRIORITY) if node.tags else None
+    return Step(
+        node.handle, node, outputs, frozenset(upstream), tuple(sources), _priority(priority) if priority else 0
+    )
+
+
+def _need(
+    key: AssetKey,
+    handle: str,
+    producers: Mapping[AssetKey, tuple[str, str]],
+    gates: Mapping[AssetKey, Sequence[str]],
+    upstream: set[str],
+    sources: list[tuple[str, str]],
+) -> None:
+    producer = producers.get(key)
+    if producer is None or producer[0] == handle:
+        return
+    upstream.add(producer[0])
+    sources.append(producer)
+    if gates:
+        upstream.update(gate for gate in gates.get(key, ()) if gate != handle)
+
+
+def _priority(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise DefinitionError(f"The tag {tags.PRIORITY!r} must be a whole number, not {text!r}.") from None
+
+
+def _only(steps: list[Step], keys: AbstractSet[str]) -> list[Step]:
+    """The steps with these keys, waiting only for each other; what the others made is read from where it was stored."""
+    unknown = keys - {step.key for step in steps}
+    if unknown:
+        raise StepNotFoundError(
+            f"The plan has no step {sorted(unknown)[0]!r}. Its steps: {', '.join(sorted(s.key for s in steps))}.",
+            step_keys=tuple(sorted(unknown)),
+        )
+    return [
+        Step(
+            step.key, step.node, step.outputs, step.upstream & keys,
+            tuple(source for source in step.sources if source[0] in keys), step.priority,
+        )
+        for step in steps
+        if step.key in keys
+    ]  # fmt: skip
+
+
+def _ordered(steps: list[Step]) -> dict[str, Step]:
+    """By key, every step after those it waits for, otherwise as they came."""
+    by_key = {step.key: step for step in steps}
+    waiting = {step.key: len(step.upstream) for step in steps}
+    below: dict[str, list[str]] = {key: [] for key in by_key}
+    for step in steps:
+        for key in step.upstream:
+            below[key].append(step.key)
+    order = [key for key, count in waiting.items() if not count]
+    for key in order:  # grows while it is walked
+        for child in below[key]:
+            waiting[child] -= 1
+            if not waiting[child]:
+                order.append(child)
+    if len(order) < len(by_key):
+        stuck = sorted(key for key, count in waiting.items() if count)
+        raise DefinitionError(
+            f"Steps wait for each other in a circle: {', '.join(stuck)}. Split the ops that make several assets, so that "
+            "none needs what is made from it."
+        )
+    return {key: by_key[key] for key in order}

@@ -1,0 +1,77 @@
+"""Policies that are declared with an asset: how it is backfilled, and how old it may get."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+
+from treadle.core.time import parse_cron
+from treadle.errors import DefinitionError
+
+
+class BackfillPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How many partitions of an asset one run of a backfill makes.
+
+    Attributes:
+        max_partitions_per_run: at most so many; None for the whole range in one run.
+    """
+
+    max_partitions_per_run: int | None = 1
+
+    def __post_init__(self) -> None:
+        if self.max_partitions_per_run is not None and self.max_partitions_per_run < 1:
+            raise DefinitionError("BackfillPolicy: max_partitions_per_run must be at least 1, or None for no limit.")
+
+    @staticmethod
+    def single_run() -> BackfillPolicy:
+        """One run for the whole range; the function reads it from the context."""
+        return BackfillPolicy(None)
+
+    @staticmethod
+    def multi_run(max_partitions_per_run: int = 1) -> BackfillPolicy:
+        """One run for each so many partitions."""
+        return BackfillPolicy(max_partitions_per_run)
+
+
+class FreshnessPolicy(msgspec.Struct, frozen=True, tag_field="kind"):
+    """How old an asset may get before people should know. Make one with `time_window` or `cron`."""
+
+    @staticmethod
+    def time_window(*, fail_window: timedelta, warn_window: timedelta | None = None) -> TimeWindowFreshnessPolicy:
+        """Fresh while the last materialization is younger than these windows, each at least a minute."""
+        return TimeWindowFreshnessPolicy(fail_window, warn_window)
+
+    @staticmethod
+    def cron(*, deadline_cron: str, lower_bound_delta: timedelta, timezone: str = "UTC") -> CronFreshnessPolicy:
+        """Fresh if, at each deadline, there was a materialization within `lower_bound_delta` before it."""
+        return CronFreshnessPolicy(deadline_cron, lower_bound_delta, timezone)
+
+
+_MINUTE = timedelta(minutes=1)
+
+
+class TimeWindowFreshnessPolicy(FreshnessPolicy, frozen=True, omit_defaults=True, tag="time_window"):
+    """Freshness by the age of the last materialization."""
+
+    fail_window: timedelta
+    warn_window: timedelta | None = None
+
+    def __post_init__(self) -> None:
+        if self.fail_window < _MINUTE or (self.warn_window is not None and self.warn_window < _MINUTE):
+            raise DefinitionError("FreshnessPolicy.time_window: windows must be at least one minute.")
+        if self.warn_window is not None and self.warn_window >= self.fail_window:
+            raise DefinitionError("FreshnessPolicy.time_window: warn_window must be shorter than fail_window.")
+
+
+class CronFreshnessPolicy(FreshnessPolicy, frozen=True, omit_defaults=True, tag="cron"):
+    """Freshness by deadlines."""
+
+    deadline_cron: str
+    lower_bound_delta: timedelta
+    timezone: str = "UTC"
+
+    def __post_init__(self) -> None:
+        parse_cron(self.deadline_cron)
+        if self.lower_bound_delta < _MINUTE:
+            raise DefinitionError("FreshnessPolicy.cron: lower_bound_delta must be at least one minute.")
