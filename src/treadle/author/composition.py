@@ -1,7 +1,8 @@
 """Composition: while the function of a `@graph` or `@job` runs, calling a node places it instead of running it.
 
-What calls pass around meanwhile are handles: the outputs of placed nodes (`InvokedOutput`) and the inputs of the graph (`GraphInput`).
-The function is run once, when it is decorated; what it leaves behind are nodes by name and, for each, the sources of its inputs.
+What calls pass around meanwhile are handles: the outputs of placed nodes (`InvokedOutput`) and the inputs of the graph
+(`GraphInput`). The function is run once, when it is decorated; what it leaves behind are nodes by name and, for each, the
+sources of its inputs. In these, nodes are named as in their graph, and `FromRunInput` means an input of the graph.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from treadle.author.signature import where
 from treadle.core.keys import AssetKey, check_name, did_you_mean
 from treadle.core.tags import run_tags
 from treadle.errors import DefinitionError, InvocationError
+from treadle.spec.nodes import FromAsset, FromOutput, FromRunInput, Source
 from treadle.spec.retry import RetryPolicy
 
 
@@ -125,13 +127,12 @@ class GraphInput:
         return f"<input {self.name!r} of {self.composition.title}>"
 
 
-Bindable: TypeAlias = InvokedOutput | GraphInput | AssetKey
-Binding: TypeAlias = Bindable | list[Bindable]
+Binding: TypeAlias = Source | list[Source]
 """What an input is connected to. A list is a fan-in: the input's value is a list in this order."""
 
 
 class PendingNode:
-    """An op or graph with a name, tags, hooks or a retry policy of its own for one place. Call it in a graph to place it there.
+    """An op or graph with a name, tags, hooks or a retry policy for one place. Call it in a graph to place it there.
 
     Attributes:
         definition: the op or graph.
@@ -185,8 +186,8 @@ class PendingNode:
         return PendingNode(self.definition, self.given_alias, self.tags, self.hook_defs, retry_policy)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """In a graph: place it, and return the handle of its output, or a tuple of handles with the outputs' names. Elsewhere:
-        call the definition, as a test does with an op."""
+        """In a graph: place it, and return the handle of its output, or a named tuple of handles. Elsewhere: call the
+        definition, as a test does with an op."""
         if not _stack:
             return self.definition(*args, **kwargs)
         return _stack[-1].place(self, args, kwargs)
@@ -311,15 +312,15 @@ class Composition:
             return [self._item(item, index, name, node) for index, item in enumerate(value)]
         key = _asset_key(value)
         if key is not None:
-            return key
+            return FromAsset(key)
         raise self._cannot_bind(value, name, node)
 
-    def _item(self, value: Any, index: int, name: str, node: str) -> Bindable:
+    def _item(self, value: Any, index: int, name: str, node: str) -> Source:
         if isinstance(value, InvokedOutput | GraphInput):
             return self._checked(value, name, node)
         raise self._cannot_bind(value, name, node, f" at index {index} of its list")
 
-    def _checked(self, handle: Any, name: str, node: str) -> Bindable:
+    def _checked(self, handle: Any, name: str, node: str) -> Source:
         if handle.composition is not self:
             raise DefinitionError(
                 f"Input {name!r} of {node!r} in {self.title} is connected to {handle!r} of another graph, "
@@ -331,25 +332,26 @@ class Composition:
                 f"{handle.node!r}, which is dynamic: any number of values. Use `.map(...)` to run a node for each, or "
                 f"`.collect()` for the list of all.{self.where}"
             )
-        return handle
+        if isinstance(handle, GraphInput):
+            return FromRunInput(handle.name)
+        return FromOutput(handle.node, handle.output, handle.is_collected)
 
     def _cannot_bind(self, value: Any, name: str, node: str, at: str = "") -> DefinitionError:
         what = f"Input {name!r} of {node!r} in {self.title} got"
         if isinstance(value, tuple) and value and all(isinstance(item, InvokedOutput) for item in value):
-            source = value[0].node if len({item.node for item in value}) == 1 else None
-            if source is not None and hasattr(value, "_fields"):
-                names = ", ".join(value._fields)
-                return DefinitionError(
-                    f"{what} all outputs of {source!r}{at}. Pass one of them by its name: {names}.{self.where}"
-                )
+            names = ", ".join(item.output for item in value)
+            return DefinitionError(
+                f"{what} a tuple of outputs of {value[0].node!r}{at}. Pass one of them ({names}), or a list for all of "
+                f"them as one value.{self.where}"
+            )
         if isinstance(value, PendingNode) or (callable(value) and hasattr(value, "outs")):
             return DefinitionError(
                 f"{what} {value.name!r} itself{at}, not its output. Call it: {value.name}().{self.where}"
             )
         return DefinitionError(
-            f"{what} a value of type {type(value).__name__}{at}. While a graph is composed, inputs are connected to outputs "
-            f"of nodes, to inputs of the graph, or to lists of these. Give values in run config, as a default, or as a "
-            f"`input_values=` of the job.{self.where}"
+            f"{what} a value of type {type(value).__name__}{at}. While a graph is composed, inputs are connected to "
+            f"outputs of nodes, to inputs of the graph, or to lists of these. Give values in run config, as a default, or "
+            f"as `input_values=` of the job.{self.where}"
         )
 
 

@@ -1,0 +1,93 @@
+"""Config mappings: a job or graph with a small config of its own, from which a function makes the config of what is inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, overload
+
+from treadle.author.signature import NO_ANNOTATION, signature_of, where
+from treadle.errors import DefinitionError
+
+
+class ConfigMapping:
+    """A function from the config of a job or graph to the config of what is inside.
+
+    Args:
+        config_fn: for a job, gives run config (a dict or `RunConfig`); for a graph, the config of its nodes by name.
+        config_schema: what config it takes; None takes anything.
+        receive_processed_config_values: False hands the function the config as it was written, without defaults and with
+            environment variables not looked up.
+
+    Attributes:
+        config_class: the config class that the function's parameter is annotated with, if it is.
+    """
+
+    __slots__ = ("config_class", "config_fn", "config_schema", "receive_processed_config_values")
+
+    def __init__(
+        self,
+        config_fn: Callable[[Any], Any],
+        config_schema: Any | None = None,
+        receive_processed_config_values: bool | None = None,
+    ) -> None:
+        self.config_fn = config_fn
+        self.config_schema = config_schema
+        self.receive_processed_config_values = receive_processed_config_values
+        self.config_class: Any = None
+
+    def resolve_from_unvalidated_config(self, config: Any) -> Any:
+        """What the function makes of `config`."""
+        return self.config_fn(config)
+
+    @staticmethod
+    def of(config: ConfigMapping | Mapping[str, Any] | None) -> ConfigMapping | None:
+        """The mapping that `config=` of a graph means: a mapping, or fixed config."""
+        if config is None or isinstance(config, ConfigMapping):
+            return config
+        return ConfigMapping(lambda _: config, config_schema=None)
+
+
+@overload
+def config_mapping(config_fn: Callable[..., Any]) -> ConfigMapping: ...
+@overload
+def config_mapping(
+    *, config_schema: Any = None, receive_processed_config_values: bool | None = None
+) -> Callable[[Callable[..., Any]], ConfigMapping]: ...
+def config_mapping(
+    config_fn: Callable[..., Any] | None = None,
+    *,
+    config_schema: Any = None,
+    receive_processed_config_values: bool | None = None,
+) -> Any:
+    """Make a function a config mapping.
+
+    Example:
+        @config_mapping(config_schema={"day": str})
+        def by_day(config):
+            return {"ops": {"load": {"config": {"path": f"in/{config['day']}.csv"}}}}
+
+        @job(config=by_day)
+        def daily(): ...
+
+    Raises:
+        DefinitionError: it does not take exactly one parameter, or has a config class and a `config_schema`.
+    """
+
+    def make(fn: Callable[..., Any]) -> ConfigMapping:
+        signature = signature_of(fn)
+        names = ([signature.context] if signature.context else []) + list(signature.names)
+        if len(names) != 1:
+            raise DefinitionError(
+                f"The config mapping {fn.__name__!r} takes {len(names)} parameters. Give it one: the config.{where(fn)}"
+            )
+        mapping = ConfigMapping(fn, config_schema, receive_processed_config_values)
+        annotation = signature.annotations.get(names[0], NO_ANNOTATION)
+        if getattr(annotation, "__treadle_config__", False):
+            if config_schema is not None:
+                raise DefinitionError(
+                    f"The config mapping {fn.__name__!r} has a config class and a config_schema. Keep one.{where(fn)}"
+                )
+            mapping.config_class = annotation
+        return mapping
+
+    return make if config_fn is None else make(config_fn)
