@@ -48,9 +48,13 @@ class Row:
 
 def _import(size: Size) -> Measure:
     def measure(side: Side, home: Path) -> Outcome:
-        took = side.seconds([side.python, "-c", f"import {side.api or 'sys'}"], home)
+        statement = f"import {side.api or 'sys'}"
+        figures = {"seconds": side.seconds([side.python, "-c", statement], home)}
+        if side.api:  # an import that puts everything off would prove little
+            used = f"{statement} as api; api.Definitions([api.asset(name='a')(lambda: 1)])"
+            figures["used"] = side.seconds([side.python, "-c", used], home)
         found = side.workload("imports.py", *filter(None, [side.api]), home=home)
-        return Outcome({"seconds": took, **found.figures})
+        return Outcome({**figures, **found.figures})
 
     return measure
 
@@ -149,6 +153,7 @@ ROWS = (
             Line("seconds", "import the package: time", "s", 0.05, 0.40),
             Line("memory", "memory", "MiB", 25, 64),
             Line("modules", "modules", "", None, 875),
+            Line("used", "import and define one asset: time", "s", None, None),
         ),
         _import,
         floor=True,
