@@ -561,11 +561,16 @@ class HookSkipped(StepEvent, tag="HOOK_SKIPPED"):
 
 
 class AssetMaterializationPlanned(Event, tag="ASSET_MATERIALIZATION_PLANNED"):
-    """The run means to materialize `key` (its partition `partition_key`, or those of a range)."""
+    """The run means to materialize `key`: its partition `partition_key`, or those of a range.
+
+    Attributes:
+        partition_keys: the partitions between `range_start` and `range_end`, so that readers need no definition.
+    """
 
     key: AssetKey
     step_key: str | None = None
     partition_key: str | None = None
+    partition_keys: tuple[str, ...] = ()
     range_start: str | None = None
     range_end: str | None = None
     event_type = EventType.ASSET_MATERIALIZATION_PLANNED

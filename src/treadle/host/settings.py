@@ -1,0 +1,297 @@
+"""Where the home is, and what its settings file says.
+
+The home: TREADLE_HOME, else DAGSTER_HOME, else `.treadle` in the project, which is the nearest folder upwards with a
+pyproject.toml, else the working directory. Settings: `treadle.yaml` in the home, else `dagster.yaml`; without either,
+all defaults. A key that no one knows is an error, never ignored.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from treadle.errors import DefinitionError
+
+FILES = ("treadle.yaml", "dagster.yaml")
+HOME_VARIABLES = ("TREADLE_HOME", "DAGSTER_HOME")
+
+
+class SettingsError(DefinitionError):
+    """The settings file cannot be right."""
+
+
+class _Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A block of settings: unknown keys are errors."""
+
+
+class ClassBlock(_Block, rename={"cls": "class"}):
+    """A class to use in place of a built-in part: where it is, and what it is made with."""
+
+    module: str
+    cls: str
+    config: dict[str, Any] = {}
+
+
+class SqliteSettings(_Block):
+    """The default store.
+
+    Attributes:
+        base_dir: the folder of the database; the home by default.
+        durability: what a commit survives: "normal" the death of any process, "full" a power cut as well.
+        busy_timeout_seconds: how long to wait for other processes that write.
+    """
+
+    base_dir: str | None = None
+    durability: Literal["normal", "full"] = "normal"
+    busy_timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] = 60.0
+
+
+class StorageSettings(_Block):
+    """Which store: exactly one of these."""
+
+    sqlite: SqliteSettings | None = None
+    postgres: dict[str, Any] | None = None
+    mysql: dict[str, Any] | None = None
+    custom: ClassBlock | None = None
+
+
+class TagLimit(_Block):
+    """At most `limit` runs at once with the tag `key` (and `value`; each value apart if that says so)."""
+
+    key: str
+    limit: int
+    value: str | dict[str, bool] | None = None
+
+
+class PoolSettings(_Block):
+    """Limits of pools that have none of their own, and whether steps or whole runs hold a slot."""
+
+    default_limit: Annotated[int, msgspec.Meta(ge=0, le=1000)] | None = None
+    granularity: Literal["op", "run"] = "op"
+    op_granularity_run_buffer: int = 0
+
+
+class RunLimits(_Block):
+    """How many runs at once: -1 for no limit, 0 for none."""
+
+    max_concurrent_runs: Annotated[int, msgspec.Meta(ge=-1)] = 10
+    tag_concurrency_limits: list[TagLimit] | None = None
+
+
+class ConcurrencySettings(_Block):
+    """Limits of pools and runs."""
+
+    pools: PoolSettings = PoolSettings()
+    runs: RunLimits = RunLimits()
+    default_op_concurrency_limit: int | None = None
+
+
+class BlockedRuns(_Block):
+    """Whether a run stays queued while all its first steps wait for pools."""
+
+    enabled: bool | None = None
+    op_concurrency_slot_buffer: int = 0
+
+
+class RunQueueSettings(_Block):
+    """The queue of runs."""
+
+    max_concurrent_runs: Annotated[int, msgspec.Meta(ge=-1)] = 10
+    tag_concurrency_limits: list[TagLimit] | None = None
+    dequeue_interval_seconds: int = 5
+    dequeue_use_threads: bool = False
+    dequeue_num_workers: int | None = None
+    max_user_code_failure_retries: int = 0
+    user_code_failure_retry_delay: int = 60
+    block_op_concurrency_limited_runs: BlockedRuns = BlockedRuns()
+
+
+class Switch(_Block):
+    """Something that is on or off."""
+
+    enabled: bool = True
+
+
+class PythonLogSettings(_Block):
+    """Loggers to capture, the level below which lines are dropped, and additional handlers (as in `logging.config`)."""
+
+    managed_python_loggers: list[str] = []
+    python_log_level: str | int | None = None
+    dagster_handler_config: dict[str, Any] = {}
+
+
+class RunMonitoringSettings(_Block):
+    """What is done about runs that hang. All times in seconds; 0 or none: no limit."""
+
+    enabled: bool = False
+    start_timeout_seconds: int = 180
+    cancel_timeout_seconds: int = 180
+    max_runtime_seconds: int = 0
+    max_resume_run_attempts: int = 0
+    poll_interval_seconds: int = 120
+    cancellation_thread_poll_interval_seconds: int = 10
+    free_slots_after_run_end_seconds: int | None = None
+
+
+class RunRetrySettings(_Block):
+    """Whether and how often failed runs are run again."""
+
+    enabled: bool = False
+    max_retries: int = 0
+    retry_on_asset_or_op_failure: bool = True
+
+
+class CodeServerSettings(_Block):
+    """How long to wait for code locations, in seconds."""
+
+    local_startup_timeout: int = 180
+    reload_timeout: int = 180
+    wait_for_local_processes_on_shutdown: bool = False
+
+
+class TickRetention(_Block):
+    """After how many days ticks are deleted: one number for all, or by status; -1 never."""
+
+    purge_after_days: int | dict[Literal["skipped", "success", "failure", "started"], int] = -1
+
+
+class RetentionSettings(_Block):
+    """How long ticks are kept."""
+
+    schedule: TickRetention = TickRetention()
+    sensor: TickRetention = TickRetention(purge_after_days={"skipped": 7})
+    auto_materialize: TickRetention = TickRetention(purge_after_days={"skipped": 7})
+
+
+class WorkerSettings(_Block):
+    """Whether a daemon works in threads, and in how many."""
+
+    use_threads: bool = False
+    num_workers: int | None = None
+    num_submit_workers: int | None = None
+
+
+class AutoMaterializeSettings(_Block):
+    """Automation of assets."""
+
+    enabled: bool = True
+    minimum_interval_seconds: int = 30
+    run_tags: dict[str, str] = {}
+    respect_materialization_data_versions: bool = False
+    max_tick_retries: int = 3
+    use_sensors: bool = True
+    use_threads: bool = False
+    num_workers: int | None = None
+
+
+class Settings(_Block):
+    """The settings file."""
+
+    storage: StorageSettings = StorageSettings()
+    local_artifact_storage: ClassBlock | None = None
+    run_storage: ClassBlock | None = None
+    event_log_storage: ClassBlock | None = None
+    schedule_storage: ClassBlock | None = None
+    compute_logs: ClassBlock | None = None
+    scheduler: ClassBlock | None = None
+    run_coordinator: ClassBlock | None = None
+    run_queue: RunQueueSettings | None = None
+    run_launcher: ClassBlock | None = None
+    secrets: dict[str, Any] | None = None
+    defs_state_storage: ClassBlock | None = None
+    instance_class: ClassBlock | None = None
+    concurrency: ConcurrencySettings = ConcurrencySettings()
+    telemetry: Switch = Switch()
+    nux: Switch = Switch()
+    python_logs: PythonLogSettings = PythonLogSettings()
+    run_monitoring: RunMonitoringSettings = RunMonitoringSettings()
+    run_retries: RunRetrySettings = RunRetrySettings()
+    code_servers: CodeServerSettings = CodeServerSettings()
+    retention: RetentionSettings = RetentionSettings()
+    backfills: WorkerSettings = WorkerSettings()
+    sensors: WorkerSettings = WorkerSettings()
+    schedules: WorkerSettings = WorkerSettings()
+    auto_materialize: AutoMaterializeSettings = AutoMaterializeSettings()
+    freshness: Switch = Switch()
+
+    def get(self, block: str) -> Any:
+        """A block of settings by its key, as plain data."""
+        return msgspec.to_builtins(getattr(self, block, None))
+
+
+def project_folder(start: Path | None = None) -> Path:
+    """The nearest folder upwards from `start` (the working directory) with a pyproject.toml, else `start`."""
+    start = (start or Path.cwd()).absolute()
+    for folder in (start, *start.parents):
+        if (folder / "pyproject.toml").is_file():
+            return folder
+    return start
+
+
+def find_home(environ: Mapping[str, str] | None = None, start: Path | None = None) -> Path:
+    """The home for a process that starts in `start`. It need not exist.
+
+    Raises:
+        SettingsError: TREADLE_HOME (or DAGSTER_HOME) is not an absolute path.
+    """
+    environ = os.environ if environ is None else environ
+    for name in HOME_VARIABLES:
+        if text := environ.get(name):
+            home = Path(text).expanduser()
+            if not home.is_absolute():
+                raise SettingsError(f"{name} is {text!r}. Set it to an absolute path.")
+            return home
+    return project_folder(start) / ".treadle"
+
+
+def load_settings(folder: Path, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of the home `folder`.
+
+    Raises:
+        SettingsError: the file is no YAML, has a key that no one knows or a value that does not fit, names a variable
+            that is not set, or contradicts itself.
+    """
+    for name in FILES:
+        path = folder / name
+        if path.is_file():
+            import yaml  # noqa: PLC0415  only for homes that have a settings file
+
+            try:
+                data = yaml.safe_load(path.read_text())
+            except yaml.YAMLError as error:
+                raise SettingsError(f"{path} is not valid YAML: {error}") from error
+            return parse_settings(data or {}, str(path), os.environ if environ is None else environ)
+    return Settings()
+
+
+def parse_settings(data: object, where: str, environ: Mapping[str, str]) -> Settings:
+    """Settings from plain data. `where` names their origin in errors; see `load_settings`."""
+    try:
+        # not strict: numbers and booleans from variables arrive as text
+        settings = msgspec.convert(_with_variables(data, where, environ), Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{where}: {error}. The settings are described in the documentation.") from error
+    chosen = [name for name in ("sqlite", "postgres", "mysql", "custom") if getattr(settings.storage, name) is not None]
+    if len(chosen) > 1:
+        raise SettingsError(f"{where}: `storage` names {' and '.join(chosen)}. Keep one of them.")
+    legacy = [name for name in ("run_storage", "event_log_storage", "schedule_storage") if getattr(settings, name)]
+    if chosen and legacy:
+        raise SettingsError(f"{where}: `storage` replaces {', '.join(legacy)}. Remove the latter.")
+    if settings.run_queue is not None and settings.run_coordinator is not None:
+        raise SettingsError(f"{where}: `run_queue` and `run_coordinator` both describe the queue. Keep one of them.")
+    return settings
+
+
+def _with_variables(data: object, where: str, environ: Mapping[str, str]) -> object:
+    if isinstance(data, dict):
+        if set(data) == {"env"} and isinstance(data["env"], str):
+            value = environ.get(data["env"])
+            if value is None:
+                raise SettingsError(f"{where}: the environment variable {data['env']} is not set. Set it.")
+            return value
+        return {key: _with_variables(item, where, environ) for key, item in data.items()}
+    return [_with_variables(item, where, environ) for item in data] if isinstance(data, list) else data

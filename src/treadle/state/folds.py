@@ -1,0 +1,146 @@
+"""What a batch of events changes, as plain data: the store applies it in the transaction that inserts the events.
+
+`fold` reads the events in order and keeps the net effect. It cuts a new `Delta` after an event whose effect reaches
+beyond its own asset (the end of a run closes everything the run had planned, a wipe forgets an asset), so that applying
+deltas one after the other equals applying the events one by one, however they were batched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from treadle.core.keys import AssetCheckKey, AssetKey
+from treadle.state.events import (
+    AssetCheckEvaluated,
+    AssetCheckEvaluationPlanned,
+    AssetMaterializationPlanned,
+    AssetMaterialized,
+    AssetObserved,
+    AssetWiped,
+    EventLogEntry,
+    EventType,
+)
+from treadle.state.lifecycle import RUN
+
+Numbered: TypeAlias = "tuple[int, EventLogEntry]"
+ENDS = frozenset({EventType.RUN_SUCCESS, EventType.RUN_FAILURE, EventType.RUN_CANCELED})
+
+
+@dataclass(slots=True)
+class AssetDelta:
+    """What a batch says about one asset. Entries come with their place in the batch.
+
+    Attributes:
+        materialization, observation, planned: the last of each kind.
+        whole: who the asset without partitions waits for after the batch: a run id; "" if it was made and is waited for
+            no more; None if the batch does not say.
+        materialized: partitions that were made.
+        partitions: as `whole`, by partition.
+        makers: the runs that made something: where to look first for who had planned it.
+    """
+
+    materialization: Numbered | None = None
+    observation: Numbered | None = None
+    planned: Numbered | None = None
+    whole: str | None = None
+    materialized: set[str] = field(default_factory=set)
+    partitions: dict[str, str] = field(default_factory=dict)
+    makers: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class CheckDelta:
+    """What a batch says about one check: its last plan and its last evaluation, and whether the plan came later."""
+
+    planned: Numbered | None = None
+    evaluated: Numbered | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether the check waits for the run of `planned` after the batch."""
+        return self.planned is not None and (self.evaluated is None or self.planned[0] > self.evaluated[0])
+
+
+@dataclass(slots=True)
+class Delta:
+    """The net effect of some consecutive events: assets and checks first, then the transitions of runs, then the wipe."""
+
+    assets: dict[AssetKey, AssetDelta] = field(default_factory=dict)
+    checks: dict[AssetCheckKey, CheckDelta] = field(default_factory=dict)
+    runs: dict[str, list[tuple[EventType, float]]] = field(default_factory=dict)
+    wiped: Numbered | None = None
+
+
+def fold(entries: Sequence[EventLogEntry]) -> list[Delta]:
+    """What `entries` change, in order. Most events change nothing; a batch without any that does gives no delta."""
+    deltas: list[Delta] = []
+    delta: Delta | None = None
+    for place, entry in enumerate(entries):
+        event = entry.event
+        kind = event.event_type
+        if kind not in _FOLDED:
+            continue
+        if delta is None:
+            delta = Delta()
+            deltas.append(delta)
+        if kind in RUN:
+            delta.runs.setdefault(entry.run_id, []).append((kind, entry.timestamp))
+            if kind in ENDS:
+                delta = None
+        elif isinstance(event, AssetWiped):
+            delta.wiped = (place, entry)
+            delta = None
+        elif isinstance(event, AssetCheckEvaluationPlanned | AssetCheckEvaluated):
+            _fold_check(delta, place, entry)
+        else:
+            _fold_asset(delta, place, entry)
+    return deltas
+
+
+def _fold_asset(delta: Delta, place: int, entry: EventLogEntry) -> None:
+    event = entry.event
+    key = event.asset_key
+    if key is None:
+        return
+    asset = delta.assets.get(key)
+    if asset is None:
+        asset = delta.assets[key] = AssetDelta()
+    if isinstance(event, AssetMaterialized):
+        asset.materialization = (place, entry)
+        asset.makers.add(entry.run_id)
+        partition = event.materialization.partition
+        if partition is None:
+            asset.whole = ""
+        else:
+            asset.materialized.add(partition)
+            asset.partitions[partition] = ""
+    elif isinstance(event, AssetMaterializationPlanned):
+        asset.planned = (place, entry)
+        if event.partition_key is not None:
+            asset.partitions[event.partition_key] = entry.run_id
+        elif event.partition_keys:
+            asset.partitions.update(dict.fromkeys(event.partition_keys, entry.run_id))
+        elif event.range_start is None:
+            asset.whole = entry.run_id
+    elif isinstance(event, AssetObserved):
+        asset.observation = (place, entry)
+
+
+def _fold_check(delta: Delta, place: int, entry: EventLogEntry) -> None:
+    event = entry.event
+    if isinstance(event, AssetCheckEvaluated):
+        delta.checks.setdefault(event.evaluation.asset_check_key, CheckDelta()).evaluated = (place, entry)
+    elif isinstance(event, AssetCheckEvaluationPlanned):
+        delta.checks.setdefault(event.key, CheckDelta()).planned = (place, entry)
+
+
+_FOLDED = frozenset(RUN) | {
+    EventType.ASSET_MATERIALIZATION_PLANNED,
+    EventType.ASSET_MATERIALIZATION,
+    EventType.ASSET_OBSERVATION,
+    EventType.ASSET_WIPED,
+    EventType.ASSET_CHECK_EVALUATION_PLANNED,
+    EventType.ASSET_CHECK_EVALUATION,
+}

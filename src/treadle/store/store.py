@@ -1,0 +1,160 @@
+"""The store of one home: its database, one object a table or two, and the captured logs."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from treadle.errors import InvocationError
+from treadle.state.events import EventLogEntry
+from treadle.state.runs import Run, RunStatus
+from treadle.store.assets import Assets
+from treadle.store.cursors import Cursors
+from treadle.store.database import PATIENCE_S, Database, Durability
+from treadle.store.dynamic import DynamicPartitions
+from treadle.store.events import EventLog
+from treadle.store.logs import LogStore
+from treadle.store.names import Names
+from treadle.store.partitions import PartitionSets
+from treadle.store.runs import Runs
+from treadle.store.writer import EventWriter, Sink
+
+FILE = "treadle.db"
+
+
+class Store:
+    """Everything that is remembered.
+
+    Args:
+        path: the database file; None for a store in memory, which ends with this object.
+        logs: gives the folder of captured logs when one is needed.
+        durability: "normal": a commit survives the death of any process; "full": a power cut as well.
+        patience_s: how long to wait for other writers before giving up, in seconds.
+
+    Attributes:
+        database, runs, events, assets, partitions, dynamic, cursors, logs: its parts.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        logs: Callable[[], Path],
+        *,
+        durability: Durability = "normal",
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self.database = Database(path, durability=durability, patience_s=patience_s)
+        self.names = Names(self.database)
+        self.runs = Runs(self.database, self.names)
+        self.partitions = PartitionSets(self.database, self.names)
+        self.assets = Assets(self.database, self.names, self.partitions)
+        self.events = EventLog(self.database, self.names, self.runs, self.assets)
+        self.dynamic = DynamicPartitions(self.database)
+        self.cursors = Cursors(self.database)
+        self.logs = LogStore(logs)
+        self._writers: weakref.WeakSet[EventWriter] = weakref.WeakSet()
+        self._backlog = Backlog(self) if path is None else None
+        self.database.settle = self._backlog.flush if self._backlog is not None else self._commit_writers
+        self.database.forget = self.names.forget
+
+    def sink(self) -> Sink:
+        """A new writer of events. Reads through this store see what it has been given, committed or not."""
+        if self._backlog is not None:
+            return self._backlog
+        writer = EventWriter(self.events)
+        self._writers.add(writer)
+        return writer
+
+    def add_run(self, run: Run, *, launch_key: str | None = None) -> bool:
+        """As `runs.add`; in memory it is only noted down until somebody reads."""
+        if self._backlog is not None and launch_key is None:
+            self._backlog.add_run(run)
+            return True
+        return self.runs.add(run, launch_key=launch_key)
+
+    def delete_run(self, run_id: str) -> None:
+        """Remove a run, its events and its logs. What is known of assets stays. Nothing happens if there is no such run."""
+        number = self.names.find_run(run_id)
+        if number is None:
+            return
+        self.database.settle()
+        with self.database.transaction() as connection:
+            self.assets.close_run(connection, number, RunStatus.CANCELED)
+            self.events.delete_run(connection, number)
+            self.runs.delete(connection, number)
+        self.logs.delete((run_id,))
+
+    def wipe(self) -> None:
+        """Remove all runs, events and state."""
+        self.database.settle()
+        with self.database.transaction() as connection:
+            for table in ("runs", "run_tags", "events", "partition_sets", "open_partitions", "asset_checks"):
+                connection.execute(f"DELETE FROM {table}")
+            connection.execute("DELETE FROM assets")
+            connection.execute("DELETE FROM dynamic_partitions")
+        self.names.forget()
+
+    def close(self) -> None:
+        """Commit what waits, and let go of the file."""
+        for writer in list(self._writers):
+            writer.close()
+        self.database.close()
+
+    def _commit_writers(self) -> None:
+        for writer in list(self._writers):
+            if writer.waiting:
+                writer.commit()
+
+
+class Backlog:
+    """The `Sink` of a store in memory: notes down runs and events, and stores them only when somebody reads."""
+
+    def __init__(self, store: Store) -> None:
+        self._runs, self._log, self._database = store.runs, store.events, store.database
+        self._noted: deque[EventLogEntry | tuple[Run, float]] = deque()
+        self._run_ids: set[str] = set()
+        self._lock = threading.RLock()
+        self.write: Callable[[EventLogEntry], None] = self._noted.append
+
+    def add_run(self, run: Run) -> None:
+        """Note down a new run.
+
+        Raises:
+            InvocationError: a run with this id exists.
+        """
+        if run.run_id in self._run_ids:
+            raise InvocationError(f"A run with the id {run.run_id!r} exists already. Give the new one its own id.")
+        self._run_ids.add(run.run_id)
+        self._noted.append((run, time.time()))
+
+    def commit(self) -> None:
+        """Nothing: whoever reads, flushes."""
+
+    def close(self) -> None:
+        """Nothing, as for `commit`."""
+
+    def flush(self) -> None:
+        """Store what was noted down."""
+        noted = self._noted
+        if not noted:
+            return
+        with self._lock:
+            items = [noted.popleft() for _ in range(len(noted))]
+            if not items:
+                return
+            with self._database.transaction() as connection:
+                events: list[EventLogEntry] = []
+                for item in items:
+                    if isinstance(item, EventLogEntry):
+                        events.append(item)
+                        continue
+                    if events:
+                        self._log.insert(connection, events)
+                        events = []
+                    self._runs.insert(connection, item[0], None, item[1])
+                if events:
+                    self._log.insert(connection, events)

@@ -1,0 +1,168 @@
+"""How a run's events reach the store: buffered, committed at step boundaries, and never more than 200 ms out of sight.
+
+- `write` costs next to nothing. `commit` returns when everything written so far is in the store, in one transaction.
+- Between commits, a write that finds the oldest waiting event older than 50 ms commits; and if no write comes, because the
+  step works or sleeps, a thread does so 120 ms after the oldest was written. The thread starts with the first write, waits
+  on an event while there is nothing to watch, and looks at the clock at most once in 120 ms while there is.
+- A fork leaves the child with an empty buffer: what waited is the parent's.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from typing import Protocol
+
+from treadle.errors import StoreError
+from treadle.state.events import EventLogEntry
+from treadle.store.events import EventLog, UnstorableEventError
+
+INLINE_S = 0.05
+SLEEPING_S = 0.12
+_monotonic = time.monotonic
+_writers: weakref.WeakSet[EventWriter] = weakref.WeakSet()
+
+
+class Sink(Protocol):
+    """Where a run's events go."""
+
+    def write(self, entry: EventLogEntry) -> None:
+        """Take an event. It may wait in memory."""
+        ...
+
+    def commit(self) -> None:
+        """Return when everything written so far can be read by others."""
+        ...
+
+    def close(self) -> None:
+        """Commit and take no more."""
+        ...
+
+
+class EventWriter:
+    """A `Sink` for a store that others read."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._waiting: deque[EventLogEntry] = deque()
+        self._oldest = 0.0
+        self._closed = False
+        self._failure: StoreError | None = None
+        self._reset()
+        _writers.add(self)
+
+    def _reset(self) -> None:
+        self._waiting.clear()
+        self._commit_lock = threading.RLock()
+        self._thread: threading.Thread | None = None
+        self._wake = threading.Event()
+        self._asleep = True
+
+    @property
+    def waiting(self) -> int:
+        """How many events are not in the store yet."""
+        return len(self._waiting)
+
+    def write(self, entry: EventLogEntry) -> None:
+        """Take an event. Commits if one has waited for longer than 50 ms.
+
+        Raises:
+            StoreError: the store could not be written, now or by the thread before. The events still wait.
+        """
+        waiting = self._waiting
+        if waiting:
+            waiting.append(entry)
+            if _monotonic() - self._oldest > INLINE_S:
+                self.commit()
+            return
+        self._oldest = _monotonic()
+        waiting.append(entry)
+        if self._asleep:
+            self._watch()
+
+    def commit(self) -> None:
+        """Store everything written so far in one transaction.
+
+        Raises:
+            StoreError: the store could not be written. The events still wait; the next commit tries again.
+            UnstorableEventError: one event could not be stored and was dropped; the others were stored.
+        """
+        if not self._waiting:
+            return
+        with self._commit_lock:
+            waiting = self._waiting
+            batch = [waiting.popleft() for _ in range(len(waiting))]
+            self._failure = None
+            dropped: UnstorableEventError | None = None
+            while batch:
+                try:
+                    self._log.append(batch)
+                    break
+                except UnstorableEventError as error:
+                    dropped = error
+                    del batch[error.place]
+                except BaseException:
+                    waiting.extendleft(reversed(batch))
+                    raise
+            if dropped is not None:
+                raise dropped
+
+    def close(self) -> None:
+        """Commit, and stop the thread."""
+        self._closed = True
+        self._wake.set()
+        self.commit()
+
+    # --- the thread ---------------------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        self._asleep = False
+        if self._thread is None and not self._closed:
+            self._thread = threading.Thread(
+                target=_follow, args=(weakref.ref(self), self._wake), name="treadle-event-writer", daemon=True
+            )
+            self._thread.start()
+        else:
+            self._wake.set()
+
+    def _look(self) -> float | None:
+        """Commit what has waited long enough. How long until the next look, in seconds; None: until woken."""
+        if not self._waiting:
+            self._asleep = True
+            if not self._waiting:  # a write between the two lines saw no sleeper to wake
+                return None
+            self._asleep = False
+        age = _monotonic() - self._oldest
+        if age < SLEEPING_S:
+            return SLEEPING_S - age
+        try:
+            self.commit()
+        except UnstorableEventError as error:
+            self._failure = error
+        except StoreError as error:
+            self._failure = error
+        return SLEEPING_S
+
+
+def _follow(reference: weakref.ref[EventWriter], wake: threading.Event) -> None:
+    """The thread's loop. It holds the writer only while it looks, so that a forgotten writer ends its thread."""
+    pause: float | None = SLEEPING_S
+    while True:
+        wake.wait(pause)
+        wake.clear()
+        writer = reference()
+        if writer is None or writer._closed:
+            return
+        pause = writer._look()
+        del writer
+
+
+def _after_fork_in_child() -> None:
+    for writer in list(_writers):
+        writer._reset()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
