@@ -1,8 +1,8 @@
 """Composition: while the function of a `@graph` or `@job` runs, calling a node places it instead of running it.
 
 What calls pass around meanwhile are handles: the outputs of placed nodes (`InvokedOutput`) and the inputs of the graph
-(`GraphInput`). The function is run once, when it is decorated; what it leaves behind are nodes by name and, for each, the
-sources of its inputs. In these, nodes are named as in their graph, and `FromRunInput` means an input of the graph.
+(`GraphInput`). The function is run once, when it is decorated; what it leaves behind are nodes by name and, for each,
+the sources of its inputs. In these, nodes are named as in their graph, and `FromRunInput` means an input of the graph.
 """
 
 from __future__ import annotations
@@ -350,8 +350,8 @@ class Composition:
             )
         return DefinitionError(
             f"{what} a value of type {type(value).__name__}{at}. While a graph is composed, inputs are connected to "
-            f"outputs of nodes, to inputs of the graph, or to lists of these. Give values in run config, as a default, or "
-            f"as `input_values=` of the job.{self.where}"
+            f"outputs of nodes, to inputs of the graph, or to lists of these. Give values in run config, as a default, "
+            f"or as `input_values=` of the job.{self.where}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Config mappings: a job or graph with a small config of its own, from which a function makes the config of what is inside."""
+"""Config mappings: a job or graph with a small config of its own, of which a function makes that of what is inside."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class ConfigMapping:
     Args:
         config_fn: for a job, gives run config (a dict or `RunConfig`); for a graph, the config of its nodes by name.
         config_schema: what config it takes; None takes anything.
-        receive_processed_config_values: False hands the function the config as it was written, without defaults and with
-            environment variables not looked up.
+        receive_processed_config_values: False hands the function the config as it was written, without defaults and
+            with environment variables not looked up.
 
     Attributes:
         config_class: the config class that the function's parameter is annotated with, if it is.

@@ -35,7 +35,7 @@ class DynamicCollectDependencyDefinition(msgspec.Struct, frozen=True):
 
 
 class MappedInputPlaceholder:
-    """In a `MultiDependencyDefinition`: the place of a graph input that an `InputMapping` with this `fan_in_index` fills."""
+    """In a `MultiDependencyDefinition`: the place of the graph input whose `InputMapping` has this `fan_in_index`."""
 
 
 class MultiDependencyDefinition(msgspec.Struct, frozen=True):

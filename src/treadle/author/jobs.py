@@ -1,0 +1,423 @@
+"""Jobs: nodes with everything they need to run. What a job runs is flat: graphs are gone, each op has its handle.
+
+A job is made of a graph (`JobDefinition(graph_def=...)`, `@job`, `graph.to_job()`) or of nodes as they are (`of_nodes`,
+for jobs of assets, which have no graph at all).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from treadle.author import port
+from treadle.author.config_mapping import ConfigMapping
+from treadle.author.io_managers import fs_io_manager
+from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, OpDefinition
+from treadle.author.resources import ResourceDefinition, resource_definitions
+from treadle.core import tags as tag_rules
+from treadle.core.keys import AssetCheckKey, AssetKey, check_name, did_you_mean
+from treadle.core.metadata import normalize
+from treadle.errors import DefinitionError, InvariantError
+from treadle.spec.nodes import FromOutput, NodeSpec
+from treadle.spec.retry import RetryPolicy
+
+_NOTHING: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class GraphPlace:
+    """A graph at one place of a job, for the config that it takes.
+
+    Attributes:
+        config: its config mapping, if it has one: then its nodes take no config from outside.
+        input_types: the types that it declares for its inputs.
+    """
+
+    config: ConfigMapping | None
+    input_types: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FlatGraph:
+    """A graph with all graphs inside it dissolved.
+
+    Attributes:
+        nodes: every op at its place.
+        ops: the op of each node, by handle.
+        outputs: the graph's outputs, by name.
+        inputs: the names of the graph's inputs.
+        node_hooks: hooks of nodes, those of the graphs around them included, by handle.
+        graphs: the graphs inside, by handle.
+    """
+
+    nodes: tuple[NodeSpec, ...]
+    ops: Mapping[str, OpDefinition]
+    outputs: Mapping[str, FromOutput]
+    inputs: Set[str]
+    node_hooks: Mapping[str, frozenset[Any]]
+    graphs: Mapping[str, GraphPlace] = field(default_factory=dict)
+
+
+class JobGraph(Protocol):
+    """What a job needs of a graph."""
+
+    @property
+    def name(self) -> str:
+        """Its name, and that of the job unless it has its own."""
+        ...
+
+    @property
+    def description(self) -> str | None:
+        """A sentence for people."""
+        ...
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """Its tags."""
+        ...
+
+    def flatten(self, job_name: str) -> FlatGraph:
+        """Its nodes, with all graphs inside it dissolved."""
+        ...
+
+
+class JobDefinition:
+    """A job: what to run, and with what.
+
+    Args:
+        graph_def: the graph that it runs.
+        resource_defs: resources by key; anything `as_resource_definition` takes.
+        executor_def: what runs its steps.
+        logger_defs: loggers by key.
+        name: its name; that of the graph by default.
+        config: config that every run starts from (a dict or `RunConfig`), a `ConfigMapping`, or a `PartitionedConfig`.
+        description: a sentence for people.
+        partitions_def: its partitions.
+        tags: facts about the job; its runs carry them too, unless `run_tags` is given.
+        run_tags: tags of its runs.
+        metadata: facts about the job.
+        hook_defs: hooks for every step.
+        op_retry_policy: for ops that have none of their own.
+        input_values: values of the graph's inputs.
+        owners: e-mail addresses, or `team:<name>`.
+
+    Attributes:
+        nodes: every op at its place.
+        ops: the op of each node, by handle.
+        assets: for nodes that make assets, their definition, by handle.
+        outputs: outputs of the job, by name.
+        graphs: graphs inside, by handle, for the config they take.
+        node_hooks: hooks of nodes beside those of the job, by handle.
+        layer: for a job of assets, the assets around it.
+        selected_assets, selected_checks: for a job of assets, what it makes and evaluates; None is all it can.
+        config_schema: a place for the schema of its run config, once someone made it.
+
+    Raises:
+        DefinitionError: a name, tag or owner is invalid, an input has no source, or `input_values` names no input.
+    """
+
+    __slots__ = (
+        "_given_resources",
+        "_resource_defs",
+        "assets",
+        "automation_condition",
+        "config",
+        "config_schema",
+        "description",
+        "executor_def",
+        "graph",
+        "graphs",
+        "hook_defs",
+        "input_values",
+        "inputs",
+        "layer",
+        "logger_defs",
+        "metadata",
+        "name",
+        "node_hooks",
+        "nodes",
+        "op_retry_policy",
+        "ops",
+        "outputs",
+        "owners",
+        "partitions_def",
+        "run_tags",
+        "selected_assets",
+        "selected_checks",
+        "tags",
+    )
+
+    def __init__(
+        self,
+        *,
+        graph_def: JobGraph,
+        resource_defs: Mapping[str, Any] | None = None,
+        executor_def: Any = None,
+        logger_defs: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        config: Any = None,
+        description: str | None = None,
+        partitions_def: Any = None,
+        tags: Mapping[str, Any] | None = None,
+        run_tags: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        hook_defs: Set[Any] | None = None,
+        op_retry_policy: RetryPolicy | None = None,
+        input_values: Mapping[str, Any] | None = None,
+        owners: Sequence[str] | None = None,
+        automation_condition: Any = None,
+    ) -> None:
+        name = check_name(name or graph_def.name, "a job")
+        flat = graph_def.flatten(name)
+        self.graph: JobGraph | None = graph_def
+        self.nodes = flat.nodes
+        self.ops: Mapping[str, OpDefinition] = flat.ops
+        self.assets: Mapping[str, Any] = _NOTHING
+        self.outputs: Mapping[str, FromOutput] = flat.outputs
+        self.inputs: Set[str] = flat.inputs
+        self.node_hooks: Mapping[str, frozenset[Any]] = flat.node_hooks
+        self.graphs: Mapping[str, GraphPlace] = flat.graphs
+        self.layer: Any = None
+        self.selected_assets: Set[AssetKey] | None = None
+        self.selected_checks: Set[AssetCheckKey] | None = None
+        self._set_options(
+            name, graph_def.tags, resource_defs, executor_def, logger_defs, config,
+            description or graph_def.description, partitions_def, tags, run_tags, metadata, hook_defs, op_retry_policy, input_values, owners,
+            automation_condition,
+        )  # fmt: skip
+        if input_values and (unknown := next((name for name in input_values if name not in flat.inputs), None)):
+            raise DefinitionError(
+                f"Job {self.name!r} got an input value for {unknown!r}, and its graph has no such input (there are: "
+                f"{', '.join(sorted(flat.inputs)) or 'none'}).{did_you_mean(unknown, flat.inputs)}"
+            )
+
+    @staticmethod
+    def of_nodes(
+        name: str,
+        nodes: tuple[NodeSpec, ...],
+        ops: Mapping[str, OpDefinition],
+        assets: Mapping[str, Any] | None = None,
+        *,
+        resource_defs: Mapping[str, Any] | None = None,
+        executor_def: Any = None,
+        logger_defs: Mapping[str, Any] | None = None,
+        config: Any = None,
+        description: str | None = None,
+        partitions_def: Any = None,
+        tags: Mapping[str, Any] | None = None,
+        run_tags: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        hook_defs: Set[Any] | None = None,
+        op_retry_policy: RetryPolicy | None = None,
+        input_values: Mapping[str, Any] | None = None,
+        owners: Sequence[str] | None = None,
+        node_hooks: Mapping[str, frozenset[Any]] | None = None,
+        graphs: Mapping[str, GraphPlace] | None = None,
+        automation_condition: Any = None,
+        layer: Any = None,
+        selected_assets: Set[AssetKey] | None = None,
+        selected_checks: Set[AssetCheckKey] | None = None,
+    ) -> JobDefinition:
+        """A job of nodes as they are. Takes them over without looking at each.
+
+        Args:
+            nodes: every op at its place.
+            ops: the op of each node, by handle.
+            assets: for nodes that make assets, their definition, by handle.
+            node_hooks: hooks of nodes, by handle.
+            graphs: graphs that nodes come from, by handle, for the config they take.
+            layer: the assets around it.
+            selected_assets, selected_checks: what it makes and evaluates; None is all that its nodes can.
+        """
+        job = JobDefinition.__new__(JobDefinition)
+        job.graph = None
+        job.nodes = nodes
+        job.ops = ops
+        job.assets = assets or _NOTHING
+        job.outputs = {}
+        job.inputs = frozenset()
+        job.node_hooks = node_hooks or _NOTHING
+        job.graphs = graphs or {}
+        job.layer = layer
+        job.selected_assets = selected_assets
+        job.selected_checks = selected_checks
+        job._set_options(
+            check_name(name, "a job"), _NOTHING, resource_defs, executor_def, logger_defs, config, description,
+            partitions_def, tags, run_tags, metadata, hook_defs, op_retry_policy, input_values, owners,
+            automation_condition,
+        )  # fmt: skip
+        return job
+
+    def _set_options(
+        self,
+        name: str,
+        graph_tags: Mapping[str, str],
+        resource_defs: Mapping[str, Any] | None,
+        executor_def: Any,
+        logger_defs: Mapping[str, Any] | None,
+        config: Any,
+        description: str | None,
+        partitions_def: Any,
+        tags: Mapping[str, Any] | None,
+        run_tags: Mapping[str, Any] | None,
+        metadata: Mapping[str, Any] | None,
+        hook_defs: Set[Any] | None,
+        op_retry_policy: RetryPolicy | None,
+        input_values: Mapping[str, Any] | None,
+        owners: Sequence[str] | None,
+        automation_condition: Any,
+    ) -> None:
+        title = f"job {name!r}"
+        own_tags = tag_rules.run_tags(tags, title)
+        self.name = name
+        # Runs take the graph's tags in any case; the job shows them unless it says itself what runs get.
+        self.tags: Mapping[str, str] = own_tags if run_tags is not None else {**graph_tags, **own_tags}
+        given = tag_rules.run_tags(run_tags, title) if run_tags is not None else own_tags
+        self.run_tags: Mapping[str, str] = {**graph_tags, **given}
+        self._given_resources: Mapping[str, Any] = resource_defs or _NOTHING
+        self._resource_defs: Mapping[str, ResourceDefinition] | None = None
+        self.executor_def = executor_def
+        self.logger_defs: Mapping[str, Any] = logger_defs or _NOTHING
+        self.config = config
+        self.config_schema: Any = None
+        self.description = description
+        self.partitions_def: Any = partitions_def or getattr(config, "partitions_def", None)
+        self.metadata: Mapping[str, Any] = normalize(metadata, title) if metadata else _NOTHING
+        self.hook_defs: Set[Any] = frozenset(hook_defs) if hook_defs else frozenset()
+        self.op_retry_policy = op_retry_policy
+        self.input_values: Mapping[str, Any] = input_values or _NOTHING
+        self.owners = tag_rules.owners(owners, title)
+        self.automation_condition = automation_condition
+
+    # --- what it has ------------------------------------------------------------------------------------------------
+
+    @property
+    def graph_def(self) -> Any:
+        """The graph that it runs; None for a job made of nodes."""
+        return self.graph
+
+    @property
+    def resource_defs(self) -> Mapping[str, ResourceDefinition]:
+        """Its resources by key, with the default IO manager unless it has its own."""
+        if self._resource_defs is None:
+            definitions = resource_definitions(self._given_resources)
+            if DEFAULT_IO_MANAGER_KEY not in definitions:
+                definitions[DEFAULT_IO_MANAGER_KEY] = fs_io_manager
+            self._resource_defs = definitions
+        return self._resource_defs
+
+    @property
+    def given_resources(self) -> Mapping[str, Any]:
+        """The resources that it was declared with."""
+        return self._given_resources
+
+    @property
+    def has_specified_executor(self) -> bool:
+        """Whether it says itself what runs its steps."""
+        return self.executor_def is not None
+
+    @property
+    def loggers(self) -> Mapping[str, Any]:
+        """Its loggers by key."""
+        return self.logger_defs
+
+    @property
+    def has_specified_loggers(self) -> bool:
+        """Whether it has loggers of its own."""
+        return bool(self.logger_defs)
+
+    @property
+    def config_mapping(self) -> ConfigMapping | None:
+        """Its config mapping, if its config is one."""
+        return self.config if isinstance(self.config, ConfigMapping) else None
+
+    @property
+    def partitioned_config(self) -> Any:
+        """Its config as a function of the partition, if it is one."""
+        return self.config if hasattr(self.config, "partitions_def") else None
+
+    # --- variants ---------------------------------------------------------------------------------------------------
+
+    def with_hooks(self, hook_defs: Set[Any]) -> JobDefinition:
+        """The same job with more hooks."""
+        changed = copy(self)
+        changed.hook_defs = self.hook_defs | hook_defs
+        return changed
+
+    def with_top_level_resources(self, resource_defs: Mapping[str, Any]) -> JobDefinition:
+        """The same job with these resources for the keys that it does not provide itself."""
+        changed = copy(self)
+        changed._given_resources = {**resource_defs, **self._given_resources}
+        changed._resource_defs = None
+        changed.config_schema = None
+        return changed
+
+    def replace(self, **changes: Any) -> JobDefinition:
+        """The same job with these attributes changed; `resource_defs` are given as to the constructor."""
+        changed = copy(self)
+        if "resource_defs" in changes:
+            changed._given_resources = changes.pop("resource_defs")
+            changed._resource_defs = None
+        for name, value in changes.items():
+            setattr(changed, name, value)
+        changed.config_schema = None
+        return changed
+
+    # --- running it -------------------------------------------------------------------------------------------------
+
+    def execute_in_process(
+        self,
+        run_config: Any = None,
+        instance: Any = None,
+        partition_key: str | None = None,
+        raise_on_error: bool = True,
+        op_selection: Sequence[str] | None = None,
+        asset_selection: Sequence[AssetKey] | None = None,
+        run_id: str | None = None,
+        input_values: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+        resources: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Run it here and now, in this process, and return the result.
+
+        Args:
+            run_config: a dict or `RunConfig`.
+            instance: where the run is recorded; by default in memory only.
+            partition_key: the partition to run.
+            raise_on_error: whether to raise the error of a failed step, instead of returning a result that tells.
+            op_selection: the ops to run, as selection strings; all by default.
+            asset_selection: for a job of assets, those to make; all by default.
+            run_id: the id that the run shall have.
+            input_values: values of the graph's inputs, beside and before those of the job.
+            tags: more tags for the run.
+            resources: resources in the place of the job's, by key.
+
+        Raises:
+            ConfigError: the run config does not fit.
+            UnknownPartitionError: there is no such partition.
+        """
+        return port.call("execute_job")(
+            self,
+            run_config=run_config,
+            instance=instance,
+            partition_key=partition_key,
+            raise_on_error=raise_on_error,
+            op_selection=op_selection,
+            asset_selection=asset_selection,
+            run_id=run_id,
+            input_values=input_values,
+            tags=tags,
+            resources=resources,
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Jobs cannot be called, nor placed in a graph."""
+        raise InvariantError(
+            f"Job {self.name!r} was called like a function. Run it with {self.name}.execute_in_process(), or put what "
+            "it does into a @graph if another job shall use it."
+        )
+
+    def __repr__(self) -> str:
+        return f"<job {self.name}>"
