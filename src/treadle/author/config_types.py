@@ -339,7 +339,7 @@ class ScalarUnion(ConfigType):
             )
         if not isinstance(other.schema, config.Array | config.Map | config.Shape | config.Selector):
             raise ConfigDefinitionError(
-                f"The other side of a ScalarUnion is a dict, a list or a selector, not {config.describe(other.schema)}.",
+                f"The other side of a ScalarUnion is a dict, list or selector, not {config.describe(other.schema)}.",
                 config_type=non_scalar_schema,
             )
         load: Loader | None = None
@@ -382,7 +382,8 @@ def schema_from(value: AnyValue) -> ConfigType:
             return known
     own = getattr(value, "__config_schema__", None)
     if own is not None:
-        return ConfigType(own() if callable(own) else own)
+        schema: AnyValue = own() if callable(own) else own
+        return ConfigType(schema)
     if isinstance(value, Mapping):
         return _from_dict(value)
     if isinstance(value, list):

@@ -93,6 +93,9 @@ class IntEnvVar(int):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, IntEnvVar) and self.name == other.name
 
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
     def __hash__(self) -> int:
         return hash((IntEnvVar, self.name))
 
