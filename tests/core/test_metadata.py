@@ -265,6 +265,9 @@ def test_records_and_schemas_refuse_other_things() -> None:
         TableRecord({"a": [1]})  # pyright: ignore[reportArgumentType]
     with pytest.raises(MetadataError, match="from_name_type_dict"):
         TableSchema(["a"])  # pyright: ignore[reportArgumentType]
+    assert TableSchema([TableColumn("a", constraints=None, tags=None)], None) == TableSchema([TableColumn("a")])  # pyright: ignore[reportArgumentType]
+    assert TableColumnDep("a", "b") == TableColumnDep(AssetKey("a"), "b") != TableColumnDep("a", "c")
+    assert len({TableColumnDep("a", "b"), TableColumnDep(AssetKey("a"), "b")}) == 1
     assert TableSchema.from_name_type_dict({"a": "int"}) == TableSchema([TableColumn("a", "int")])
 
 

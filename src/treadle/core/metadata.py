@@ -24,7 +24,7 @@ import msgspec
 
 from treadle.core import codec
 from treadle.core.keys import AssetKey, CoercibleToAssetKey
-from treadle.core.table import TableColumn, TableColumnLineage, TableRecord, TableSchema
+from treadle.core.table import TableColumn, TableColumnDep, TableColumnLineage, TableRecord, TableSchema
 from treadle.errors import MetadataError
 
 # --- keys with a meaning of their own ------------------------------------------------------------------------------
@@ -564,6 +564,8 @@ AnyKind: TypeAlias = (
 def _revive(cls: type, raw: Any) -> Any:
     if cls is AssetKey:
         return AssetKey(raw)
+    if cls is TableColumnDep:
+        return TableColumnDep(*raw)
     raise NotImplementedError(cls)  # msgspec's protocol for types that no kind contains
 
 

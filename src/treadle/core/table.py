@@ -6,15 +6,21 @@ These travel inside metadata values. They are plain data; nothing here looks at 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
+from treadle.core import codec
 from treadle.core.keys import AssetKey, CoercibleToAssetKey
 from treadle.errors import MetadataError
 
 Scalar: TypeAlias = "str | int | float | bool | None"
+
+
+def _fill(self: msgspec.Struct, field: str, value: Any) -> None:
+    """Put `value` in the place of a None that was passed for "nothing to say"."""
+    if getattr(self, field) is None:
+        msgspec.structs.force_setattr(self, field, value)
 
 
 class TableRecord(msgspec.Struct, frozen=True):
@@ -22,9 +28,12 @@ class TableRecord(msgspec.Struct, frozen=True):
 
     Attributes:
         data: the value of each column. Values are strings, numbers, booleans or None.
+
+    Raises:
+        MetadataError: a value is something else.
     """
 
-    data: dict[str, Scalar]
+    data: Mapping[str, Scalar]
 
     def __post_init__(self) -> None:
         if not isinstance(self.data, Mapping):
@@ -37,22 +46,20 @@ class TableRecord(msgspec.Struct, frozen=True):
                 )
 
 
-@dataclass(init=False, frozen=True, slots=True)
-class TableConstraints:
+class TableConstraints(msgspec.Struct, frozen=True):
     """Constraints of a table as a whole.
 
     Attributes:
         other: free descriptions of constraints.
     """
 
-    other: list[str]
+    other: Sequence[str]
 
-    def __init__(self, other: Sequence[str]) -> None:
-        object.__setattr__(self, "other", list(other))
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "other", list(self.other))
 
 
-@dataclass(init=False, frozen=True, slots=True)
-class TableColumnConstraints:
+class TableColumnConstraints(msgspec.Struct, frozen=True):
     """Constraints of one column.
 
     Attributes:
@@ -61,61 +68,47 @@ class TableColumnConstraints:
         other: free descriptions of further constraints.
     """
 
-    nullable: bool
-    unique: bool
-    other: list[str]
+    nullable: bool = True
+    unique: bool = False
+    other: Sequence[str] = ()
 
-    def __init__(self, nullable: bool = True, unique: bool = False, other: Sequence[str] | None = None) -> None:
-        object.__setattr__(self, "nullable", nullable)
-        object.__setattr__(self, "unique", unique)
-        object.__setattr__(self, "other", list(other or ()))
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "other", list(self.other or ()))
 
 
-@dataclass(init=False, frozen=True, slots=True)
-class TableColumn:
+class TableColumn(msgspec.Struct, frozen=True):
     """A column: its name, the name of its type in its own system, and what else is known of it."""
 
     name: str
-    type: str
-    description: str | None
-    constraints: TableColumnConstraints
-    tags: dict[str, str]
+    type: str = "string"
+    description: str | None = None
+    constraints: TableColumnConstraints = msgspec.field(default_factory=TableColumnConstraints)
+    tags: Mapping[str, str] = msgspec.field(default_factory=dict)
 
-    def __init__(
-        self,
-        name: str,
-        type: str = "string",
-        description: str | None = None,
-        constraints: TableColumnConstraints | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> None:
-        object.__setattr__(self, "name", name)
-        object.__setattr__(self, "type", type)
-        object.__setattr__(self, "description", description)
-        object.__setattr__(self, "constraints", constraints or TableColumnConstraints())
-        object.__setattr__(self, "tags", dict(tags or {}))
+    def __post_init__(self) -> None:
+        _fill(self, "constraints", TableColumnConstraints())
+        _fill(self, "tags", {})
 
 
-@dataclass(init=False, frozen=True, slots=True)
-class TableSchema:
+class TableSchema(msgspec.Struct, frozen=True):
     """The columns of a table, in order, and constraints of the whole.
 
     Raises:
         MetadataError: a column is not a `TableColumn`.
     """
 
-    columns: list[TableColumn]
-    constraints: TableConstraints
+    columns: Sequence[TableColumn]
+    constraints: TableConstraints = msgspec.field(default_factory=lambda: TableConstraints(()))
 
-    def __init__(self, columns: Sequence[TableColumn], constraints: TableConstraints | None = None) -> None:
-        for column in columns:
+    def __post_init__(self) -> None:
+        for column in self.columns:
             if not isinstance(column, TableColumn):
                 raise MetadataError(
                     f"TableSchema takes TableColumn objects, not {column!r}. "
                     "For names and types alone use TableSchema.from_name_type_dict({name: type})."
                 )
-        object.__setattr__(self, "columns", list(columns))
-        object.__setattr__(self, "constraints", constraints or TableConstraints(other=()))
+        msgspec.structs.force_setattr(self, "columns", list(self.columns))
+        _fill(self, "constraints", TableConstraints(()))
 
     @staticmethod
     def from_name_type_dict(name_type_dict: Mapping[str, str]) -> TableSchema:
@@ -123,23 +116,39 @@ class TableSchema:
         return TableSchema([TableColumn(name, type_name) for name, type_name in name_type_dict.items()])
 
 
-@dataclass(init=False, frozen=True, slots=True)
 class TableColumnDep:
     """A column of an upstream asset that a column was made from."""
 
+    __slots__ = ("asset_key", "column_name")
     asset_key: AssetKey
     column_name: str
 
     def __init__(self, asset_key: CoercibleToAssetKey, column_name: str) -> None:
-        object.__setattr__(self, "asset_key", AssetKey.of(asset_key))
-        object.__setattr__(self, "column_name", column_name)
+        self.asset_key = AssetKey.of(asset_key)
+        self.column_name = column_name
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, TableColumnDep)
+            and self.column_name == other.column_name
+            and self.asset_key == other.asset_key
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.asset_key, self.column_name))
+
+    def __repr__(self) -> str:
+        return f"TableColumnDep({self.asset_key!r}, {self.column_name!r})"
 
 
-@dataclass(init=False, frozen=True, slots=True)
-class TableColumnLineage:
+codec.register(TableColumnDep, lambda dep: (dep.asset_key.parts, dep.column_name), lambda raw: TableColumnDep(*raw))
+
+
+class TableColumnLineage(msgspec.Struct, frozen=True):
     """For each column of an asset, the upstream columns it was made from."""
 
-    deps_by_column: dict[str, list[TableColumnDep]]
+    deps_by_column: Mapping[str, Sequence[TableColumnDep]]
 
-    def __init__(self, deps_by_column: Mapping[str, Sequence[TableColumnDep]]) -> None:
-        object.__setattr__(self, "deps_by_column", {column: list(deps) for column, deps in deps_by_column.items()})
+    def __post_init__(self) -> None:
+        copied = {column: list(deps) for column, deps in self.deps_by_column.items()}
+        msgspec.structs.force_setattr(self, "deps_by_column", copied)
