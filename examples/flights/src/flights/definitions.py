@@ -23,12 +23,13 @@ def data_folder() -> Path:
 def build(data: Path) -> tr.Definitions:
     """The project's definitions, keeping their data in `data`."""
     warehouse = Warehouse(path=str(data / "flights.duckdb"))
+    daily = tr.AssetSelection.assets("delays_by_day").upstream()
     return tr.Definitions(
         assets=tr.load_assets_from_modules([assets]),
         asset_checks=tr.load_asset_checks_from_modules([checks]),
         jobs=[
-            tr.define_asset_job("ingest_day", tr.AssetSelection.assets("delays_by_day").upstream()),
-            tr.define_asset_job("refresh_marts", tr.AssetSelection.groups("marts", "report")),
+            tr.define_asset_job("ingest_days", daily),
+            tr.define_asset_job("refresh_marts", tr.AssetSelection.groups("marts", "report") - daily),
         ],
         resources={
             "parquet": ParquetFiles(folder=str(data / "raw")),
