@@ -11,6 +11,8 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import msgspec
+
 from treadle.author import port
 from treadle.author.config_mapping import ConfigMapping
 from treadle.author.io_managers import fs_io_manager
@@ -78,9 +80,13 @@ class JobGraph(Protocol):
         """Its tags."""
         ...
 
-    def flatten(self, job_name: str) -> FlatGraph:
+    def flatten(self, job_name: str, op_retry_policy: RetryPolicy | None) -> FlatGraph:
         """Its nodes, with all graphs inside it dissolved."""
         ...
+
+
+def _with_policy(node: NodeSpec, policy: RetryPolicy) -> NodeSpec:
+    return node if node.retry_policy is not None else msgspec.structs.replace(node, retry_policy=policy)
 
 
 class JobDefinition:
@@ -110,6 +116,7 @@ class JobDefinition:
         outputs: outputs of the job, by name.
         graphs: graphs inside, by handle, for the config they take.
         node_hooks: hooks of nodes beside those of the job, by handle.
+        op_selection: the ops that its runs have, as selection strings; None is all.
         layer: for a job of assets, the assets around it.
         selected_assets, selected_checks: for a job of assets, what it makes and evaluates; None is all it can.
         config_schema: a place for the schema of its run config, once someone made it.
@@ -139,6 +146,7 @@ class JobDefinition:
         "node_hooks",
         "nodes",
         "op_retry_policy",
+        "op_selection",
         "ops",
         "outputs",
         "owners",
@@ -170,7 +178,7 @@ class JobDefinition:
         automation_condition: Any = None,
     ) -> None:
         name = check_name(name or graph_def.name, "a job")
-        flat = graph_def.flatten(name)
+        flat = graph_def.flatten(name, op_retry_policy)
         self.graph: JobGraph | None = graph_def
         self.nodes = flat.nodes
         self.ops: Mapping[str, OpDefinition] = flat.ops
@@ -184,8 +192,8 @@ class JobDefinition:
         self.selected_checks: Set[AssetCheckKey] | None = None
         self._set_options(
             name, graph_def.tags, resource_defs, executor_def, logger_defs, config,
-            description or graph_def.description, partitions_def, tags, run_tags, metadata, hook_defs, op_retry_policy, input_values, owners,
-            automation_condition,
+            description or graph_def.description, partitions_def, tags, run_tags, metadata, hook_defs, op_retry_policy,
+            input_values, owners, automation_condition,
         )  # fmt: skip
         if input_values and (unknown := next((name for name in input_values if name not in flat.inputs), None)):
             raise DefinitionError(
@@ -233,7 +241,7 @@ class JobDefinition:
         """
         job = JobDefinition.__new__(JobDefinition)
         job.graph = None
-        job.nodes = nodes
+        job.nodes = nodes if op_retry_policy is None else tuple(_with_policy(node, op_retry_policy) for node in nodes)
         job.ops = ops
         job.assets = assets or _NOTHING
         job.outputs = {}
@@ -290,6 +298,7 @@ class JobDefinition:
         self.input_values: Mapping[str, Any] = input_values or _NOTHING
         self.owners = tag_rules.owners(owners, title)
         self.automation_condition = automation_condition
+        self.op_selection: tuple[str, ...] | None = None
 
     # --- what it has ------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,216 @@
+"""From nested graphs to what runs: every op at its place, each input with its source, no graphs left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeAlias
+
+from treadle.author.composition import Binding, PendingNode
+from treadle.author.config_mapping import ConfigMapping
+from treadle.author.input_config import input_config
+from treadle.author.jobs import FlatGraph, GraphPlace
+from treadle.author.ops import In, OpDefinition
+from treadle.author.types import NOTHING
+from treadle.errors import DefinitionError
+from treadle.spec.nodes import (
+    FromConfig,
+    FromDefault,
+    FromOutput,
+    FromRunInput,
+    InputSpec,
+    NodeSpec,
+    OutputSpec,
+    Source,
+)
+from treadle.spec.retry import RetryPolicy
+
+
+class Nested(Protocol):
+    """A graph, as far as it matters here."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def placed(self) -> Mapping[str, PendingNode]:
+        """Its nodes by name."""
+        ...
+
+    @property
+    def bindings(self) -> Mapping[str, Mapping[str, Binding]]:
+        """For each node the sources of its inputs."""
+        ...
+
+    @property
+    def ins(self) -> Mapping[str, Any]:
+        """Its inputs by name."""
+        ...
+
+    @property
+    def outs(self) -> Mapping[str, Any]:
+        """Its outputs by name."""
+        ...
+
+    @property
+    def config_mapping(self) -> ConfigMapping | None:
+        """What makes the config of its nodes."""
+        ...
+
+
+_Resolved: TypeAlias = Source | list[Source]
+_NO_BINDINGS: Mapping[str, Binding] = {}
+
+
+def flatten(graph: Nested, job_name: str, op_retry_policy: RetryPolicy | None = None) -> FlatGraph:
+    """The ops of a graph and of all graphs inside it, each at its place.
+
+    Args:
+        graph: the graph.
+        job_name: the job that it becomes, for messages.
+        op_retry_policy: for ops that have none of their own.
+
+    Sources: a node's output wherever a connection leads to one, through graphs in and out. An unconnected input comes
+    from run config (`FromConfig`, with the handle of the outermost graph whose input it is) if its type can be written
+    there (with the function's default if run config has none), else from the function's default. An input of the
+    outermost graph is `FromRunInput`. An input with its own manager and no connection has no sources: the manager knows.
+
+    Raises:
+        DefinitionError: an input has no source.
+    """
+    flattener = _Flattener(job_name, op_retry_policy)
+    flattener.graph(graph, "", {name: FromRunInput(name) for name in graph.ins}, frozenset())
+    return FlatGraph(
+        nodes=tuple(flattener.nodes),
+        ops=flattener.ops,
+        outputs={name: _producer(graph, "", out.node, out.output) for name, out in graph.outs.items()},
+        inputs=frozenset(graph.ins),
+        node_hooks=flattener.hooks,
+        graphs=flattener.graphs,
+    )
+
+
+class _Flattener:
+    def __init__(self, job_name: str, op_retry_policy: RetryPolicy | None) -> None:
+        self.job_name = job_name
+        self.op_retry_policy = op_retry_policy
+        self.nodes: list[NodeSpec] = []
+        self.ops: dict[str, OpDefinition] = {}
+        self.hooks: dict[str, frozenset[Any]] = {}
+        self.graphs: dict[str, GraphPlace] = {}
+        self.output_specs: dict[int, tuple[OutputSpec, ...]] = {}
+
+    def graph(self, graph: Nested, prefix: str, inputs: Mapping[str, _Resolved], hooks: frozenset[Any]) -> None:
+        """Take up the nodes of a graph.
+
+        Args:
+            prefix: its handle and a dot, or nothing.
+            inputs: the source of each of its inputs.
+            hooks: of the graphs around its nodes.
+        """
+        if prefix or graph.config_mapping is not None:
+            types = {name: graph_in.type for name, graph_in in graph.ins.items() if graph_in.type is not None}
+            self.graphs[prefix[:-1]] = GraphPlace(graph.config_mapping, types)
+        for name, node in graph.placed.items():
+            handle = prefix + name
+            bindings = graph.bindings.get(name, _NO_BINDINGS)
+            resolved = {
+                to: self._resolve(graph, prefix, binding, inputs, to, handle) for to, binding in bindings.items()
+            }
+            node_hooks = hooks | node.hook_defs if node.hook_defs else hooks
+            if isinstance(node.definition, OpDefinition):
+                self._op(node, node.definition, handle, resolved, node_hooks)
+            else:
+                for inner in node.definition.ins:
+                    resolved.setdefault(inner, FromConfig(handle, inner))
+                self.graph(node.definition, handle + ".", resolved, node_hooks)
+
+    def _resolve(
+        self, graph: Nested, prefix: str, binding: Binding, inputs: Mapping[str, _Resolved], to: str, handle: str
+    ) -> _Resolved:
+        if not isinstance(binding, list):
+            return self._resolve_one(graph, prefix, binding, inputs)
+        sources: list[Source] = []
+        for item in binding:
+            source = self._resolve_one(graph, prefix, item, inputs)
+            if isinstance(source, list):
+                raise DefinitionError(
+                    f"Input {to!r} of {handle!r} in job {self.job_name!r} would be a list with a list in it: one of "
+                    "its items is a graph input that gets a list. Put an op between them that makes the inner list."
+                )
+            sources.append(source)
+        return sources
+
+    def _resolve_one(self, graph: Nested, prefix: str, source: Source, inputs: Mapping[str, _Resolved]) -> _Resolved:
+        if isinstance(source, FromOutput):
+            return _producer(graph, prefix, source.node, source.output, source.collect)
+        if isinstance(source, FromRunInput):
+            return inputs[source.name]
+        return source
+
+    def _op(
+        self,
+        node: PendingNode,
+        op: OpDefinition,
+        handle: str,
+        resolved: Mapping[str, _Resolved],
+        hooks: frozenset[Any],
+    ) -> None:
+        self.ops[handle] = op
+        if hooks:
+            self.hooks[handle] = hooks
+        outputs = self.output_specs.get(id(op))
+        if outputs is None:
+            outputs = self.output_specs[id(op)] = tuple(
+                OutputSpec(name, out.is_required, out.is_dynamic) for name, out in op.outs.items()
+            )
+        self.nodes.append(
+            NodeSpec(
+                handle=handle,
+                op_name=op.name,
+                inputs=tuple([self._input(name, op_in, resolved.get(name), handle) for name, op_in in op.ins.items()]),
+                outputs=outputs,
+                retry_policy=node.retry_policy or op.retry_policy or self.op_retry_policy,
+                tags={**op.tags, **node.tags} if node.tags else op.tags,
+                pool=op.pool,
+            )
+        )
+
+    def _input(self, name: str, op_in: In, resolved: _Resolved | None, handle: str) -> InputSpec:
+        if isinstance(resolved, list):
+            return InputSpec(name, tuple(resolved), is_list=not op_in.is_nothing, is_nothing=op_in.is_nothing)
+        source = resolved if resolved is not None else FromConfig(handle, name)
+        if isinstance(source, FromConfig):
+            return self._unconnected(name, op_in, source, handle)
+        return InputSpec(name, (source,), is_nothing=op_in.is_nothing)
+
+    def _unconnected(self, name: str, op_in: In, source: FromConfig, handle: str) -> InputSpec:
+        """An input that nothing in the job feeds; `source` is where config would name it."""
+        if op_in.is_nothing:
+            return InputSpec(name, (), is_nothing=True)
+        if op_in.input_manager_key is not None:
+            return InputSpec(name, ())
+        place = self.graphs.get(source.node)
+        declared = place.input_types.get(source.input) if place is not None else None
+        if input_config(declared or op_in.dagster_type) is not None and declared is not NOTHING:
+            return InputSpec(name, (source,))
+        if op_in.has_default_value:
+            return InputSpec(name, (FromDefault(),))
+        what = f"input {source.input!r} of {source.node!r}"
+        raise DefinitionError(
+            f"Nothing provides {what} in job {self.job_name!r}, and a value of type {op_in.dagster_type.name} cannot "
+            "be written in run config. Connect it to an output, make it an input of the job, or give the parameter a "
+            f"default.{self.ops[handle].where}"
+        )
+
+
+def _producer(graph: Nested, prefix: str, node: str, output: str, collect: bool = False) -> FromOutput:
+    """The op's output behind an output of a node, through the graphs that the node is made of."""
+    handle = prefix + node
+    definition = graph.placed[node].definition
+    while not isinstance(definition, OpDefinition):
+        mapped = definition.outs[output]
+        handle, output = f"{handle}.{mapped.node}", mapped.output
+        definition = definition.placed[mapped.node].definition
+    return FromOutput(handle, output, collect)

@@ -1,0 +1,683 @@
+"""Graphs: ops and graphs connected with each other, a unit for use in jobs and in other graphs.
+
+A graph is composed by calls (`@graph`) or written down (`GraphDefinition(node_defs=..., dependencies=...)`); both end as
+nodes by name and sources for their inputs. What runs is flat: see `flatten`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Any, overload
+
+from treadle.author.composition import Binding, Composition, GraphInput, InvokedOutput, PendingNode, is_composing
+from treadle.author.config_mapping import ConfigMapping
+from treadle.author.dependencies import (
+    DependencyDefinition,
+    DynamicCollectDependencyDefinition,
+    InputMapping,
+    MultiDependencyDefinition,
+    NodeInvocation,
+    OutputMapping,
+)
+from treadle.author.flattening import flatten
+from treadle.author.jobs import FlatGraph, JobDefinition
+from treadle.author.ops import DEFAULT_OUTPUT
+from treadle.author.signature import NO_ANNOTATION, signature_of, where
+from treadle.author.types import ValueType, value_type
+from treadle.core.keys import AssetKey, check_name, did_you_mean
+from treadle.core.tags import run_tags as checked_tags
+from treadle.errors import DefinitionError, InvariantError
+from treadle.spec.nodes import FromAsset, FromOutput, FromRunInput
+from treadle.spec.retry import RetryPolicy
+
+
+class GraphIn:
+    """An input of a graph.
+
+    Args:
+        description: a sentence for people.
+
+    Attributes:
+        type: the type that the graph's function declares for it, if it does.
+    """
+
+    __slots__ = ("description", "type")
+
+    def __init__(self, *, description: str | None = None) -> None:
+        self.description = description
+        self.type: ValueType | None = None
+
+
+class GraphOut:
+    """An output of a graph.
+
+    Args:
+        description: a sentence for people.
+    """
+
+    __slots__ = ("description",)
+
+    def __init__(self, description: str | None = None) -> None:
+        self.description = description
+
+
+@dataclass(frozen=True, slots=True)
+class MappedOutput:
+    """An output of a graph: which output of which of its nodes it is."""
+
+    node: str
+    output: str
+    is_dynamic: bool = False
+    description: str | None = None
+
+
+class GraphDefinition:
+    """A graph: nodes and their connections. Made by `@graph`, or written down.
+
+    Args:
+        name: its name.
+        description: a sentence for people.
+        node_defs: the ops and graphs in it.
+        dependencies: for each node the sources of its inputs; by name, or by `NodeInvocation` if it has an alias.
+        input_mappings: its inputs.
+        output_mappings: its outputs.
+        config: makes the config of its nodes from config of its own, or fixes it.
+        tags: facts about it; jobs of it carry them too.
+        input_assets: for each node the inputs that load an asset.
+
+    Attributes:
+        placed: its nodes, by name.
+        bindings: for each node the sources of its inputs, for those that are connected. Nodes are named as in this
+            graph; `FromRunInput` means an input of it.
+        ins, outs: its inputs and outputs, by name.
+
+    Raises:
+        DefinitionError: something names a node, input or output that is not there, or nodes depend on each other in a
+            circle.
+    """
+
+    placed: dict[str, PendingNode]
+    bindings: dict[str, dict[str, Binding]]
+    ins: dict[str, GraphIn]
+    outs: dict[str, MappedOutput]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        description: str | None = None,
+        node_defs: Sequence[Any] | None = None,
+        dependencies: Mapping[Any, Mapping[str, Any]] | None = None,
+        input_mappings: Sequence[InputMapping] | None = None,
+        output_mappings: Sequence[OutputMapping] | None = None,
+        config: ConfigMapping | Mapping[str, Any] | None = None,
+        tags: Mapping[str, Any] | None = None,
+        input_assets: Mapping[str, Mapping[str, Any]] | None = None,
+        composition_fn: Callable[..., Any] | None = None,
+    ) -> None:
+        self.name = check_name(name, "a graph or job")
+        self.description = description
+        self.config_mapping = ConfigMapping.of(config)
+        self.tags: Mapping[str, str] = checked_tags(tags, f"graph {name!r}")
+        self.where = where(composition_fn) if composition_fn is not None else ""
+        written = _Written(name, node_defs or (), dependencies or {})
+        written.take_assets(input_assets or {})
+        self.placed = written.placed
+        self.bindings = written.bindings
+        self.ins = written.take_inputs(input_mappings or ())
+        self.outs = written.take_outputs(output_mappings or ())
+        written.check()
+        _check_definitions(self.name, self.placed, self.where)
+
+    @staticmethod
+    def composed(
+        fn: Callable[..., Any],
+        name: str | None = None,
+        *,
+        description: str | None = None,
+        ins: Mapping[str, GraphIn] | None = None,
+        out: GraphOut | Mapping[str, GraphOut] | None = None,
+        config: ConfigMapping | Mapping[str, Any] | None = None,
+        tags: Mapping[str, Any] | None = None,
+        kind: str = "graph",
+    ) -> GraphDefinition:
+        """The graph that a function composes.
+
+        Args:
+            kind: what messages call it. A "job" has no outputs.
+        """
+        made = GraphDefinition.__new__(GraphDefinition)
+        made.name = check_name(name or fn.__name__, f"a {kind}")
+        made.description = description or fn.__doc__
+        made.config_mapping = ConfigMapping.of(config)
+        made.tags = checked_tags(tags, f"{kind} {made.name!r}")
+        made.where = where(fn)
+        composition = Composition(f"{kind} {made.name!r}", fn)
+        made.ins = _inputs(fn, ins or {}, composition)
+        returned = composition.run(fn, {name: GraphInput(composition, name) for name in made.ins})
+        made.placed = composition.nodes
+        made.bindings = composition.bindings
+        made.outs = _outputs(returned, out, composition, has_outputs=kind != "job")
+        _check_inputs_used(made, composition)
+        _check_definitions(composition.title, made.placed, made.where)
+        return made
+
+    # --- what it consists of ----------------------------------------------------------------------------------------
+
+    @property
+    def node_defs(self) -> Sequence[Any]:
+        """The ops and graphs in it, each once."""
+        return list({id(node.definition): node.definition for node in self.placed.values()}.values())
+
+    @property
+    def input_mappings(self) -> Sequence[InputMapping]:
+        """Its inputs, and what they feed."""
+        return [
+            InputMapping(
+                graph_input_name=source.name,
+                mapped_node_name=node,
+                mapped_node_input_name=name,
+                fan_in_index=index if isinstance(binding, list) else None,
+                graph_input_description=self.ins[source.name].description,
+                dagster_type=self.ins[source.name].type,
+            )
+            for node, bindings in self.bindings.items()
+            for name, binding in bindings.items()
+            for index, source in enumerate(binding if isinstance(binding, list) else (binding,))
+            if isinstance(source, FromRunInput)
+        ]
+
+    @property
+    def output_mappings(self) -> Sequence[OutputMapping]:
+        """Its outputs, and where they come from."""
+        return [
+            OutputMapping(name, out.node, out.output, out.description, from_dynamic_mapping=out.is_dynamic)
+            for name, out in self.outs.items()
+        ]
+
+    def flatten(self, job_name: str, op_retry_policy: RetryPolicy | None = None) -> FlatGraph:
+        """Its nodes, with all graphs inside it dissolved.
+
+        Args:
+            job_name: the job that it becomes, for messages.
+            op_retry_policy: for ops that have none of their own.
+
+        Raises:
+            DefinitionError: an input has no source.
+        """
+        return flatten(self, job_name, op_retry_policy)
+
+    # --- its use ----------------------------------------------------------------------------------------------------
+
+    def alias(self, name: str) -> PendingNode:
+        """This graph under another name, to be called in a graph."""
+        return PendingNode(self, alias=check_name(name, "an alias"))
+
+    def tag(self, tags: Mapping[str, str] | None) -> PendingNode:
+        """This graph with more tags, to be called in a graph."""
+        return PendingNode(self, tags=tags)
+
+    def with_hooks(self, hook_defs: Set[Any]) -> PendingNode:
+        """This graph with hooks for each of its steps, to be called in a graph."""
+        return PendingNode(self, hooks=frozenset(hook_defs))
+
+    def with_retry_policy(self, retry_policy: RetryPolicy) -> PendingNode:
+        """This graph with a retry policy, for `to_job`. Nodes of a graph have their own."""
+        return PendingNode(self, retry_policy=retry_policy)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """In a graph: place this one in it. Elsewhere it cannot be called."""
+        if is_composing():
+            return PendingNode(self)(*args, **kwargs)
+        raise InvariantError(
+            f"Graph {self.name!r} was called outside of a graph. Call it in a function decorated with @graph or @job, "
+            f"or run it with {self.name}.execute_in_process()."
+        )
+
+    def to_job(
+        self,
+        name: str | None = None,
+        description: str | None = None,
+        resource_defs: Mapping[str, Any] | None = None,
+        config: Any = None,
+        tags: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        logger_defs: Mapping[str, Any] | None = None,
+        executor_def: Any = None,
+        hooks: Set[Any] | None = None,
+        op_retry_policy: RetryPolicy | None = None,
+        op_selection: Sequence[str] | None = None,
+        partitions_def: Any = None,
+        input_values: Mapping[str, Any] | None = None,
+        run_tags: Mapping[str, Any] | None = None,
+        owners: Sequence[str] | None = None,
+        automation_condition: Any = None,
+    ) -> JobDefinition:
+        """A job that runs this graph. Arguments as for `JobDefinition`; `op_selection` are the ops its runs have."""
+        made = JobDefinition(
+            graph_def=self,
+            name=name,
+            description=description,
+            resource_defs=resource_defs,
+            config=config,
+            tags=tags,
+            metadata=metadata,
+            logger_defs=logger_defs,
+            executor_def=executor_def,
+            hook_defs=hooks,
+            op_retry_policy=op_retry_policy,
+            partitions_def=partitions_def,
+            input_values=input_values,
+            run_tags=run_tags,
+            owners=owners,
+            automation_condition=automation_condition,
+        )
+        made.op_selection = tuple(op_selection) if op_selection is not None else None
+        return made
+
+    def execute_in_process(
+        self,
+        run_config: Any = None,
+        instance: Any = None,
+        resources: Mapping[str, Any] | None = None,
+        raise_on_error: bool = True,
+        op_selection: Sequence[str] | None = None,
+        run_id: str | None = None,
+        input_values: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Run it here and now, in this process, and return the result. See `JobDefinition.execute_in_process`."""
+        return self.to_job(resource_defs=resources).execute_in_process(
+            run_config=run_config,
+            instance=instance,
+            raise_on_error=raise_on_error,
+            op_selection=op_selection,
+            run_id=run_id,
+            input_values=input_values,
+        )
+
+    def __repr__(self) -> str:
+        return f"<graph {self.name}>"
+
+
+# --- composed by calls ----------------------------------------------------------------------------------------------
+
+
+def _inputs(fn: Callable[..., Any], declared: Mapping[str, GraphIn], composition: Composition) -> dict[str, GraphIn]:
+    """The inputs: one for each parameter."""
+    signature = signature_of(fn)
+    if signature.context is not None:
+        raise DefinitionError(
+            f"{composition.title} takes a parameter {signature.context!r}. Its function runs when it is defined, "
+            f"before there is a context; take the context in the ops.{composition.where}"
+        )
+    names = list(signature.names)
+    for name in declared:
+        if name not in names:
+            if not signature.takes_kwargs:
+                raise DefinitionError(
+                    f"{composition.title} declares an input {name!r} that its function does not take. Add a parameter "
+                    f"{name!r}.{did_you_mean(name, names)}{composition.where}"
+                )
+            names.append(name)
+    made: dict[str, GraphIn] = {}
+    for name in names:
+        given = declared.get(name)
+        graph_in = made[check_name(name, "an input")] = GraphIn(description=given.description if given else None)
+        annotation = signature.annotations.get(name, NO_ANNOTATION)
+        if annotation is not NO_ANNOTATION:
+            graph_in.type = value_type(annotation)
+    return made
+
+
+def _check_inputs_used(made: GraphDefinition, composition: Composition) -> None:
+    used = {
+        source.name
+        for bindings in made.bindings.values()
+        for binding in bindings.values()
+        for source in (binding if isinstance(binding, list) else (binding,))
+        if isinstance(source, FromRunInput)
+    }
+    for name in made.ins:
+        if name not in used:
+            raise DefinitionError(
+                f"Input {name!r} of {composition.title} feeds no node. Pass it to one, or remove it.{composition.where}"
+            )
+
+
+def _outputs(
+    returned: Any, out: GraphOut | Mapping[str, GraphOut] | None, composition: Composition, has_outputs: bool
+) -> dict[str, MappedOutput]:
+    """The outputs that the returned handles mean."""
+    declared: Mapping[str, GraphOut] | None = {DEFAULT_OUTPUT: out} if isinstance(out, GraphOut) else out
+    if not has_outputs:
+        declared = {}
+    if declared is None:
+        declared = {} if returned is None else {DEFAULT_OUTPUT: GraphOut()}
+    handles: Mapping[str, Any]
+    if returned is None:
+        handles = {}
+    elif isinstance(returned, Mapping):
+        handles = returned
+    elif isinstance(returned, InvokedOutput):
+        if len(declared) != 1:
+            raise _wrong_return(composition, declared, f"one output of {returned.node!r}")
+        handles = {next(iter(declared)): returned}
+    elif isinstance(returned, tuple) and all(isinstance(item, InvokedOutput) for item in returned):
+        handles = dict(zip(declared, returned, strict=False))
+    else:
+        raise _wrong_return(composition, declared, f"a value of type {type(returned).__name__}")
+    for name in handles:
+        if name not in declared:
+            raise _wrong_return(composition, declared, f"an output {name!r}")
+    made: dict[str, MappedOutput] = {}
+    for name, graph_out in declared.items():
+        if name not in handles:
+            raise DefinitionError(
+                f"{composition.title} declares an output {name!r} and does not return it. Return a dict with the "
+                f"output of a node for each output.{composition.where}"
+            )
+        handle = handles[name]
+        if not isinstance(handle, InvokedOutput) or handle.is_collected or handle.composition is not composition:
+            raise _wrong_return(composition, declared, f"{handle!r} for its output {name!r}")
+        made[check_name(name, "an output")] = MappedOutput(
+            handle.node, handle.output, handle.is_dynamic, graph_out.description
+        )
+    return made
+
+
+def _wrong_return(composition: Composition, declared: Mapping[str, GraphOut], what: str) -> DefinitionError:
+    if composition.title.startswith("job"):
+        return DefinitionError(
+            f"The function of {composition.title} returns {what}. A job has no outputs: return nothing, or make it a "
+            f"@graph and use `to_job`.{composition.where}"
+        )
+    return DefinitionError(
+        f"The function of {composition.title} returns {what}, and its outputs are {', '.join(declared) or 'none'}. "
+        f"Return outputs of its nodes: one for a single output, or a dict by output name.{composition.where}"
+    )
+
+
+def _check_definitions(title: str, placed: Mapping[str, PendingNode], at: str) -> None:
+    """One name, one definition: otherwise config and the definition's page would mean either."""
+    known: dict[str, Any] = {}
+    for node in placed.values():
+        first = known.setdefault(node.definition.name, node.definition)
+        if first is not node.definition:
+            raise DefinitionError(
+                f"{title} uses two different definitions that are both named {node.definition.name!r}. Rename one.{at}"
+            )
+
+
+# --- written down ---------------------------------------------------------------------------------------------------
+
+
+class _Written:
+    """A graph in explicit form while it is read."""
+
+    def __init__(self, name: str, node_defs: Sequence[Any], dependencies: Mapping[Any, Mapping[str, Any]]) -> None:
+        self.title = f"graph {name!r}"
+        self.definitions: dict[str, Any] = {}
+        for definition in node_defs:
+            if self.definitions.setdefault(definition.name, definition) is not definition:
+                raise DefinitionError(f"{self.title} has two different nodes named {definition.name!r}. Rename one.")
+        self.placed: dict[str, PendingNode] = {}
+        self.bindings: dict[str, dict[str, Binding]] = {}
+        invocations = {
+            key if isinstance(key, NodeInvocation) else NodeInvocation(key): sources
+            for key, sources in dependencies.items()
+        }
+        for invocation in invocations:
+            self._place(invocation)
+        used = {invocation.name for invocation in invocations}
+        for other in self.definitions:
+            if other not in used:
+                self._place(NodeInvocation(other))
+        for invocation, sources in invocations.items():
+            node = invocation.alias or invocation.name
+            for input_name, source in sources.items():
+                self._bind(node, input_name, self._binding(source, node, input_name))
+
+    def _place(self, invocation: NodeInvocation) -> None:
+        definition = self.definitions.get(invocation.name)
+        if definition is None:
+            raise DefinitionError(
+                f"{self.title} has dependencies of {invocation.name!r}, which is not among its nodes."
+                f"{did_you_mean(invocation.name, self.definitions)} Add it to node_defs."
+            )
+        name = invocation.alias or invocation.name
+        if name in self.placed:
+            raise DefinitionError(f"{self.title} has two nodes named {name!r}. Give one of them another alias.")
+        self.placed[name] = PendingNode(
+            definition, invocation.alias, invocation.tags, invocation.hook_defs, invocation.retry_policy
+        )
+
+    def _bind(self, node: str, input_name: str, binding: Binding) -> None:
+        self._check_input(node, input_name)
+        self.bindings.setdefault(node, {})[input_name] = binding
+
+    def _check_input(self, node: str, input_name: str) -> None:
+        self._check_node(node, "an input")
+        ins = self.placed[node].definition.ins
+        if input_name not in ins:
+            raise DefinitionError(
+                f"{node!r} in {self.title} has no input {input_name!r} (there are: {', '.join(ins) or 'none'})."
+                f"{did_you_mean(input_name, ins)}"
+            )
+
+    def _check_node(self, node: str, what: str) -> None:
+        if node not in self.placed:
+            raise DefinitionError(
+                f"{self.title} names {what} of {node!r}, and has no such node (there are: "
+                f"{', '.join(self.placed) or 'none'}).{did_you_mean(node, self.placed)}"
+            )
+
+    def _output(self, node: str, output: str, collect: bool = False) -> FromOutput:
+        self._check_node(node, "an output")
+        outs = self.placed[node].definition.outs
+        if output not in outs:
+            raise DefinitionError(
+                f"{node!r} in {self.title} has no output {output!r} (there are: {', '.join(outs) or 'none'})."
+                f"{did_you_mean(output, outs)}"
+            )
+        return FromOutput(node, output, collect)
+
+    def _binding(self, source: Any, node: str, input_name: str) -> Binding:
+        if isinstance(source, DependencyDefinition):
+            return self._output(source.node, source.output)
+        if isinstance(source, DynamicCollectDependencyDefinition):
+            return self._output(source.node_name, source.output_name, collect=True)
+        if isinstance(source, MultiDependencyDefinition):
+            return [
+                self._output(item.node, item.output) if isinstance(item, DependencyDefinition) else _UNFILLED
+                for item in source.dependencies
+            ]
+        raise DefinitionError(
+            f"The dependency of input {input_name!r} of {node!r} in {self.title} is of type {type(source).__name__}. "
+            "Write DependencyDefinition('node'), or MultiDependencyDefinition([...]) for a list."
+        )
+
+    def take_assets(self, input_assets: Mapping[str, Mapping[str, Any]]) -> None:
+        for node, inputs in input_assets.items():
+            for input_name, asset in inputs.items():
+                self._bind(node, input_name, FromAsset(AssetKey.from_coercible(asset)))
+
+    def take_inputs(self, mappings: Sequence[InputMapping]) -> dict[str, GraphIn]:
+        ins: dict[str, GraphIn] = {}
+        for mapping in mappings:
+            node, name = mapping.mapped_node_name, mapping.mapped_node_input_name
+            self._check_input(node, name)
+            source = FromRunInput(mapping.graph_input_name)
+            bound = self.bindings.get(node, {}).get(name)
+            if mapping.fan_in_index is not None and isinstance(bound, list) and mapping.fan_in_index < len(bound):
+                bound[mapping.fan_in_index] = source
+            elif bound is not None:
+                raise DefinitionError(
+                    f"Input {mapping.graph_input_name!r} of {self.title} feeds input {name!r} of {node!r}, which is "
+                    "connected already. Keep one of the two."
+                )
+            else:
+                self._bind(node, name, source)
+            made = ins.setdefault(
+                check_name(mapping.graph_input_name, "an input"), GraphIn(description=mapping.graph_input_description)
+            )
+            if mapping.dagster_type is not None:
+                made.type = value_type(mapping.dagster_type)
+        return ins
+
+    def take_outputs(self, mappings: Sequence[OutputMapping]) -> dict[str, MappedOutput]:
+        outs: dict[str, MappedOutput] = {}
+        for mapping in mappings:
+            self._output(mapping.mapped_node_name, mapping.mapped_node_output_name)
+            outs[check_name(mapping.graph_output_name, "an output")] = MappedOutput(
+                mapping.mapped_node_name,
+                mapping.mapped_node_output_name,
+                mapping.from_dynamic_mapping,
+                mapping.graph_output_description,
+            )
+        return outs
+
+    def check(self) -> None:
+        """Every place of a list is filled, and there is no circle."""
+        waits: dict[str, set[str]] = {node: set() for node in self.placed}
+        for node, bindings in self.bindings.items():
+            for name, binding in bindings.items():
+                for source in binding if isinstance(binding, list) else (binding,):
+                    if source is _UNFILLED:
+                        raise DefinitionError(
+                            f"The list for input {name!r} of {node!r} in {self.title} has a place for an input of the "
+                            "graph, and no InputMapping fills it. Add one with its fan_in_index."
+                        )
+                    if isinstance(source, FromOutput):
+                        waits[node].add(source.node)
+        while ready := {node for node, others in waits.items() if not others}:
+            waits = {node: others - ready for node, others in waits.items() if node not in ready}
+        if waits:
+            raise DefinitionError(
+                f"Nodes of {self.title} depend on each other in a circle, among them {', '.join(sorted(waits))}. Break "
+                "it."
+            )
+
+
+_UNFILLED = FromRunInput("")
+
+
+# --- decorators -----------------------------------------------------------------------------------------------------
+
+
+@overload
+def graph(compose_fn: Callable[..., Any]) -> GraphDefinition: ...
+@overload
+def graph(
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    ins: Mapping[str, GraphIn] | None = None,
+    out: GraphOut | Mapping[str, GraphOut] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    config: ConfigMapping | Mapping[str, Any] | None = None,
+) -> Callable[[Callable[..., Any]], GraphDefinition]: ...
+def graph(
+    compose_fn: Callable[..., Any] | None = None,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    ins: Mapping[str, GraphIn] | None = None,
+    out: GraphOut | Mapping[str, GraphOut] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    config: ConfigMapping | Mapping[str, Any] | None = None,
+) -> Any:
+    """Make a graph of a function that calls ops and graphs. It is run once, now, to see what it connects.
+
+    Args:
+        name: its name; the function's by default.
+        description: what it does; the docstring by default.
+        ins: descriptions of its inputs, which are the function's parameters.
+        out: its output, or outputs by name. By default one, `result`, if the function returns something.
+        tags: facts about it; jobs of it carry them too.
+        config: makes the config of its nodes from config of its own, or fixes it.
+
+    Example:
+        @graph
+        def celsius(fahrenheit):
+            return times_five_ninths(minus_thirty_two(fahrenheit))
+
+    Raises:
+        DefinitionError: calls do not fit the inputs of what they call, an input is not used, or an output not returned.
+    """
+
+    def make(fn: Callable[..., Any]) -> GraphDefinition:
+        return GraphDefinition.composed(fn, name, description=description, ins=ins, out=out, config=config, tags=tags)
+
+    return make if compose_fn is None else make(compose_fn)
+
+
+@overload
+def job(compose_fn: Callable[..., Any]) -> JobDefinition: ...
+@overload
+def job(
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    resource_defs: Mapping[str, Any] | None = None,
+    config: Any = None,
+    tags: Mapping[str, Any] | None = None,
+    run_tags: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    logger_defs: Mapping[str, Any] | None = None,
+    executor_def: Any = None,
+    hooks: Set[Any] | None = None,
+    op_retry_policy: RetryPolicy | None = None,
+    partitions_def: Any = None,
+    input_values: Mapping[str, Any] | None = None,
+    owners: Sequence[str] | None = None,
+) -> Callable[[Callable[..., Any]], JobDefinition]: ...
+def job(
+    compose_fn: Callable[..., Any] | None = None,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    resource_defs: Mapping[str, Any] | None = None,
+    config: Any = None,
+    tags: Mapping[str, Any] | None = None,
+    run_tags: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    logger_defs: Mapping[str, Any] | None = None,
+    executor_def: Any = None,
+    hooks: Set[Any] | None = None,
+    op_retry_policy: RetryPolicy | None = None,
+    partitions_def: Any = None,
+    input_values: Mapping[str, Any] | None = None,
+    owners: Sequence[str] | None = None,
+) -> Any:
+    """Make a job of a function that calls ops and graphs. It is run once, now, to see what it connects.
+
+    Args:
+        name: its name; the function's by default.
+        description: what it does; the docstring by default.
+        hooks: hooks for every step.
+        resource_defs, config, tags, run_tags, metadata, logger_defs, executor_def, op_retry_policy, partitions_def,
+            input_values, owners: as for `JobDefinition`.
+
+    Raises:
+        DefinitionError: calls do not fit the inputs of what they call, or an input has no source.
+    """
+
+    def make(fn: Callable[..., Any]) -> JobDefinition:
+        return JobDefinition(
+            graph_def=GraphDefinition.composed(fn, name, description=description, kind="job"),
+            resource_defs=resource_defs,
+            config=config,
+            tags=tags,
+            run_tags=run_tags,
+            metadata=metadata,
+            logger_defs=logger_defs,
+            executor_def=executor_def,
+            hook_defs=hooks,
+            op_retry_policy=op_retry_policy,
+            partitions_def=partitions_def,
+            input_values=input_values,
+            owners=owners,
+        )
+
+    return make if compose_fn is None else make(compose_fn)

@@ -1,0 +1,122 @@
+"""Inputs whose value comes from run config: which types can, what they look like there, and how the value is read."""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from treadle.author.signature import NO_ANNOTATION
+from treadle.author.types import ValueType
+from treadle.spec import config
+
+
+@dataclass(frozen=True, slots=True)
+class InputConfig:
+    """How a type is written in run config.
+
+    Attributes:
+        schema: what it looks like there.
+        load: the value that checked config means. May read a file.
+    """
+
+    schema: config.Schema
+    load: Callable[[Any], Any]
+
+
+_PATH = config.Field(config.Shape({"path": config.Field(config.STR)}))
+_SCALARS = {int: config.INT, str: config.STR, float: config.FLOAT, bool: config.BOOL}
+
+
+def _selector(value: config.Schema) -> config.Selector:
+    return config.Selector({"value": config.Field(value), "json": _PATH, "pickle": _PATH})
+
+
+def _load_selected(selected: Mapping[str, Any]) -> Any:
+    [(how, what)] = selected.items()
+    if how == "value":
+        return what
+    path: str = what["path"]
+    if how == "json":
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)["value"]
+    import pickle  # noqa: PLC0415  # only where a run names such a file
+
+    with open(path, "rb") as file:
+        return pickle.load(file)
+
+
+def _load_scalar(value: Any) -> Any:
+    return _load_selected(value) if isinstance(value, Mapping) else value
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+_ANY = InputConfig(_selector(config.ANY), _load_selected)
+_BY_SCALAR = {
+    python_type: InputConfig(config.ScalarUnion(scalar, _selector(scalar)), _load_scalar)
+    for python_type, scalar in _SCALARS.items()
+}
+_known: dict[ValueType, InputConfig | None] = {}
+
+
+def input_config(value_type: ValueType) -> InputConfig | None:
+    """How a value of this type is written in run config; None if it cannot be."""
+    try:
+        return _known[value_type]
+    except KeyError:
+        made = _known[value_type] = _of(value_type.python_type)
+        return made
+    except TypeError:  # made from an unhashable annotation
+        return _of(value_type.python_type)
+
+
+def _of(annotation: Any) -> InputConfig | None:
+    if annotation is Any or annotation is NO_ANNOTATION:
+        return _ANY
+    if annotation in (dict, typing.Dict):  # noqa: UP006
+        return InputConfig(config.PERMISSIVE, _same)
+    if annotation in (list, typing.List):  # noqa: UP006
+        return _each(_ANY, list)
+    if isinstance(annotation, type) and typing.get_origin(annotation) is None:
+        return _BY_SCALAR.get(annotation)
+    return _of_generic(typing.get_origin(annotation), typing.get_args(annotation))
+
+
+def _of_generic(origin: Any, arguments: tuple[Any, ...]) -> InputConfig | None:
+    if origin is typing.Annotated:
+        return _of(arguments[0])
+    if origin in (typing.Union, types.UnionType):
+        others = [argument for argument in arguments if argument is not type(None)]
+        inner = _of(others[0]) if len(others) == 1 else None
+        return _noneable(inner) if inner is not None and len(others) < len(arguments) else None
+    if origin in (list, set, frozenset) and len(arguments) == 1:
+        inner = _of(arguments[0])
+        return None if inner is None else _each(inner, origin)
+    if origin is tuple:
+        return InputConfig(config.Array(config.ANY), tuple)
+    if origin is dict and len(arguments) == 2:
+        key = config.ANY if arguments[0] is Any else _SCALARS.get(arguments[0])
+        inner = _of(arguments[1])
+        return None if key is None or inner is None else _map(key, inner)
+    return None
+
+
+def _each(inner: InputConfig, collection: type) -> InputConfig:
+    load = inner.load
+    return InputConfig(config.Array(inner.schema), lambda value: collection(load(item) for item in value))
+
+
+def _map(key: config.Scalar, inner: InputConfig) -> InputConfig:
+    load = inner.load
+    return InputConfig(config.Map(key, inner.schema), lambda value: {name: load(item) for name, item in value.items()})
+
+
+def _noneable(inner: InputConfig) -> InputConfig:
+    load = inner.load
+    return InputConfig(config.Noneable(inner.schema), lambda value: None if value is None else load(value))
