@@ -248,6 +248,9 @@ class ResourceDefinition:
     @cached_property
     def config_field(self) -> Field:
         """What may stand under `resources.<key>.config` in run config, and whether something has to."""
+        return self._make_config_field()
+
+    def _make_config_field(self) -> Field:
         if self._config_schema is None:
             return Field(config_types.Any, is_required=False)
         return config_types.field_from(self._config_schema)
