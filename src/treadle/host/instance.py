@@ -1,7 +1,7 @@
 """The instance: a home, its settings and its store, as users and the rest of Treadle see them.
 
-`Instance.get()` opens the home of this project; `Instance.ephemeral()` keeps everything in memory. Both open nothing until
-something is asked of them.
+`Instance.get()` opens the home of this project; `Instance.ephemeral()` keeps everything in memory. Both open nothing
+until something is asked of them.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ class Instance:
     Args:
         home: the folder of the instance; None for one in memory.
         settings: its settings; read from the home by default.
-        tempdir: for one in memory: where files go; by default a temporary folder, made when needed and removed at the end.
+        tempdir: where the files of one in memory go; by default a temporary folder, made when needed and removed at
+            the end.
     """
 
     def __init__(
@@ -556,8 +557,11 @@ class Instance:
     def get_latest_data_version_record(
         self, key: AssetKey, is_source: bool | None = None, partition_key: str | None = None
     ) -> EventLogRecord | None:
-        """The event that says the current data version of an asset: its latest materialization (for a source: its
-        latest observation; if it is not known whether it is one: the former, else the latter), of a partition if given."""
+        """The event that says the current data version of an asset, or of a partition of it.
+
+        That is its latest materialization; for a source its latest observation; if `is_source` does not say what it is,
+        the former if there is one, else the latter.
+        """
         kinds = (EventType.ASSET_MATERIALIZATION, EventType.ASSET_OBSERVATION)
         for kind in kinds if is_source is None else kinds[int(is_source) :][:1]:
             partitions = None if partition_key is None else [partition_key]

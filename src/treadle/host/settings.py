@@ -28,7 +28,7 @@ class _Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """A block of settings: unknown keys are errors."""
 
 
-class ClassBlock(_Block, rename={"cls": "class"}):
+class ClassBlock(_Block, frozen=True, rename={"cls": "class"}):
     """A class to use in place of a built-in part: where it is, and what it is made with."""
 
     module: str
@@ -36,7 +36,7 @@ class ClassBlock(_Block, rename={"cls": "class"}):
     config: dict[str, Any] = {}
 
 
-class SqliteSettings(_Block):
+class SqliteSettings(_Block, frozen=True):
     """The default store.
 
     Attributes:
@@ -50,7 +50,7 @@ class SqliteSettings(_Block):
     busy_timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] = 60.0
 
 
-class StorageSettings(_Block):
+class StorageSettings(_Block, frozen=True):
     """Which store: exactly one of these."""
 
     sqlite: SqliteSettings | None = None
@@ -59,7 +59,7 @@ class StorageSettings(_Block):
     custom: ClassBlock | None = None
 
 
-class TagLimit(_Block):
+class TagLimit(_Block, frozen=True):
     """At most `limit` runs at once with the tag `key` (and `value`; each value apart if that says so)."""
 
     key: str
@@ -67,7 +67,7 @@ class TagLimit(_Block):
     value: str | dict[str, bool] | None = None
 
 
-class PoolSettings(_Block):
+class PoolSettings(_Block, frozen=True):
     """Limits of pools that have none of their own, and whether steps or whole runs hold a slot."""
 
     default_limit: Annotated[int, msgspec.Meta(ge=0, le=1000)] | None = None
@@ -75,14 +75,14 @@ class PoolSettings(_Block):
     op_granularity_run_buffer: int = 0
 
 
-class RunLimits(_Block):
+class RunLimits(_Block, frozen=True):
     """How many runs at once: -1 for no limit, 0 for none."""
 
     max_concurrent_runs: Annotated[int, msgspec.Meta(ge=-1)] = 10
     tag_concurrency_limits: list[TagLimit] | None = None
 
 
-class ConcurrencySettings(_Block):
+class ConcurrencySettings(_Block, frozen=True):
     """Limits of pools and runs."""
 
     pools: PoolSettings = PoolSettings()
@@ -90,14 +90,14 @@ class ConcurrencySettings(_Block):
     default_op_concurrency_limit: int | None = None
 
 
-class BlockedRuns(_Block):
+class BlockedRuns(_Block, frozen=True):
     """Whether a run stays queued while all its first steps wait for pools."""
 
     enabled: bool | None = None
     op_concurrency_slot_buffer: int = 0
 
 
-class RunQueueSettings(_Block):
+class RunQueueSettings(_Block, frozen=True):
     """The queue of runs."""
 
     max_concurrent_runs: Annotated[int, msgspec.Meta(ge=-1)] = 10
@@ -110,13 +110,13 @@ class RunQueueSettings(_Block):
     block_op_concurrency_limited_runs: BlockedRuns = BlockedRuns()
 
 
-class Switch(_Block):
+class Switch(_Block, frozen=True):
     """Something that is on or off."""
 
     enabled: bool = True
 
 
-class PythonLogSettings(_Block):
+class PythonLogSettings(_Block, frozen=True):
     """Loggers to capture, the level below which lines are dropped, and additional handlers (as in `logging.config`)."""
 
     managed_python_loggers: list[str] = []
@@ -124,7 +124,7 @@ class PythonLogSettings(_Block):
     dagster_handler_config: dict[str, Any] = {}
 
 
-class RunMonitoringSettings(_Block):
+class RunMonitoringSettings(_Block, frozen=True):
     """What is done about runs that hang. All times in seconds; 0 or none: no limit."""
 
     enabled: bool = False
@@ -137,7 +137,7 @@ class RunMonitoringSettings(_Block):
     free_slots_after_run_end_seconds: int | None = None
 
 
-class RunRetrySettings(_Block):
+class RunRetrySettings(_Block, frozen=True):
     """Whether and how often failed runs are run again."""
 
     enabled: bool = False
@@ -145,7 +145,7 @@ class RunRetrySettings(_Block):
     retry_on_asset_or_op_failure: bool = True
 
 
-class CodeServerSettings(_Block):
+class CodeServerSettings(_Block, frozen=True):
     """How long to wait for code locations, in seconds."""
 
     local_startup_timeout: int = 180
@@ -153,13 +153,13 @@ class CodeServerSettings(_Block):
     wait_for_local_processes_on_shutdown: bool = False
 
 
-class TickRetention(_Block):
+class TickRetention(_Block, frozen=True):
     """After how many days ticks are deleted: one number for all, or by status; -1 never."""
 
     purge_after_days: int | dict[Literal["skipped", "success", "failure", "started"], int] = -1
 
 
-class RetentionSettings(_Block):
+class RetentionSettings(_Block, frozen=True):
     """How long ticks are kept."""
 
     schedule: TickRetention = TickRetention()
@@ -167,7 +167,7 @@ class RetentionSettings(_Block):
     auto_materialize: TickRetention = TickRetention(purge_after_days={"skipped": 7})
 
 
-class WorkerSettings(_Block):
+class WorkerSettings(_Block, frozen=True):
     """Whether a daemon works in threads, and in how many."""
 
     use_threads: bool = False
@@ -175,7 +175,7 @@ class WorkerSettings(_Block):
     num_submit_workers: int | None = None
 
 
-class AutoMaterializeSettings(_Block):
+class AutoMaterializeSettings(_Block, frozen=True):
     """Automation of assets."""
 
     enabled: bool = True
@@ -188,7 +188,7 @@ class AutoMaterializeSettings(_Block):
     num_workers: int | None = None
 
 
-class Settings(_Block):
+class Settings(_Block, frozen=True):
     """The settings file."""
 
     storage: StorageSettings = StorageSettings()

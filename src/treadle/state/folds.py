@@ -19,6 +19,7 @@ from treadle.state.events import (
     AssetMaterialized,
     AssetObserved,
     AssetWiped,
+    Event,
     EventLogEntry,
     EventType,
 )
@@ -65,7 +66,7 @@ class CheckDelta:
 
 @dataclass(slots=True)
 class Delta:
-    """The net effect of some consecutive events: assets and checks first, then the transitions of runs, then the wipe."""
+    """The net effect of some consecutive events: assets and checks first, then transitions of runs, then the wipe."""
 
     assets: dict[AssetKey, AssetDelta] = field(default_factory=dict)
     checks: dict[AssetCheckKey, CheckDelta] = field(default_factory=dict)
@@ -79,23 +80,23 @@ def fold(entries: Sequence[EventLogEntry]) -> list[Delta]:
     delta: Delta | None = None
     for place, entry in enumerate(entries):
         event = entry.event
-        kind = event.event_type
+        kind = type(event)
         if kind not in _FOLDED:
             continue
         if delta is None:
             delta = Delta()
             deltas.append(delta)
-        if kind in RUN:
-            delta.runs.setdefault(entry.run_id, []).append((kind, entry.timestamp))
-            if kind in ENDS:
+        if kind in _OF_ASSETS:
+            _fold_asset(delta, place, entry)
+        elif kind in _OF_RUNS:
+            delta.runs.setdefault(entry.run_id, []).append((event.event_type, entry.timestamp))
+            if event.event_type in ENDS:
                 delta = None
-        elif isinstance(event, AssetWiped):
+        elif kind is AssetWiped:
             delta.wiped = (place, entry)
             delta = None
-        elif isinstance(event, AssetCheckEvaluationPlanned | AssetCheckEvaluated):
-            _fold_check(delta, place, entry)
         else:
-            _fold_asset(delta, place, entry)
+            _fold_check(delta, place, entry)
     return deltas
 
 
@@ -136,11 +137,7 @@ def _fold_check(delta: Delta, place: int, entry: EventLogEntry) -> None:
         delta.checks.setdefault(event.key, CheckDelta()).planned = (place, entry)
 
 
-_FOLDED = frozenset(RUN) | {
-    EventType.ASSET_MATERIALIZATION_PLANNED,
-    EventType.ASSET_MATERIALIZATION,
-    EventType.ASSET_OBSERVATION,
-    EventType.ASSET_WIPED,
-    EventType.ASSET_CHECK_EVALUATION_PLANNED,
-    EventType.ASSET_CHECK_EVALUATION,
-}
+# by class, which is quicker to hash than a member of an enum
+_OF_RUNS = frozenset(cls for cls in Event.__subclasses__() if getattr(cls, "event_type", None) in RUN)
+_OF_ASSETS = frozenset({AssetMaterialized, AssetMaterializationPlanned, AssetObserved})
+_FOLDED = _OF_RUNS | _OF_ASSETS | {AssetWiped, AssetCheckEvaluationPlanned, AssetCheckEvaluated}

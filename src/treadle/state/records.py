@@ -52,7 +52,7 @@ class EventLogRecord(msgspec.Struct, frozen=True):
 
 
 class EventRecordsResult(msgspec.Struct, frozen=True):
-    """A page of records. Hand `cursor` to the next call to get what follows; `has_more` says whether that is anything."""
+    """A page of records. `cursor` given to the next call gives what follows; `has_more`: whether that is anything."""
 
     records: Sequence[EventLogRecord]
     cursor: str
@@ -104,8 +104,8 @@ class RunStatusChangeRecordsFilter:
 
     Attributes:
         event_type: a type of run event.
-        after_timestamp, before_timestamp, after_storage_id, before_storage_id, storage_ids: as for `EventRecordsFilter`.
-        job_names: of runs of these jobs.
+        after_timestamp, before_timestamp, after_storage_id, before_storage_id, storage_ids: as for
+        `EventRecordsFilter`. job_names: of runs of these jobs.
     """
 
     event_type: EventType

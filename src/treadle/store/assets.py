@@ -28,7 +28,12 @@ from treadle.store.partitions import PartitionSets
 _KNOWN = "(materialization IS NOT NULL OR observation IS NOT NULL OR planned IS NOT NULL)"
 _COLUMNS = (
     "id, key, materialization, materialization_run, materialization_time, materialization_body,"
-    " observation, observation_run, observation_time, observation_body, planned, planned_run, last_run, open_run, failed"
+    " observation, observation_run, observation_time, observation_body, planned, planned_run, last_run, open_run,"
+    " failed"
+)
+_MADE = (
+    "UPDATE assets SET materialization = ?, materialization_run = ?, materialization_time = ?,"
+    " materialization_body = ?, last_run = CASE WHEN ? THEN ? ELSE last_run END"
 )
 _OPEN = tuple(status.value for status in RunStatus if status not in FINISHED)
 _BEGAN = (CODES[EventType.STEP_START], CODES[EventType.STEP_WORKER_STARTED], CODES[EventType.STEP_RESTARTED])
@@ -54,12 +59,14 @@ class Assets:
     def apply(self, connection: sqlite3.Connection, delta: Delta, first: int, bodies: Sequence[bytes]) -> None:
         """Fold a delta. `first` is the number of the batch's first event, `bodies` the batch's encoded events."""
         running: dict[str, int] = {}
-        wanted = {
-            run_id
-            for asset in delta.assets.values()
-            for run_id in (asset.whole, *asset.partitions.values(), *asset.makers)
-            if run_id
-        } | {check.planned[1].run_id for check in delta.checks.values() if check.planned and check.waits}
+        wanted = {check.planned[1].run_id for check in delta.checks.values() if check.planned and check.waits}
+        for asset in delta.assets.values():
+            if asset.whole is not None:
+                wanted.add(asset.whole)
+            if asset.partitions:
+                wanted.update(asset.partitions.values())
+                wanted.update(asset.makers)
+        wanted.discard("")
         for run_id in wanted:
             number = self._names.run(connection, run_id)
             row = connection.execute("SELECT status FROM runs WHERE id = ?", (number,)).fetchone()
@@ -87,20 +94,14 @@ class Assets:
             )
         if delta.materialization:
             place, entry = delta.materialization
-            later = not delta.planned or delta.planned[0] < place
-            connection.execute(
-                "UPDATE assets SET materialization = ?, materialization_run = ?, materialization_time = ?,"
-                " materialization_body = ?, last_run = CASE WHEN ? THEN ? ELSE last_run END WHERE id = ?",
-                (
-                    first + place,
-                    entry.run_id,
-                    entry.timestamp,
-                    bodies[place],
-                    later and entry.run_id != "",
-                    entry.run_id,
-                    asset,
-                ),
-            )
+            later = entry.run_id != "" and (not delta.planned or delta.planned[0] < place)
+            made = (first + place, entry.run_id, entry.timestamp, bodies[place], later, entry.run_id)
+            if delta.whole is None:
+                connection.execute(f"{_MADE} WHERE id = ?", (*made, asset))
+            else:
+                connection.execute(
+                    f"{_MADE}, open_run = ?, failed = 0 WHERE id = ?", (*made, running.get(delta.whole), asset)
+                )
         if delta.observation:
             place, entry = delta.observation
             connection.execute(
@@ -108,7 +109,7 @@ class Assets:
                 " WHERE id = ?",
                 (first + place, entry.run_id, entry.timestamp, bodies[place], asset),
             )
-        if delta.whole is not None:
+        if delta.whole is not None and not delta.materialization:
             connection.execute(
                 "UPDATE assets SET open_run = ?, failed = 0 WHERE id = ?", (running.get(delta.whole), asset)
             )
@@ -174,8 +175,8 @@ class Assets:
             connection.execute(
                 "UPDATE assets SET materialization = NULL, materialization_run = NULL, materialization_time = NULL,"
                 " materialization_body = NULL, observation = NULL, observation_run = NULL, observation_time = NULL,"
-                " observation_body = NULL, planned = NULL, planned_run = NULL, last_run = NULL, open_run = NULL, failed = 0,"
-                " wiped = ? WHERE id = ?",
+                " observation_body = NULL, planned = NULL, planned_run = NULL, last_run = NULL, open_run = NULL,"
+                " failed = 0, wiped = ? WHERE id = ?",
                 (timestamp, asset),
             )
             connection.execute("DELETE FROM asset_checks WHERE asset = ?", (asset,))
@@ -235,7 +236,8 @@ class Assets:
         if number is None:
             return None
         rows = self._database.read(
-            "SELECT materialization, materialization_run, materialization_time, materialization_body FROM assets WHERE id = ?",
+            "SELECT materialization, materialization_run, materialization_time, materialization_body FROM assets"
+            " WHERE id = ?",
             (number,),
         )
         record = event_record(*rows[0]) if rows else None

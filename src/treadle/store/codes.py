@@ -1,6 +1,7 @@
 """The numbers that stand for types of events in the table of events. A number, once given, keeps its meaning for ever.
 
-Run events are below 20: an index covers exactly them. 0 is a type that this version does not know; its name is in the body.
+Run events are below 20: an index covers exactly them. 0 is a type that this version does not know; its name is in
+the body.
 """
 
 from __future__ import annotations
@@ -53,6 +54,15 @@ CODES: Mapping[EventType, int] = {
 }
 
 
+EMPTIED = 99
+"""A row whose event was deleted; it stays because it has the highest number."""
+
+_BY_CLASS: dict[type[Event], int] = {Unknown: UNKNOWN}  # hashing a class is quicker than hashing a member of an enum
+
+
 def code_of(event: Event) -> int:
     """The number for the type of `event`."""
-    return UNKNOWN if type(event) is Unknown else CODES[event.event_type]
+    code = _BY_CLASS.get(type(event))
+    if code is None:
+        code = _BY_CLASS[type(event)] = CODES[event.event_type]
+    return code

@@ -26,7 +26,8 @@ class Cursors:
         """Set values, all in one transaction."""
         with self._database.transaction() as connection:
             connection.executemany(
-                "INSERT INTO cursors (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                "INSERT INTO cursors (name, value) VALUES (?, ?)"
+                " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
                 list(values.items()),
             )
 

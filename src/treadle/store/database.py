@@ -1,11 +1,11 @@
 """One SQLite file: opening, making, locking. Nothing here knows what is in the tables.
 
 Rules:
-- A write is a transaction that takes the write lock at its start (`BEGIN IMMEDIATE`), so it never fails halfway for a lock.
-  Waiting for another process is bounded and ends in a `StoreError`, never in a bare "database is locked".
+- A write is a transaction that takes the write lock at its start (`BEGIN IMMEDIATE`), so it never fails halfway for
+  a lock. Waiting for another process is bounded and ends in a `StoreError`, never in a bare "database is locked".
 - A fresh file is made aside and renamed into place under a file lock: nobody ever opens a half-made store.
-- SQLite connections must not cross a fork. Before this process forks, the connection is closed (waiting for a transaction
-  in another thread to end); parent and child each open their own when they need it.
+- SQLite connections must not cross a fork. Before this process forks, the connection is closed (waiting for a
+  transaction in another thread to end); parent and child each open their own when they need it.
 - Durability: with `normal` a commit survives the death of any process (WAL, synchronous=NORMAL); with `full` it also
   survives a power cut, for one fsync a commit.
 """
@@ -39,6 +39,7 @@ TABLES = frozenset(
 """What every store has. One that misses any is refused at the start."""
 
 PATIENCE_S = 60.0
+_CHECKPOINT_PAGES = 4000  # 16 MB of log before it is folded into the file, which is what costs an fsync
 _SCHEMA = Path(__file__).with_name("schema.sql")
 _NETWORK = re.compile(r"(nfs\d?|cifs|smb\d?|smbfs|afs|9p|ceph|glusterfs|lustre|fuse\.(sshfs|glusterfs|s3fs|rclone))\Z")
 _open: weakref.WeakSet[Database] = weakref.WeakSet()
@@ -171,6 +172,7 @@ class Database:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA synchronous={'FULL' if self.durability == 'full' else 'NORMAL'}")
+        connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
         names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         version = None
         if "alembic_version" in names:
@@ -215,15 +217,15 @@ class Database:
             )
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return StoreError(
-                f"The file {where} is damaged or is no SQLite database ({error}). Move it aside together with its -wal and "
-                "-shm files and restore a backup, or start anew. `sqlite3 FILE .recover` may save its rows."
+                f"The file {where} is damaged or is no SQLite database ({error}). Move it aside together with its -wal "
+                "and -shm files and restore a backup, or start anew. `sqlite3 FILE .recover` may save its rows."
             )
         if code == sqlite3.SQLITE_FULL:
             return StoreError(f"The disk that holds the store {where} is full. Make room, then try again.")
         if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
             return StoreError(
-                f"The store {where} cannot be opened for writing ({error}). Check that its folder exists and that this user "
-                "may write the folder and every file in it."
+                f"The store {where} cannot be opened for writing ({error}). Check that its folder exists and that this "
+                "user may write the folder and every file in it."
             )
         return StoreError(f"SQLite refuses to work with the store {where}: {error}.")
 
@@ -309,8 +311,8 @@ def refuse_network_disk(folder: Path, mounts: str | None = None) -> None:
             best, kind = point, file_system
     if _NETWORK.match(kind):
         raise StoreError(
-            f"{folder} is on a network disk ({kind} at {best}), where SQLite loses data. Set TREADLE_HOME to a folder on a "
-            "local disk, or use PostgreSQL."
+            f"{folder} is on a network disk ({kind} at {best}), where SQLite loses data. Set TREADLE_HOME to a folder "
+            "on a local disk, or use PostgreSQL."
         )
 
 

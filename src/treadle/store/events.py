@@ -1,7 +1,7 @@
 """The event log: appended in batches, together with what they change; read by number.
 
-One writer at a time holds the store's lock, so numbers are given in the order of commits: a reader that remembers the last
-number it saw misses nothing.
+One writer at a time holds the store's lock, so numbers are given in the order of commits: a reader that remembers
+the last number it saw misses nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from treadle.state.events import AssetWiped, Event, EventLogEntry, EventType, de
 from treadle.state.folds import fold
 from treadle.state.records import EventLogRecord
 from treadle.store.assets import Assets
-from treadle.store.codes import CODES, code_of
+from treadle.store.codes import CODES, EMPTIED, code_of
 from treadle.store.database import Database
 from treadle.store.names import Names
 from treadle.store.runs import Runs
@@ -61,21 +61,25 @@ class EventLog:
         rows: list[tuple[Any, ...]] = []
         bodies: list[bytes] = []
         names = self._names
+        run_id, run = "", None  # of the event before
         for place, entry in enumerate(entries):
             event = entry.event
-            asset_key = event.asset_key
-            asset = partition = None
             try:
-                run = names.run(connection, entry.run_id) if entry.run_id else None
+                if entry.run_id != run_id:
+                    run = names.run(connection, entry.run_id) if entry.run_id else None
+                    run_id = entry.run_id
                 body = _encoded(event)
             except (RunNotFoundError, TypeError, ValueError, NotImplementedError, RecursionError) as error:
                 raise UnstorableEventError(
                     f"{event.event_type_value} cannot be stored. {error}", place=place
                 ) from error
+            asset = partition = None
+            asset_key = event.asset_key
             if asset_key is not None and type(event) is not AssetWiped:
                 asset = names.asset(connection, asset_key)
-                if event.partition is not None:
-                    partition = names.partition(connection, event.partition)
+                partition_key = event.partition
+                if partition_key is not None:
+                    partition = names.partition(connection, partition_key)
             bodies.append(body)
             rows.append((run, entry.timestamp, code_of(event), event.step_key, asset, partition, body))
         if len(rows) == 1:
@@ -96,7 +100,19 @@ class EventLog:
 
     def delete_run(self, connection: sqlite3.Connection, number: int) -> None:
         """Remove the events of a run."""
-        connection.execute("DELETE FROM events WHERE run = ?", (number,))
+        self._delete(connection, "run = ?", (number,))
+
+    def wipe(self, connection: sqlite3.Connection) -> None:
+        """Remove all events."""
+        self._delete(connection, "1", ())
+
+    def _delete(self, connection: sqlite3.Connection, condition: str, parameters: Sequence[Any]) -> None:
+        connection.execute(f"DELETE FROM events WHERE {condition} AND id < (SELECT max(id) FROM events)", parameters)
+        connection.execute(  # the newest, if it is among them: it keeps its number from being given again
+            "UPDATE events SET run = NULL, type = ?, step_key = NULL, asset = NULL, partition = NULL, body = x''"
+            f" WHERE {condition}",
+            (EMPTIED, *parameters),
+        )
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -144,7 +160,7 @@ class EventLog:
         limit: int | None = None,
         ascending: bool = False,
     ) -> list[EventLogRecord]:
-        """Events of all runs, newest first unless `ascending`. Bounds are exclusive; every condition given must hold."""
+        """Events of all runs, newest first unless `ascending`. Bounds are exclusive; all conditions given must hold."""
         where: list[str] = []
         parameters: list[Any] = []
         if asset_key is not None:
@@ -160,6 +176,8 @@ class EventLog:
             where.append(f"type IN ({', '.join(str(CODES[kind]) for kind in of_type)})")
             if all(CODES[kind] < 20 for kind in of_type):
                 where.append("type < 20")  # lets SQLite see that the index of run events covers it
+        else:
+            where.append(f"type != {EMPTIED}")
         if numbers is not None:
             where.append("id IN (SELECT value FROM json_each(?))")
             parameters.append(_json(numbers))
@@ -179,8 +197,7 @@ class EventLog:
 
     def last_number(self) -> int:
         """The number of the newest event ever stored; 0 if there was none."""
-        rows = self._database.read("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
-        return rows[0][0] if rows else 0
+        return self._database.read("SELECT max(id) FROM events")[0][0] or 0
 
     def latest_by_partition(
         self, asset_key: AssetKey, event_type: EventType, partitions: Collection[str] | None = None
@@ -204,7 +221,8 @@ class EventLog:
     ) -> list[EventLogRecord]:
         conditions = f" WHERE {' AND '.join(where)}" if where else ""
         rows = self._database.read(
-            f"SELECT id, run, timestamp, body FROM events{conditions} ORDER BY id {'ASC' if ascending else 'DESC'} LIMIT ?",
+            f"SELECT id, run, timestamp, body FROM events{conditions}"
+            f" ORDER BY id {'ASC' if ascending else 'DESC'} LIMIT ?",
             [*parameters, -1 if limit is None else limit],
         )
         run_id = self._names.run_id

@@ -1,7 +1,7 @@
 """Captured stdout and stderr: files, not rows. A log key is a path: a run's id, "compute_logs", and a file key.
 
-Who captures writes the files itself (their paths are given by `paths`) and marks the end with `complete`; readers follow
-the files by offset while they grow.
+Who captures writes the files itself (their paths are given by `paths`) and marks the end with `complete`; readers
+follow the files by offset while they grow.
 """
 
 from __future__ import annotations

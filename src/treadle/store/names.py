@@ -92,7 +92,7 @@ class Names:
             text = key.to_string()
             row = connection.execute("SELECT id FROM assets WHERE key = ?", (text,)).fetchone()
             if row is None:
-                row = (connection.execute("INSERT INTO assets (key) VALUES (?)", (text,)).lastrowid,)
+                row = connection.execute("INSERT INTO assets (key) VALUES (?) RETURNING id", (text,)).fetchone()
             number = self._learn_asset(key, row[0])
         return number
 
@@ -124,7 +124,7 @@ class Names:
         if number is None:
             row = connection.execute("SELECT id FROM partition_keys WHERE key = ?", (key,)).fetchone()
             if row is None:
-                row = (connection.execute("INSERT INTO partition_keys (key) VALUES (?)", (key,)).lastrowid,)
+                row = connection.execute("INSERT INTO partition_keys (key) VALUES (?) RETURNING id", (key,)).fetchone()
             number = self._learn_partition(key, row[0])
         return number
 

@@ -1,7 +1,7 @@
 """Which partitions of an asset are materialized, in progress, or failed: roaring bitmaps over interned keys.
 
-A run that ends closes what it had planned and not made. Who waits for whom is kept per run, disjoint, so that a partition
-planned by two runs belongs to the later one.
+A run that ends closes what it had planned and not made. Who waits for whom is kept per run, disjoint, so that a
+partition planned by two runs belongs to the later one.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class PartitionSets:
     # --- folding ------------------------------------------------------------------------------------------------------
 
     def apply(self, connection: sqlite3.Connection, asset: int, delta: AssetDelta, running: dict[str, int]) -> None:
-        """Fold what a batch says about the partitions of `asset`. `running`: the numbers of its runs that have not ended."""
+        """Fold what a batch says about partitions of `asset`. `running`: numbers of its runs that have not ended."""
         number = self._names.partition
         made = _chunked(number(connection, key) for key in delta.materialized)
         closed: list[int] = []
@@ -98,7 +98,7 @@ class PartitionSets:
     def _disown(
         self, connection: sqlite3.Connection, asset: int, chunk: int, keys: BitMap, likely: Sequence[int]
     ) -> None:
-        """Take `keys` from the runs that they wait for; `likely` runs are looked at first, all others only if needed."""
+        """Take `keys` from the runs that they wait for; `likely` ones are looked at first, others only if needed."""
         left = keys
         for run in likely:
             row = connection.execute(

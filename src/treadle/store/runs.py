@@ -75,9 +75,9 @@ class Runs:
 
     def insert(self, connection: sqlite3.Connection, run: Run, launch_key: str | None, created: float) -> bool:
         """As `add`, inside a transaction."""
-        if launch_key is not None:
-            if connection.execute("SELECT 1 FROM runs WHERE launch_key = ?", (launch_key,)).fetchone():
-                return False
+        taken = "SELECT 1 FROM runs WHERE launch_key = ?"
+        if launch_key is not None and connection.execute(taken, (launch_key,)).fetchone():
+            return False
         try:
             number = connection.execute(
                 "INSERT INTO runs (run_id, job_name, status, created, updated, launch_key, body)"
@@ -117,7 +117,7 @@ class Runs:
     def apply(
         self, connection: sqlite3.Connection, run_id: str, happened: Sequence[tuple[EventType, float]]
     ) -> tuple[int, RunStatus | None]:
-        """Fold run events into the row of a run. Gives its number, and the status it ended with if it ended just now."""
+        """Fold run events into the row of a run. Gives its number, and how it ended if it ended just now."""
         number = self._names.run(connection, run_id)
         row = connection.execute("SELECT status, started, ended FROM runs WHERE id = ?", (number,)).fetchone()
         if row is None:  # deleted while it ran

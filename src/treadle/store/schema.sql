@@ -1,5 +1,5 @@
 -- The store of a fresh home, made in one go. A test holds it equal to what the migrations make, one after the other.
--- Ids are 64 bit and, where AUTOINCREMENT says so, never used twice: they are cursors, and processes keep them in memory.
+-- Ids are 64 bit and never used twice: they are cursors, and processes keep them in memory.
 
 CREATE TABLE alembic_version (
     version_num VARCHAR(32) NOT NULL,
@@ -12,7 +12,10 @@ CREATE TABLE runs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     run_id TEXT NOT NULL,
     job_name TEXT NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ('QUEUED', 'NOT_STARTED', 'MANAGED', 'STARTING', 'STARTED', 'SUSPENDED', 'SUCCESS', 'FAILURE', 'CANCELING', 'CANCELED')),
+    status TEXT NOT NULL CHECK (
+        status IN ('QUEUED', 'NOT_STARTED', 'MANAGED', 'STARTING', 'STARTED', 'SUSPENDED', 'SUCCESS', 'FAILURE',
+            'CANCELING', 'CANCELED')
+    ),
     created REAL NOT NULL,
     updated REAL NOT NULL,
     started REAL,
@@ -34,10 +37,11 @@ CREATE TABLE run_tags (
 ) WITHOUT ROWID;
 CREATE INDEX run_tags_value ON run_tags (key, value, run);
 
--- The log. `run` is runs.id, NULL for what is reported from outside a run; `type` is a code of store.events; `asset` and
+-- The log. Ids are not AUTOINCREMENT (a page less to write in every commit): whoever deletes events leaves the newest row,
+-- emptied (type 99), so that an id is never used twice. `run` is runs.id, NULL for what is reported from outside a run; `type` is a code of store.events; `asset` and
 -- `partition` are the interned names below (NULL again once the asset is wiped: the run's log keeps the line).
 CREATE TABLE events (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER PRIMARY KEY,
     run INTEGER,
     timestamp REAL NOT NULL,
     type INTEGER NOT NULL,

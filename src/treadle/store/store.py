@@ -77,7 +77,7 @@ class Store:
         return self.runs.add(run, launch_key=launch_key)
 
     def delete_run(self, run_id: str) -> None:
-        """Remove a run, its events and its logs. What is known of assets stays. Nothing happens if there is no such run."""
+        """Remove a run, its events and its logs, if there is such a run. What is known of assets stays."""
         number = self.names.find_run(run_id)
         if number is None:
             return
@@ -92,9 +92,9 @@ class Store:
         """Remove all runs, events and state."""
         self.database.settle()
         with self.database.transaction() as connection:
-            for table in ("runs", "run_tags", "events", "partition_sets", "open_partitions", "asset_checks"):
+            self.events.wipe(connection)
+            for table in ("runs", "run_tags", "assets", "partition_sets", "open_partitions", "asset_checks"):
                 connection.execute(f"DELETE FROM {table}")
-            connection.execute("DELETE FROM assets")
             connection.execute("DELETE FROM dynamic_partitions")
         self.names.forget()
 
@@ -118,7 +118,6 @@ class Backlog:
         self._noted: deque[EventLogEntry | tuple[Run, float]] = deque()
         self._run_ids: set[str] = set()
         self._lock = threading.RLock()
-        self.write: Callable[[EventLogEntry], None] = self._noted.append
 
     def add_run(self, run: Run) -> None:
         """Note down a new run.
@@ -130,6 +129,10 @@ class Backlog:
             raise InvocationError(f"A run with the id {run.run_id!r} exists already. Give the new one its own id.")
         self._run_ids.add(run.run_id)
         self._noted.append((run, time.time()))
+
+    def write(self, entry: EventLogEntry) -> None:
+        """Note down an event."""
+        self._noted.append(entry)
 
     def commit(self) -> None:
         """Nothing: whoever reads, flushes."""

@@ -1,9 +1,10 @@
 """How a run's events reach the store: buffered, committed at step boundaries, and never more than 200 ms out of sight.
 
 - `write` costs next to nothing. `commit` returns when everything written so far is in the store, in one transaction.
-- Between commits, a write that finds the oldest waiting event older than 50 ms commits; and if no write comes, because the
-  step works or sleeps, a thread does so 120 ms after the oldest was written. The thread starts with the first write, waits
-  on an event while there is nothing to watch, and looks at the clock at most once in 120 ms while there is.
+- Between commits, a write that finds the oldest waiting event older than 50 ms commits; and if no write comes, because
+  the step works or sleeps, a thread does so 120 ms after the oldest was written. The thread starts with the first
+  write, waits on an event while there is nothing to watch, and looks at the clock at most once in 120 ms while there
+  is.
 - A fork leaves the child with an empty buffer: what waited is the parent's.
 """
 
@@ -50,7 +51,7 @@ class EventWriter:
         self._waiting: deque[EventLogEntry] = deque()
         self._oldest = 0.0
         self._closed = False
-        self._failure: StoreError | None = None
+        self._dropped: UnstorableEventError | None = None  # by the thread; the next commit says so
         self._reset()
         _writers.add(self)
 
@@ -90,13 +91,12 @@ class EventWriter:
             StoreError: the store could not be written. The events still wait; the next commit tries again.
             UnstorableEventError: one event could not be stored and was dropped; the others were stored.
         """
-        if not self._waiting:
+        if not self._waiting and self._dropped is None:
             return
         with self._commit_lock:
             waiting = self._waiting
             batch = [waiting.popleft() for _ in range(len(waiting))]
-            self._failure = None
-            dropped: UnstorableEventError | None = None
+            dropped, self._dropped = self._dropped, None
             while batch:
                 try:
                     self._log.append(batch)
@@ -120,7 +120,9 @@ class EventWriter:
 
     def _watch(self) -> None:
         self._asleep = False
-        if self._thread is None and not self._closed:
+        if self._closed:
+            return
+        if self._thread is None:
             self._thread = threading.Thread(
                 target=_follow, args=(weakref.ref(self), self._wake), name="treadle-event-writer", daemon=True
             )
@@ -141,9 +143,9 @@ class EventWriter:
         try:
             self.commit()
         except UnstorableEventError as error:
-            self._failure = error
-        except StoreError as error:
-            self._failure = error
+            self._dropped = error
+        except StoreError:
+            pass  # the events still wait: whoever commits next hears of it
         return SLEEPING_S
 
 
@@ -151,8 +153,11 @@ def _follow(reference: weakref.ref[EventWriter], wake: threading.Event) -> None:
     """The thread's loop. It holds the writer only while it looks, so that a forgotten writer ends its thread."""
     pause: float | None = SLEEPING_S
     while True:
+        if pause is None:
+            wake.wait()
+            wake.clear()
+            pause = SLEEPING_S  # what was written just now has this long to be committed by its writer
         wake.wait(pause)
-        wake.clear()
         writer = reference()
         if writer is None or writer._closed:
             return
