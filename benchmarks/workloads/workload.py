@@ -26,10 +26,10 @@ def name(owner: Any, attribute: str) -> Any:
 
 
 def counts(instance: Any, run_id: str) -> dict[str, int]:
-    """How many events of each type are on record for the run; lines without an event count as `log line`."""
-    types = (name(entry, "event_type") for entry in instance.all_logs(run_id))
-    found = collections.Counter(t.value.replace("PIPELINE_", "RUN_") if t else "log line" for t in types)
-    return dict(sorted(found.items()))
+    """How many events of each type are on record for the run; what users' code logged counts as LOG_MESSAGE."""
+    events = [name(entry, "event") for entry in instance.all_logs(run_id)]
+    types = [getattr(event, "event_type_value", None) or "LOG_MESSAGE" for event in events]
+    return dict(sorted(collections.Counter(kind.replace("PIPELINE_", "RUN_") for kind in types).items()))
 
 
 def report(figures: dict[str, float] | None = None, **rest: Any) -> None:
