@@ -19,9 +19,9 @@ import msgspec
 from treadle.core import codec
 from treadle.core.keys import AssetCheckKey, AssetKey, CoercibleToAssetKey
 from treadle.errors import SelectionError
-from treadle.spec import selection_text as text_of
+from treadle.spec import selection_show, selection_text
 from treadle.spec.graph import AssetGraph
-from treadle.spec.selection_text import Form, Grammar, quote
+from treadle.spec.selection_text import Form, Grammar
 from treadle.spec.selection_view import NO_ASSETS, Assets, Checks, Lookup, View, matching, missing
 
 GRAMMAR = Grammar(
@@ -49,8 +49,6 @@ GRAMMAR = Grammar(
 """The language of asset selections."""
 
 _LEGACY_TAG = re.compile(r"tag:([^\s\"()=*+:]+)(?:=([^\s\"()=*+:]*))?")
-_OR, _AND, _NOT, _WALK, _ATOM = range(5)  # how tightly a text binds
-_Text: TypeAlias = tuple[str, int]
 _T = TypeVar("_T")
 
 
@@ -156,9 +154,9 @@ class AssetSelection:
             SelectionError: it follows neither; the message shows where.
         """
         try:
-            return _meaning(text_of.parse(string, GRAMMAR), string, include_sources)
+            return _meaning(selection_text.parse(string, GRAMMAR), string, include_sources)
         except SelectionError:
-            clause = text_of.parse_clause(string)
+            clause = selection_text.parse_clause(string)
             if clause is not None:
                 keys = Keys((AssetKey.from_user_string(clause.name),))
                 return _walk(keys, clause.up, clause.down)
@@ -259,16 +257,17 @@ class AssetSelection:
         Raises:
             SelectionError: the language cannot say it (checks alone, `include_sources`, ...).
         """
-        return self._text()[0]
+        text = selection_show.text_of(codec.to_builtins(self))
+        if text is None:
+            raise SelectionError(f"{self!r} cannot be written in the selection language. Keep it in Python.")
+        return text
 
     def __str__(self) -> str:
-        try:
-            return self.to_selection_str()
-        except SelectionError:
-            return repr(self)
+        wire = codec.to_builtins(self)
+        return selection_show.text_of(wire) or selection_show.python_of(wire)
 
     def __repr__(self) -> str:
-        return _python(self)
+        return selection_show.python_of(codec.to_builtins(self))
 
     # --- what each kind of selection says of itself
 
@@ -280,9 +279,6 @@ class AssetSelection:
     def _checks(self, view: View) -> Checks:
         return view.checks_of(view.assets(self))
 
-    def _text(self) -> _Text:
-        raise SelectionError(f"{self!r} cannot be written in the selection language. Keep it in Python.")
-
 
 CoercibleToAssetSelection: TypeAlias = "AssetSelection | str | AssetKey | AssetCheckKey | Iterable[Any] | Any"
 
@@ -290,28 +286,13 @@ CoercibleToAssetSelection: TypeAlias = "AssetSelection | str | AssetKey | AssetC
 # --- leaves --------------------------------------------------------------------------------------------------------
 
 
-class _Scoped(AssetSelection):
-    """Leaves that leave external assets out unless `include_sources`. The language has no word for including them."""
-
-    __slots__ = ()
-    include_sources: bool
-
-    def _made_text(self, *parts: str) -> _Text:
-        if self.include_sources:
-            return AssetSelection._text(self)
-        return " or ".join(parts), _OR if len(parts) > 1 else _ATOM
-
-
-class All(_Scoped, msgspec.Struct, frozen=True, omit_defaults=True, tag="all"):
+class All(AssetSelection, msgspec.Struct, frozen=True, omit_defaults=True, tag="all"):
     """Every asset that something makes."""
 
     include_sources: bool = False
 
     def _assets(self, view: View) -> Assets:
         return view.graph.specs.keys() if self.include_sources else view.graph.materializable
-
-    def _text(self) -> _Text:
-        return ('key:"*"' if self.include_sources else "*"), _ATOM
 
 
 class Keys(AssetSelection, msgspec.Struct, frozen=True, tag="keys"):
@@ -328,14 +309,6 @@ class Keys(AssetSelection, msgspec.Struct, frozen=True, tag="keys"):
                 raise SelectionError(missing("asset", unknown, view.by_text))
         return found
 
-    def _text(self) -> _Text:
-        texts = [key.to_user_string() for key in self.members]
-        if not texts:
-            return "not *", _NOT
-        if any("*" in text for text in texts):
-            return AssetSelection._text(self)  # in the language `*` is a wildcard
-        return " or ".join(f"key:{quote(text)}" for text in texts), _OR if len(texts) > 1 else _ATOM
-
 
 class KeyPattern(AssetSelection, msgspec.Struct, frozen=True, tag="key_pattern"):
     """Assets whose key, written with slashes, matches `pattern`, in which `*` stands for any text. None is no error."""
@@ -345,11 +318,8 @@ class KeyPattern(AssetSelection, msgspec.Struct, frozen=True, tag="key_pattern")
     def _assets(self, view: View) -> Assets:
         return matching(view.by_text, self.pattern)
 
-    def _text(self) -> _Text:
-        return f"key:{quote(self.pattern)}", _ATOM
 
-
-class KeyPrefixes(_Scoped, msgspec.Struct, frozen=True, omit_defaults=True, tag="key_prefixes"):
+class KeyPrefixes(AssetSelection, msgspec.Struct, frozen=True, omit_defaults=True, tag="key_prefixes"):
     """Assets whose key begins with any of `prefixes`."""
 
     prefixes: tuple[tuple[str, ...], ...]
@@ -362,7 +332,7 @@ class KeyPrefixes(_Scoped, msgspec.Struct, frozen=True, omit_defaults=True, tag=
         return view.scoped(found, self.include_sources)
 
 
-class KeySubstring(_Scoped, msgspec.Struct, frozen=True, omit_defaults=True, tag="key_substring"):
+class KeySubstring(AssetSelection, msgspec.Struct, frozen=True, omit_defaults=True, tag="key_substring"):
     """Assets whose key, written with slashes, contains `substring`."""
 
     substring: str
@@ -373,7 +343,7 @@ class KeySubstring(_Scoped, msgspec.Struct, frozen=True, omit_defaults=True, tag
         return view.scoped(found, self.include_sources)
 
 
-class Groups(_Scoped, msgspec.Struct, frozen=True, omit_defaults=True, tag="groups"):
+class Groups(AssetSelection, msgspec.Struct, frozen=True, omit_defaults=True, tag="groups"):
     """Assets in any of the groups `names`."""
 
     names: tuple[str, ...]
@@ -383,13 +353,8 @@ class Groups(_Scoped, msgspec.Struct, frozen=True, omit_defaults=True, tag="grou
         found = NO_ASSETS.union(*(view.by_group.get(name, NO_ASSETS) for name in self.names))
         return view.scoped(found, self.include_sources)
 
-    def _text(self) -> _Text:
-        if any("*" in name or not name for name in self.names):
-            return AssetSelection._text(self)  # in the language `*` is a wildcard
-        return self._made_text(*([f"group:{quote(name)}" for name in self.names] or ["group:<null>"]))
 
-
-class GroupPattern(_Scoped, msgspec.Struct, frozen=True, omit_defaults=True, tag="group_pattern"):
+class GroupPattern(AssetSelection, msgspec.Struct, frozen=True, omit_defaults=True, tag="group_pattern"):
     """Assets in a group that matches `pattern`, in which `*` stands for any text."""
 
     pattern: str
@@ -398,11 +363,8 @@ class GroupPattern(_Scoped, msgspec.Struct, frozen=True, omit_defaults=True, tag
     def _assets(self, view: View) -> Assets:
         return view.scoped(matching(view.by_group, self.pattern), self.include_sources)
 
-    def _text(self) -> _Text:
-        return self._made_text(f"group:{quote(self.pattern)}")
 
-
-class Tag(_Scoped, msgspec.Struct, frozen=True, omit_defaults=True, tag="tag"):
+class Tag(AssetSelection, msgspec.Struct, frozen=True, omit_defaults=True, tag="tag"):
     """Assets with the tag `key`=`value`; `key` None: those without tags, kinds not counted."""
 
     key: str | None
@@ -413,13 +375,8 @@ class Tag(_Scoped, msgspec.Struct, frozen=True, omit_defaults=True, tag="tag"):
         found = view.by_tag.get(None if self.key is None else (self.key, self.value), NO_ASSETS)
         return view.scoped(found, self.include_sources)
 
-    def _text(self) -> _Text:
-        if self.key is None:
-            return self._made_text("tag:<null>")
-        return self._made_text(f"tag:{quote(self.key)}" + (f"={quote(self.value)}" if self.value else ""))
 
-
-class Kind(_Scoped, msgspec.Struct, frozen=True, omit_defaults=True, tag="kind"):
+class Kind(AssetSelection, msgspec.Struct, frozen=True, omit_defaults=True, tag="kind"):
     """Assets of kind `name`; None: those without any."""
 
     name: str | None
@@ -428,11 +385,8 @@ class Kind(_Scoped, msgspec.Struct, frozen=True, omit_defaults=True, tag="kind")
     def _assets(self, view: View) -> Assets:
         return view.scoped(view.by_kind.get(self.name, NO_ASSETS), self.include_sources)
 
-    def _text(self) -> _Text:
-        return self._made_text(f"kind:{_quote_or_null(self.name)}")
 
-
-class Owner(_Scoped, msgspec.Struct, frozen=True, omit_defaults=True, tag="owner"):
+class Owner(AssetSelection, msgspec.Struct, frozen=True, omit_defaults=True, tag="owner"):
     """Assets that `name` owns; None: those without owner."""
 
     name: str | None
@@ -440,9 +394,6 @@ class Owner(_Scoped, msgspec.Struct, frozen=True, omit_defaults=True, tag="owner
 
     def _assets(self, view: View) -> Assets:
         return view.scoped(view.by_owner.get(self.name, NO_ASSETS), self.include_sources)
-
-    def _text(self) -> _Text:
-        return self._made_text(f"owner:{_quote_or_null(self.name)}")
 
 
 class Is(AssetSelection, msgspec.Struct, frozen=True, tag="is"):
@@ -453,9 +404,6 @@ class Is(AssetSelection, msgspec.Struct, frozen=True, tag="is"):
     def _assets(self, view: View) -> Assets:
         made = view.graph.materializable
         return made if self.what == "materializable" else view.graph.specs.keys() - made
-
-    def _text(self) -> _Text:
-        return f"is:{self.what}", _ATOM
 
 
 class Attribute(AssetSelection, msgspec.Struct, frozen=True, omit_defaults=True, tag="attribute"):
@@ -474,14 +422,10 @@ class Attribute(AssetSelection, msgspec.Struct, frozen=True, omit_defaults=True,
     def _assets(self, view: View) -> Assets:
         if view.lookup is None:
             raise SelectionError(
-                f"`{self._text()[0]}` cannot be answered here: `{self.name}:` is for searching assets in the UI. In "
+                f"`{self}` cannot be answered here: `{self.name}:` is for searching assets in the UI. In "
                 "definitions and on the command line use key:, tag:, owner:, group:, kind: or is:."
             )
         return view.lookup(self, view.graph)
-
-    def _text(self) -> _Text:
-        equals = "" if self.equals is None else f"={quote(self.equals)}"
-        return f"{self.name}:{_quote_or_null(self.value)}{equals}", _ATOM
 
 
 class AllChecks(AssetSelection, msgspec.Struct, frozen=True, tag="all_checks"):
@@ -537,11 +481,6 @@ class Upstream(AssetSelection, msgspec.Struct, frozen=True, omit_defaults=True, 
         found = view.graph.upstream(child, self.depth) & view.graph.materializable
         return found if self.include_self else found - child
 
-    def _text(self) -> _Text:
-        child = _inner(self.child, _ATOM)
-        found = f"{'' if self.depth is None else self.depth}+{child}"
-        return (found, _WALK) if self.include_self else (f"{found} and not {child}", _AND)
-
 
 class Downstream(AssetSelection, msgspec.Struct, frozen=True, omit_defaults=True, tag="downstream"):
     """`child` and what is made from it, `depth` levels (all if None)."""
@@ -554,11 +493,6 @@ class Downstream(AssetSelection, msgspec.Struct, frozen=True, omit_defaults=True
         child = view.assets(self.child)
         found = view.graph.downstream(child, self.depth)
         return found if self.include_self else found - child
-
-    def _text(self) -> _Text:
-        if not self.include_self:  # `not` would drop external assets
-            return AssetSelection._text(self)
-        return f"{_inner(self.child, _ATOM)}+{'' if self.depth is None else self.depth}", _WALK
 
 
 class Around(AssetSelection, msgspec.Struct, frozen=True, omit_defaults=True, tag="around"):
@@ -573,10 +507,6 @@ class Around(AssetSelection, msgspec.Struct, frozen=True, omit_defaults=True, ta
         above = view.graph.upstream(child, self.up) & view.graph.materializable
         return above | view.graph.downstream(child, self.down)
 
-    def _text(self) -> _Text:
-        up, down = ("" if depth is None else depth for depth in (self.up, self.down))
-        return f"{up}+{_inner(self.child, _ATOM)}+{down}", _WALK
-
 
 class Roots(AssetSelection, msgspec.Struct, frozen=True, tag="roots"):
     """Those of `child` that are made from none of the others."""
@@ -585,9 +515,6 @@ class Roots(AssetSelection, msgspec.Struct, frozen=True, tag="roots"):
 
     def _assets(self, view: View) -> Assets:
         return _without_neighbours(view.assets(self.child), view.graph.parents)
-
-    def _text(self) -> _Text:
-        return f"roots({self.child._text()[0]})", _ATOM
 
 
 class Sinks(AssetSelection, msgspec.Struct, frozen=True, tag="sinks"):
@@ -598,9 +525,6 @@ class Sinks(AssetSelection, msgspec.Struct, frozen=True, tag="sinks"):
     def _assets(self, view: View) -> Assets:
         return _without_neighbours(view.assets(self.child), view.graph.children)
 
-    def _text(self) -> _Text:
-        return f"sinks({self.child._text()[0]})", _ATOM
-
 
 class Materializable(AssetSelection, msgspec.Struct, frozen=True, tag="materializable"):
     """Those of `child` that something makes."""
@@ -609,9 +533,6 @@ class Materializable(AssetSelection, msgspec.Struct, frozen=True, tag="materiali
 
     def _assets(self, view: View) -> Assets:
         return view.assets(self.child) & view.graph.materializable
-
-    def _text(self) -> _Text:
-        return f"{_inner(self.child, _WALK)} and is:materializable", _AND
 
 
 class RequiredNeighbours(AssetSelection, msgspec.Struct, frozen=True, tag="required_neighbours"):
@@ -636,7 +557,11 @@ class UpstreamSources(AssetSelection, msgspec.Struct, frozen=True, tag="upstream
 
 def _without_neighbours(keys: Assets, edges: Mapping[AssetKey, tuple[AssetKey, ...]]) -> Assets:
     """Those of `keys` from which no edge leads to another of them."""
-    return {key for key in keys if not any(other in keys and other != key for other in edges[key])}
+    return {
+        key
+        for key in keys
+        if keys.isdisjoint(others := edges[key]) or (key in others and keys.isdisjoint(set(others) - {key}))
+    }
 
 
 # --- combinations --------------------------------------------------------------------------------------------------
@@ -654,9 +579,6 @@ class Or(AssetSelection, msgspec.Struct, frozen=True, tag="or"):
         found: frozenset[AssetCheckKey] = frozenset()
         return found.union(*(view.checks(child) for child in self.children))
 
-    def _text(self) -> _Text:
-        return " or ".join(_inner(child, _WALK) for child in self.children), _OR
-
 
 class And(AssetSelection, msgspec.Struct, frozen=True, tag="and"):
     """What all of `children` select."""
@@ -671,9 +593,6 @@ class And(AssetSelection, msgspec.Struct, frozen=True, tag="and"):
         first, *others = [view.checks(child) for child in self.children]
         return frozenset(first).intersection(*others)
 
-    def _text(self) -> _Text:
-        return " and ".join(_inner(child, _WALK) for child in self.children), _AND
-
 
 class Minus(AssetSelection, msgspec.Struct, frozen=True, tag="minus"):
     """What `left` selects and `right` does not. `not x` is everything minus x."""
@@ -686,12 +605,6 @@ class Minus(AssetSelection, msgspec.Struct, frozen=True, tag="minus"):
 
     def _checks(self, view: View) -> Checks:
         return view.checks(self.left) - view.checks(self.right)
-
-    def _text(self) -> _Text:
-        if not _made_only(self.left):  # `not` would drop external assets
-            return AssetSelection._text(self)
-        negated = f"not {_inner(self.right, _NOT)}"
-        return (negated, _NOT) if self.left == All() else (f"{_inner(self.left, _WALK)} and ({negated})", _AND)
 
 
 def union(selections: Iterable[AssetSelection]) -> AssetSelection:
@@ -716,33 +629,33 @@ def parse_many(texts: str | Iterable[str], include_sources: bool = False) -> Ass
         SelectionError: one cannot be read, or there is none.
     """
     given = [texts] if isinstance(texts, str) else list(texts)
-    parts = [part for text in given for part in text_of.split_commas(text)]
+    parts = [part for text in given for part in selection_text.split_commas(text)]
     if not parts:
         raise SelectionError("The selection is empty. Name assets, or use `*` to select everything.")
     return union([AssetSelection.from_string(part, include_sources) for part in parts])
 
 
-def _meaning(syntax: text_of.Syntax, text: str, sources: bool) -> AssetSelection:
+def _meaning(syntax: selection_text.Syntax, text: str, sources: bool) -> AssetSelection:
     """The selection that parsed text means."""
     match syntax:
-        case text_of.Everything():
+        case selection_text.Everything():
             return All(sources)
-        case text_of.Attribute():
+        case selection_text.Attribute():
             return _attribute_meaning(syntax, text, sources)
-        case text_of.Not(child):
+        case selection_text.Not(child):
             return Minus(All(sources), _meaning(child, text, sources))
-        case text_of.And(children):
+        case selection_text.And(children):
             return And(_flat([_meaning(child, text, sources) for child in children], And))
-        case text_of.Or(children):
+        case selection_text.Or(children):
             return Or(_flat([_meaning(child, text, sources) for child in children], Or))
-        case text_of.Walk(child, up, down):
+        case selection_text.Walk(child, up, down):
             return _walk(_meaning(child, text, sources), up, down)
-        case text_of.Call(function, child):
+        case selection_text.Call(function, child):
             inner = _meaning(child, text, sources)
             return Roots(inner) if function == "roots" else Sinks(inner)
 
 
-def _attribute_meaning(found: text_of.Attribute, text: str, sources: bool) -> AssetSelection:
+def _attribute_meaning(found: selection_text.Attribute, text: str, sources: bool) -> AssetSelection:
     value = found.value
     match found.name:
         case "key":
@@ -764,7 +677,7 @@ def _attribute_meaning(found: text_of.Attribute, text: str, sources: bool) -> As
 
 def _walk(child: AssetSelection, up: int | None, down: int | None) -> AssetSelection:
     """`child` with levels as the text gives them: `ALL` without limit, None for none asked for."""
-    above, below = (None if depth == text_of.ALL else depth for depth in (up, down))
+    above, below = (None if depth == selection_text.ALL else depth for depth in (up, down))
     if up is not None and down is not None:
         return Around(child, above, below)
     if up is not None:
@@ -818,113 +731,6 @@ def _depth(depth: int | None) -> int | None:
     if depth is not None and (not isinstance(depth, int) or depth < 0):
         raise SelectionError(f"depth={depth!r} is no number of levels. Give 0 or more, or None for all levels.")
     return depth
-
-
-# --- text and Python that make a selection -------------------------------------------------------------------------
-
-
-def _inner(selection: AssetSelection, level: int) -> str:
-    """The text of `selection` inside one that binds at `level`: in parentheses if it binds less."""
-    text, own = selection._text()
-    return text if own >= level else f"({text})"
-
-
-def _quote_or_null(value: str | None) -> str:
-    return "<null>" if value is None else quote(value)
-
-
-def _made_only(selection: AssetSelection) -> bool:
-    """Whether external assets are never in it, as far as its form tells."""
-    match selection:
-        case Is(what):
-            return what == "materializable"
-        case Upstream() | Materializable():
-            return True
-        case Roots(child) | Sinks(child) | RequiredNeighbours(child):  # what is made together is made
-            return _made_only(child)
-        case Or(children):
-            return all(map(_made_only, children))
-        case And(children):
-            return any(map(_made_only, children))
-        case Minus(left):
-            return _made_only(left)
-    return isinstance(selection, _Scoped) and not selection.include_sources
-
-
-def _python(selection: AssetSelection) -> str:
-    """The Python that makes `selection`."""
-    match selection:
-        case Upstream(child, depth, include_self):
-            return f"{_python(child)}.upstream({_levels(depth, include_self)})"
-        case Downstream(child, depth, include_self):
-            return f"{_python(child)}.downstream({_levels(depth, include_self)})"
-        case Around(child, up, down):
-            inner = _python(child)
-            return f"({inner}.upstream({_levels(up)}) | {inner}.downstream({_levels(down)}))"
-        case Roots(child):
-            return f"{_python(child)}.roots()"
-        case Sinks(child):
-            return f"{_python(child)}.sinks()"
-        case Materializable(child):
-            return f"{_python(child)}.materializable()"
-        case RequiredNeighbours(child):
-            return f"{_python(child)}.required_multi_asset_neighbors()"
-        case UpstreamSources(child):
-            return f"{_python(child)}.upstream_source_assets()"
-        case Or(children):
-            return f"({' | '.join(map(_python, children))})"
-        case And(children):
-            return f"({' & '.join(map(_python, children))})"
-        case Minus(left, right):
-            return (
-                f"{_python(left)}.without_checks()" if right == AllChecks() else f"({_python(left)} - {_python(right)})"
-            )
-    name, arguments = _constructor(selection)
-    shown = [repr(argument) for argument in arguments]
-    if isinstance(selection, _Scoped) and selection.include_sources:
-        shown.append("include_sources=True")
-    return f"AssetSelection.{name}({', '.join(shown)})"
-
-
-def _constructor(selection: AssetSelection) -> tuple[str, Iterable[Any]]:
-    """The static method that makes a leaf, and its arguments."""
-    match selection:
-        case All():
-            return "all", ()
-        case Keys(members):
-            return "keys", map(_plain_key, members)
-        case KeyPrefixes(prefixes):
-            return "key_prefixes", [prefix[0] if len(prefix) == 1 else list(prefix) for prefix in prefixes]
-        case KeySubstring(substring):
-            return "key_substring", (substring,)
-        case Groups(names):
-            return "groups", names
-        case Tag(str(key), value):
-            return "tag", (key, value)
-        case Kind(name):
-            return "kind", (name,)
-        case Owner(name):
-            return "owner", (name,)
-        case AllChecks():
-            return "all_asset_checks", ()
-        case CheckKeys(members):
-            return "checks", members
-        case ChecksFor(members):
-            return "checks_for_assets", map(_plain_key, members)
-        case GroupPattern(pattern):
-            return "from_string", (f"group:{quote(pattern)}",)
-        case Tag():
-            return "from_string", ("tag:<null>",)
-    return "from_string", (selection._text()[0],)
-
-
-def _plain_key(key: AssetKey) -> str | list[str]:
-    return list(key.parts) if any("/" in part for part in key.parts) else key.to_user_string()
-
-
-def _levels(depth: int | None, include_self: bool = True) -> str:
-    shown = [] if depth is None else [str(depth)]
-    return ", ".join(shown if include_self else [*shown, "include_self=False"])
 
 
 # --- on the wire ---------------------------------------------------------------------------------------------------

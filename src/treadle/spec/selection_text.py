@@ -191,9 +191,6 @@ class _Parser:
         if token.kind != "end":
             if token.text == ")":
                 self.fail("this parenthesis closes nothing. Remove it, or open one before.")
-            before = self.tokens[self.position - 1]
-            if token.kind == "bad" and before.kind in ("word", "number") and before.at + len(before.text) == token.at:
-                self._fail_unquoted(before.at)
             self.fail("expected `and`, `or` or the end here." + (" Separate with `or`." if token.text == "," else ""))
         return found
 
