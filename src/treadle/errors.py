@@ -36,8 +36,8 @@ class SelectionError(DefinitionError):
     """A selection cannot be parsed, or names something that does not exist."""
 
 
-class UnknownResourceError(DefinitionError):
-    """Something requires a resource that was not provided."""
+class UnknownResourceError(DefinitionError, AttributeError):
+    """Something requires a resource that was not provided. An `AttributeError` too, so that `hasattr` works."""
 
     def __init__(self, message: str, *, keys: frozenset[str] = frozenset()) -> None:
         super().__init__(message)

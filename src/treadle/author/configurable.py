@@ -213,6 +213,12 @@ class ConfigurableResourceFactory(Config, Generic[T]):
             return
         raise InvocationError(f"{type(self).__name__} has something to take down at the end. Use `with ...{instead}`.")
 
+    def __eq__(self, other: object) -> bool:
+        # By fields alone: what a run keeps in private attributes is not what the resource is.
+        if type(self) is not type(other):
+            return False
+        return all(self.__dict__.get(name) == other.__dict__.get(name) for name in type(self).model_fields)
+
     # --- pydantic ----------------------------------------------------------------------------------------------------
 
     @field_validator("*", mode="wrap")

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from treadle.author.resources import Resources, resources_by_hand
 from treadle.core.keys import AssetKey, CoercibleToAssetKey
 from treadle.core.metadata import MetadataValue, normalize
+from treadle.core.subsets import PartitionKeyRange
 from treadle.errors import InvariantError, MetadataError
 from treadle.state.facts import AssetMaterialization, AssetObservation
 
@@ -26,7 +27,7 @@ class AssetPartitions:
     """Partitions of one asset that an input or output is about.
 
     Attributes:
-        keys: their keys, in the order of the definition.
+        keys: their keys, in the order of the definition; multi-partition keys as `MultiPartitionKey`.
         definition: the partitions definition; None in a context made by hand without one.
     """
 
@@ -242,14 +243,11 @@ class _Context(ABC):
         return self._asset_partitions("asset_partition_keys").keys
 
     @property
-    def asset_partition_key_range(self) -> Any:
-        """The first and the last partition of the asset, as a `PartitionKeyRange`."""
+    def asset_partition_key_range(self) -> PartitionKeyRange:
+        """The first and the last partition of the asset."""
         keys = self._asset_partitions("asset_partition_key_range").keys
         if not keys:
             raise self._missing("asset partition", "No partition of the asset matches: ask asset_partition_keys first.")
-        # Partitions and the sets behind them load only for those who have partitions.
-        from treadle.core.partitions import PartitionKeyRange  # noqa: PLC0415
-
         return PartitionKeyRange(keys[0], keys[-1])
 
     @property
@@ -605,7 +603,7 @@ def build_output_context(
     asset_key: CoercibleToAssetKey | None = None,
     partition_key: str | None = None,
     asset_partitions_def: Any = None,
-    asset_partition_key_range: Any = None,
+    asset_partition_key_range: PartitionKeyRange | None = None,
     instance: Any = None,
     asset_spec: Any = None,
     metadata: Mapping[str, Any] | None = None,
@@ -658,7 +656,7 @@ def build_input_context(
     step_context: Any = None,
     asset_key: CoercibleToAssetKey | None = None,
     partition_key: str | None = None,
-    asset_partition_key_range: Any = None,
+    asset_partition_key_range: PartitionKeyRange | None = None,
     asset_partitions_def: Any = None,
     instance: Any = None,
     metadata: Mapping[str, Any] | None = None,

@@ -331,7 +331,7 @@ def one_partition(context: OutputContext) -> str:
     if len(keys) != 1:
         raise InvariantError(
             f"The output for {context.asset_key.to_user_string()} covers {len(keys)} partitions, and this IO manager "
-            "stores one value a partition. Annotate the function with `-> None` and let it store the partitions itself, "
+            "stores one value a partition. Annotate the function with `-> None` and let it store them itself, "
             "or use a backfill policy with one partition a run."
         )
     return keys[0]
@@ -530,6 +530,7 @@ class InMemoryIOManager(IOManager):
     def __init__(self) -> None:
         self.values: dict[tuple[str, ...], Any] = {}
         self._assets: dict[tuple[tuple[str, ...], str | None], Any] = {}
+        self._ranges: dict[tuple[tuple[str, ...], tuple[str, ...]], Any] = {}
 
     def handle_output(self, context: OutputContext, obj: Any) -> None:
         self.values[tuple(context.get_identifier())] = obj
@@ -538,13 +539,18 @@ class InMemoryIOManager(IOManager):
             keys: Sequence[str | None] = context.asset_partition_keys if context.has_asset_partitions else (None,)
             for key in keys:
                 self._assets[parts, key] = obj
+            if len(keys) > 1:  # one value for a range: who loads the same range gets it as it was
+                self._ranges[parts, tuple(context.asset_partition_keys)] = obj
 
     def load_input(self, context: InputContext) -> Any:
         if not context.has_asset_key:
             return self._load_output(context)
-        if context.has_asset_partitions:
-            return load_partitions(context, lambda key: self._load_asset(context, key))
-        return self._load_asset(context, None)
+        if not context.has_asset_partitions:
+            return self._load_asset(context, None)
+        together = (context.asset_key.parts, tuple(context.asset_partition_keys))
+        if together in self._ranges:
+            return self._ranges[together]
+        return load_partitions(context, lambda key: self._load_asset(context, key))
 
     def _load_output(self, context: InputContext) -> Any:
         try:
