@@ -9,7 +9,7 @@ from typing import Any, overload
 from treadle.author import composition, port
 from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, DEFAULT_OUTPUT, In, OpDefinition, Out, output_annotation
 from treadle.author.signature import NO_ANNOTATION, signature_of, where
-from treadle.author.types import NOTHING, value_type
+from treadle.author.types import NOTHING
 from treadle.core.keys import AssetCheckKey, AssetKey, CoercibleToAssetKey
 from treadle.core.mappings import PartitionMapping
 from treadle.core.metadata import IO_MANAGER_KEY
@@ -151,6 +151,7 @@ class AssetsDefinition:
         partitions_def: the partitions of all of them.
         partition_mappings: by upstream asset, where the default is not meant.
         backfill_policy, can_subset, resource_defs, hook_defs: as given to the decorator.
+        is_by_specs: whether the function stores its data itself and only reports on it.
     """
 
     def __init__(
@@ -168,6 +169,7 @@ class AssetsDefinition:
         can_subset: bool = False,
         resource_defs: Mapping[str, Any] | None = None,
         hook_defs: Set[Any] | None = None,
+        is_by_specs: bool = False,
     ) -> None:
         self._op = op
         self.specs = tuple(specs)
@@ -181,6 +183,7 @@ class AssetsDefinition:
         self.can_subset = can_subset
         self.resource_defs: Mapping[str, Any] = resource_defs or {}
         self.hook_defs = frozenset(hook_defs or ())
+        self.is_by_specs = is_by_specs
 
     @property
     def op(self) -> OpDefinition:
@@ -561,9 +564,10 @@ class _Builder:
         retry_policy: RetryPolicy | None,
         code_version: str | None,
         pool: str | None,
+        can_subset: bool = False,
     ) -> OpDefinition:
         for spec in check_specs or ():
-            outs[spec.key.to_python_identifier()] = Out(NOTHING, is_required=False)
+            outs[spec.key.to_python_identifier()] = Out(NOTHING, is_required=not can_subset)
         ins = {name: asset_in.as_in() for name, asset_in in self.ins.items()} if self.ins else None
         return OpDefinition(
             self.fn, self.name, ins, outs, description, config_schema, required_resource_keys, tags, None,
@@ -658,7 +662,7 @@ def multi_asset(
             op_outs = {output: _multi_out(out, can_subset) for output, out in outs.items()}
         tags = {**(op_tags or {}), COMPUTE_KIND: compute_kind} if compute_kind else op_tags
         op = builder.op(op_outs, check_specs, description, config_schema, required_resource_keys, tags,
-                        retry_policy, code_version, pool)  # fmt: skip
+                        retry_policy, code_version, pool, can_subset)  # fmt: skip
         if specs is not None:
             input_keys = _inputs_of_specs(builder, op, specs)
             made = [_spec_with(spec, shared, input_keys, builder) for spec in specs]
@@ -677,7 +681,7 @@ def multi_asset(
             partitions_def=partitions_def or next((s.partitions_def for s in made if s.partitions_def), None),
             partition_mappings=builder.partition_mappings(dep for spec in made for dep in spec.deps),
             backfill_policy=backfill_policy or next(iter(policies), None), can_subset=can_subset,
-            resource_defs=resource_defs, hook_defs=hooks,
+            resource_defs=resource_defs, hook_defs=hooks, is_by_specs=specs is not None,
         )  # fmt: skip
 
     return make
@@ -743,5 +747,3 @@ def default_io_manager_key(spec: AssetSpec) -> str:
     """The resource that stores and loads this asset."""
     return spec.metadata.get(IO_MANAGER_KEY) or DEFAULT_IO_MANAGER_KEY
 
-
-__all__ = ["AssetIn", "AssetOut", "AssetsDefinition", "asset", "external_assets", "multi_asset", "value_type"]

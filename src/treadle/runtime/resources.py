@@ -54,8 +54,13 @@ class OpenResources:
         return Resources({key: self.raw[key] for key in keys})
 
     def close(self) -> tuple[ResourceError, ...]:
-        """Take all of them down, the last first. Returns what went wrong; a second call does nothing."""
+        """Take all of them down, the last first. Returns what went wrong; a second call does nothing.
+
+        Raises:
+            BaseException: someone asked to stop meanwhile, as with Ctrl-C: after all of them are down.
+        """
         faults: list[ResourceError] = []
+        stop: BaseException | None = None
         while self._closers:
             key, close = self._closers.pop()
             try:
@@ -68,6 +73,11 @@ class OpenResources:
                 )
                 fault.__cause__ = error
                 faults.append(fault)
+            except BaseException as error:
+                stop = error
+        if stop is not None:
+            note_all(stop, faults)
+            raise stop
         return tuple(faults)
 
     def __enter__(self) -> OpenResources:

@@ -1,0 +1,129 @@
+"""Jobs over a selection of assets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from typing import Any
+
+from treadle.author.asset_layer import AssetLayer
+from treadle.author.jobs import JobDefinition
+from treadle.core.keys import AssetCheckKey, AssetKey, check_name
+from treadle.core.partitions import PartitionsDefinition
+from treadle.core.tags import run_tags as checked_tags
+from treadle.errors import DefinitionError
+from treadle.spec.retry import RetryPolicy
+from treadle.spec.selection import AssetSelection
+
+IMPLICIT_JOB = "__ASSET_JOB"
+
+
+class UnresolvedAssetJobDefinition:
+    """A job over assets, named before the assets are put together. Made by `define_asset_job`."""
+
+    def __init__(self, name: str, selection: AssetSelection, **options: Any) -> None:
+        self.name = name
+        self.selection = selection
+        self.options = options
+
+    @property
+    def partitions_def(self) -> PartitionsDefinition | None:
+        """The partitions it was declared with."""
+        return self.options.get("partitions_def")
+
+    def resolve(self, layer: AssetLayer, resource_defs: Mapping[str, Any], **defaults: Any) -> JobDefinition:
+        """The job, over these assets."""
+        return asset_job(self.name, layer, resource_defs, self.selection, **{**defaults, **self.options})
+
+    def __repr__(self) -> str:
+        return f"<asset job {self.name}: {self.selection}>"
+
+
+def define_asset_job(
+    name: str,
+    selection: Any = None,
+    config: Any = None,
+    description: str | None = None,
+    tags: Mapping[str, object] | None = None,
+    run_tags: Mapping[str, object] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    partitions_def: PartitionsDefinition | None = None,
+    executor_def: Any = None,
+    hooks: Set[Any] | None = None,
+    op_retry_policy: RetryPolicy | None = None,
+    owners: Any = None,
+    automation_condition: Any = None,
+) -> UnresolvedAssetJobDefinition:
+    """A job that materializes a selection of assets. Give it to `Definitions(jobs=[...])`.
+
+    Args:
+        name: the job's name.
+        selection: what it materializes: an `AssetSelection`, a selection string, keys or definitions; everything by default.
+        config: run config, as a dict, `RunConfig`, or a function of the partition.
+        tags, run_tags: tags of the job and of its runs; `tags` go to both unless `run_tags` is given.
+        partitions_def: its partitions; inferred from its assets by default.
+        op_retry_policy: for ops without a policy of their own.
+
+    Raises:
+        DefinitionError: the name is invalid.
+        SelectionError: the selection cannot be read.
+    """
+    chosen = AssetSelection.all() if selection is None else AssetSelection.from_coercible(selection)
+    options = {
+        "config": config, "description": description, "tags": checked_tags(tags, f"job {name!r}"),
+        "run_tags": checked_tags(run_tags, f"job {name!r}") if run_tags is not None else None, "metadata": metadata,
+        "partitions_def": partitions_def, "executor_def": executor_def, "hook_defs": hooks,
+        "op_retry_policy": op_retry_policy, "owners": owners, "automation_condition": automation_condition,
+    }  # fmt: skip
+    given = {key: value for key, value in options.items() if value is not None}
+    return UnresolvedAssetJobDefinition(check_name(name, "a job"), chosen, **given)
+
+
+def asset_job(
+    name: str,
+    layer: AssetLayer,
+    resource_defs: Mapping[str, Any],
+    selection: AssetSelection | None = None,
+    *,
+    partitions_def: PartitionsDefinition | None = None,
+    **options: Any,
+) -> JobDefinition:
+    """A job over the selected assets and checks of `layer`; all of them if None.
+
+    Raises:
+        DefinitionError: the selected assets have more than one partitions definition.
+    """
+    assets: frozenset[AssetKey] | None = None
+    checks: frozenset[AssetCheckKey] | None = None
+    handles = list(layer.definitions)
+    if selection is not None:
+        assets = frozenset(selection.resolve(layer.graph)) & layer.graph.materializable
+        checks = frozenset(selection.resolve_checks(layer.graph))
+        wanted = {layer.graph.made_by[key] for key in assets}
+        by_definition = {id(definition): handle for handle, definition in layer.definitions.items()}
+        wanted.update(by_definition[id(layer.checks[key])] for key in checks if key in layer.checks)
+        handles = [handle for handle in handles if handle in wanted]
+    definitions = {handle: layer.definitions[handle] for handle in handles}
+    found = (
+        {layer.graph.specs[key].partitions_def for key in assets}
+        if assets is not None
+        else {definition.partitions_def for definition in definitions.values()}
+    ) - {None}
+    if partitions_def is None and len(found) == 1:
+        partitions_def = found.pop()
+    elif len(found) > 1 and name != IMPLICIT_JOB:
+        raise DefinitionError(
+            f"Job {name!r} selects assets with different partitions, and a run has one partition. Make a job for each: "
+            f"{', '.join(sorted(str(one) for one in found))}."
+        )
+    return JobDefinition.of_nodes(
+        name,
+        nodes=tuple(layer.node(handle) for handle in definitions),
+        ops={handle: definition.op for handle, definition in definitions.items()},
+        assets=definitions,
+        layer=layer,
+        selected_assets=assets,
+        selected_checks=checks,
+        resource_defs=resource_defs,
+        partitions_def=partitions_def,
+        **options,
+    )

@@ -1,0 +1,264 @@
+"""`Definitions`: everything a code location declares, put together and checked as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from treadle.author import port
+from treadle.author.asset_jobs import IMPLICIT_JOB, UnresolvedAssetJobDefinition, asset_job
+from treadle.author.asset_layer import AssetLayer
+from treadle.author.assets import AssetsDefinition
+from treadle.author.jobs import JobDefinition
+from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, required_keys
+from treadle.author.resources import ResourceDefinition, as_resource_definition
+from treadle.core.keys import AssetKey, CoercibleToAssetKey, did_you_mean
+from treadle.errors import DefinitionError, InvocationError, UnknownResourceError
+from treadle.spec.assets import AssetSpec
+from treadle.spec.selection import AssetSelection
+
+
+class Definitions:
+    """What a code location declares. A file or module that Treadle loads has one of these at its top level.
+
+    It is put together when it is first asked for something, so a mistake surfaces when the location is loaded.
+
+    Args:
+        assets: assets; a bare `AssetSpec` is an asset that nothing here makes.
+        schedules, sensors: what starts runs.
+        jobs: jobs; an implicit job over all assets is always there.
+        resources: by the key that functions ask for; plain objects are allowed.
+        executor: how runs execute their steps unless a job says otherwise.
+        loggers: where log lines go besides the event log.
+        asset_checks: checks.
+        metadata: facts about the location.
+    """
+
+    def __init__(
+        self,
+        assets: Iterable[AssetsDefinition | AssetSpec] | None = None,
+        schedules: Iterable[Any] | None = None,
+        sensors: Iterable[Any] | None = None,
+        jobs: Iterable[JobDefinition | UnresolvedAssetJobDefinition] | None = None,
+        resources: Mapping[str, Any] | None = None,
+        executor: Any = None,
+        loggers: Mapping[str, Any] | None = None,
+        asset_checks: Iterable[AssetsDefinition] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.assets = _listed(assets, "assets")
+        self.schedules = _listed(schedules, "schedules")
+        self.sensors = _listed(sensors, "sensors")
+        self.jobs = _listed(jobs, "jobs")
+        self.resources = dict(resources or {})
+        self.executor = executor
+        self.loggers = dict(loggers or {})
+        self.asset_checks = _listed(asset_checks, "asset_checks")
+        self.metadata = dict(metadata or {})
+
+    @cached_property
+    def layer(self) -> AssetLayer:
+        """Its assets and checks, put together."""
+        return AssetLayer(self.assets, self.asset_checks)
+
+    @cached_property
+    def resource_defs(self) -> dict[str, ResourceDefinition]:
+        """Its resources as definitions."""
+        return {key: as_resource_definition(key, value) for key, value in self.resources.items()}
+
+    @cached_property
+    def jobs_by_name(self) -> dict[str, JobDefinition]:
+        """Its jobs, without the implicit one.
+
+        Raises:
+            DefinitionError: two different jobs share a name.
+        """
+        found: dict[str, JobDefinition] = {}
+        given: dict[str, Any] = {}
+        for job in self.jobs:
+            name = getattr(job, "name", None)
+            if not isinstance(job, JobDefinition | UnresolvedAssetJobDefinition) or name is None:
+                raise DefinitionError(
+                    f"{job!r} is not a job. Jobs are made by @job, define_asset_job or a graph's to_job()."
+                )
+            if given.setdefault(name, job) is not job:
+                raise DefinitionError(f"Two jobs are called {name!r}. Rename one of them.")
+            found[name] = self._bind(job)
+        return found
+
+    def _bind(self, job: JobDefinition | UnresolvedAssetJobDefinition) -> JobDefinition:
+        if isinstance(job, UnresolvedAssetJobDefinition):
+            return job.resolve(self.layer, self.resource_defs, **self._defaults)
+        return job.with_top_level_resources(self.resource_defs)
+
+    @property
+    def _defaults(self) -> dict[str, Any]:
+        options: dict[str, Any] = {}
+        if self.executor is not None:
+            options["executor_def"] = self.executor
+        if self.loggers:
+            options["logger_defs"] = self.loggers
+        return options
+
+    @cached_property
+    def implicit_job(self) -> JobDefinition:
+        """The job over all assets and checks."""
+        return asset_job(IMPLICIT_JOB, self.layer, self.resource_defs, **self._defaults)
+
+    def job_over(self, selection: AssetSelection, name: str = IMPLICIT_JOB) -> JobDefinition:
+        """The implicit job, over a selection."""
+        return asset_job(name, self.layer, self.resource_defs, selection, **self._defaults)
+
+    def get_job_def(self, name: str) -> JobDefinition:
+        """The job of this name.
+
+        Raises:
+            InvocationError: there is none.
+        """
+        if name == IMPLICIT_JOB:
+            return self.implicit_job
+        if name not in self.jobs_by_name:
+            known = ", ".join(sorted(self.jobs_by_name)) or "none"
+            raise InvocationError(
+                f"There is no job {name!r}.{did_you_mean(name, self.jobs_by_name)} These are there: {known}."
+            )
+        return self.jobs_by_name[name]
+
+    def get_schedule_def(self, name: str) -> Any:
+        """The schedule of this name."""
+        return _by_name(self.schedules, name, "schedule")
+
+    def get_sensor_def(self, name: str) -> Any:
+        """The sensor of this name."""
+        return _by_name(self.sensors, name, "sensor")
+
+    def resolve_all_asset_specs(self) -> Sequence[AssetSpec]:
+        """The spec of every asset."""
+        return [spec for definition in self.layer.by_key.values() for spec in definition.specs]
+
+    def resolve_all_asset_keys(self) -> Sequence[AssetKey]:
+        """The key of every asset."""
+        return list(self.layer.by_key)
+
+    def get_assets_def(self, key: CoercibleToAssetKey) -> AssetsDefinition:
+        """What declares an asset."""
+        wanted = AssetKey.of(key)
+        if wanted not in self.layer.by_key:
+            names = [one.to_user_string() for one in self.layer.by_key]
+            raise InvocationError(
+                f"There is no asset {wanted.to_user_string()!r}.{did_you_mean(wanted.to_user_string(), names)}"
+            )
+        return self.layer.by_key[wanted]
+
+    def map_asset_specs(self, *, func: Callable[[AssetSpec], AssetSpec], selection: Any = None) -> Definitions:
+        """A copy in which `func` was applied to the spec of each selected asset."""
+        chosen: set[AssetKey] | None = None
+        if selection is not None:
+            chosen = AssetSelection.from_coercible(selection).resolve(self.layer.graph)
+
+        def change(spec: AssetSpec) -> AssetSpec:
+            return func(spec) if chosen is None or spec.key in chosen else spec
+
+        assets = [change(one) if isinstance(one, AssetSpec) else one.with_specs(change) for one in self.assets]
+        return Definitions(
+            assets, self.schedules, self.sensors, self.jobs, self.resources, self.executor, self.loggers,
+            self.asset_checks, self.metadata,
+        )  # fmt: skip
+
+    def load_asset_value(
+        self,
+        asset_key: CoercibleToAssetKey,
+        *,
+        python_type: type | None = None,
+        instance: Any = None,
+        partition_key: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> object:
+        """The stored value of an asset, read through its IO manager."""
+        return port.call("load_asset_value")(
+            self, AssetKey.of(asset_key), python_type=python_type, instance=instance, partition_key=partition_key,
+            metadata=metadata,
+        )  # fmt: skip
+
+    @staticmethod
+    def validate_loadable(defs: Definitions) -> None:
+        """Put everything together and check it.
+
+        Raises:
+            DefinitionError: something that is declared cannot be right.
+        """
+        defs.layer.graph.order  # noqa: B018  # raises on a circle
+        _require_resources(defs)
+        for job in defs.jobs_by_name.values():
+            job.validate()
+
+    @staticmethod
+    def merge(*def_sets: Definitions) -> Definitions:
+        """All of these as one.
+
+        Raises:
+            DefinitionError: two of them bind one key to different resources or loggers, or name different executors.
+        """
+        merged = Definitions()
+        for defs in def_sets:
+            for field in ("assets", "schedules", "sensors", "jobs", "asset_checks"):
+                mine = getattr(merged, field)
+                mine.extend(one for one in getattr(defs, field) if not any(one is other for other in mine))
+            _merge(merged.resources, defs.resources, "resource")
+            _merge(merged.loggers, defs.loggers, "logger")
+            merged.metadata.update(defs.metadata)
+            if defs.executor is not None:
+                if merged.executor is not None and merged.executor is not defs.executor:
+                    raise DefinitionError("Definitions.merge: two of them name different executors. Keep one.")
+                merged.executor = defs.executor
+        return merged
+
+
+def _listed(given: Iterable[Any] | None, what: str) -> list[Any]:
+    """The items, whatever iterable they came in; one item alone is a mistake that deserves its own words."""
+    if given is None:
+        return []
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise DefinitionError(f"Definitions({what}=...) takes a list, not {given!r}. Write {what}=[...].")
+    items: list[Any] = []
+    for one in given:
+        items.extend(one) if isinstance(one, list | tuple) else items.append(one)
+    return items
+
+
+def _merge(mine: dict[str, Any], theirs: Mapping[str, Any], what: str) -> None:
+    for key, value in theirs.items():
+        if key in mine and mine[key] is not value and mine[key] != value:
+            raise DefinitionError(
+                f"Definitions.merge: two of them bind the {what} {key!r} to different values. Keep one of the two."
+            )
+        mine[key] = value
+
+
+def _by_name(items: Iterable[Any], name: str, what: str) -> Any:
+    found = {one.name: one for one in items}
+    if name not in found:
+        raise InvocationError(f"There is no {what} {name!r}.{did_you_mean(name, found)}")
+    return found[name]
+
+
+def _require_resources(defs: Definitions) -> None:
+    """Every resource that an asset or check asks for is there."""
+    provided = defs.resource_defs
+    for definition in {id(one): one for one in defs.layer.definitions.values()}.values():
+        op = definition.op
+        if not op.required_resource_keys and op.outs.keys() == {"result"} and not definition.resource_defs:
+            out = op.outs["result"]
+            if out.io_manager_key == DEFAULT_IO_MANAGER_KEY:
+                continue
+        missing = required_keys([op]) - provided.keys() - definition.resource_defs.keys() - {DEFAULT_IO_MANAGER_KEY}
+        if missing:
+            key = min(missing)
+            raise UnknownResourceError(
+                f"{op.name!r} needs a resource {key!r}, and there is none.{did_you_mean(key, provided)} Give it to "
+                f"Definitions(resources={{{key!r}: ...}}).{op.where}",
+                keys=frozenset(missing),
+            )
+
+

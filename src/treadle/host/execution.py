@@ -1,0 +1,344 @@
+"""Running things in this process: definitions and a request in, a run recorded, a result out.
+
+The package door connects the author's port to this module.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec import structs
+
+from treadle.author.asset_jobs import asset_job
+from treadle.author.asset_layer import AssetLayer
+from treadle.author.assets import AssetsDefinition
+from treadle.author.jobs import JobDefinition
+from treadle.author.io_managers import mem_io_manager
+from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, required_keys
+from treadle.author.resources import resource_definitions
+from treadle.author.results import ExecuteInProcessResult
+from treadle.author.job_config import resolve, run_config_of
+from treadle.author.run_config import RunConfig
+from treadle.core.keys import AssetKey
+from treadle.core.partitions import PartitionsDefinition
+from treadle.core.subsets import PartitionKeyRange
+from treadle.decide.plan import Plan, Selection, plan
+from treadle.errors import InvocationError, SelectionError, StepExecutionError
+from treadle.host.instance import Instance
+from treadle.runtime.direct import invoke_assets, invoke_op
+from treadle.runtime.partitions import partition_tags
+from treadle.runtime.ports import LogFiles
+from treadle.runtime.run import RunScope, execute
+from treadle.runtime.step import execute_step
+from treadle.spec.assets import AssetSpec
+from treadle.spec.op_selection import select_ops
+from treadle.spec.selection import AssetSelection
+from treadle.state import events
+from treadle.state.events import EventLogEntry
+from treadle.state.lifecycle import run_status_after
+from treadle.state.runs import Run
+
+EPHEMERAL_JOB = "__ephemeral_asset_job__"
+
+
+def materialize(
+    assets: Sequence[AssetsDefinition | AssetSpec],
+    run_config: RunConfig | Mapping[str, Any] | None = None,
+    instance: Instance | None = None,
+    resources: Mapping[str, object] | None = None,
+    partition_key: str | None = None,
+    raise_on_error: bool = True,
+    tags: Mapping[str, str] | None = None,
+    selection: Any = None,
+) -> ExecuteInProcessResult:
+    """Materialize assets here and now, in this process.
+
+    Args:
+        assets: the assets, and what they need that is not stored yet; asset checks may be among them.
+        run_config: config of the ops and resources.
+        instance: where the run is recorded; by default in memory only.
+        resources: by key. The default IO manager stores pickles in the instance's storage folder.
+        partition_key: the partition to make.
+        raise_on_error: whether to raise the error of a failed step, instead of returning a result that tells.
+        tags: tags for the run.
+        selection: which of the assets to make; all by default. The others are loaded from where they are stored.
+
+    Raises:
+        DefinitionError: the assets cannot be put together.
+        ConfigError: the run config does not fit.
+        UnknownPartitionError: there is no such partition.
+        StepExecutionError: a step failed, and `raise_on_error`.
+    """
+    layer = AssetLayer(assets)
+    chosen = None if selection is None else AssetSelection.from_coercible(selection)
+    definitions = resource_definitions(resources or {})
+    for definition in layer.definitions.values():
+        if definition.resource_defs:
+            definitions = {**resource_definitions(definition.resource_defs), **definitions}
+    job = asset_job(EPHEMERAL_JOB, layer, definitions, chosen)
+    if not job.nodes:
+        raise InvocationError("There is nothing to materialize: none of the selected assets is made by anything here.")
+    return execute_job(
+        job, run_config=run_config, instance=instance, partition_key=partition_key, raise_on_error=raise_on_error,
+        tags=tags, keep_io_manager=True,
+    )  # fmt: skip
+
+
+def materialize_to_memory(
+    assets: Sequence[AssetsDefinition | AssetSpec],
+    run_config: RunConfig | Mapping[str, Any] | None = None,
+    instance: Instance | None = None,
+    resources: Mapping[str, object] | None = None,
+    partition_key: str | None = None,
+    raise_on_error: bool = True,
+    tags: Mapping[str, str] | None = None,
+    selection: Any = None,
+) -> ExecuteInProcessResult:
+    """As `materialize`, with all values kept in memory instead of stored. Meant for tests.
+
+    Raises:
+        InvocationError: an asset or resource names an IO manager of its own.
+    """
+    for given in assets:
+        manager = given.resource_defs if isinstance(given, AssetsDefinition) else {}
+        if manager and any(key.endswith(DEFAULT_IO_MANAGER_KEY) for key in manager):
+            raise InvocationError(
+                f"{given!r} has an IO manager of its own, and materialize_to_memory stores everything in memory. Use "
+                "materialize."
+            )
+    with_memory = {**(resources or {}), DEFAULT_IO_MANAGER_KEY: mem_io_manager}
+    return materialize(
+        assets, run_config, instance, with_memory, partition_key, raise_on_error, tags, selection
+    )
+
+
+def execute_job(
+    job: JobDefinition,
+    *,
+    run_config: RunConfig | Mapping[str, Any] | None = None,
+    instance: Instance | None = None,
+    partition_key: str | None = None,
+    raise_on_error: bool = True,
+    op_selection: Sequence[str] | None = None,
+    asset_selection: Sequence[AssetKey] | None = None,
+    run_id: str | None = None,
+    input_values: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+    resources: Mapping[str, object] | None = None,
+    keep_io_manager: bool = False,
+) -> ExecuteInProcessResult:
+    """Run a job in process, as tests do: what it would store by default is kept in memory."""
+    given = dict(job.given_resources)
+    if not keep_io_manager:
+        given.setdefault(DEFAULT_IO_MANAGER_KEY, mem_io_manager)
+    if resources or not keep_io_manager:
+        job = job.replace(resource_defs={**given, **(resources or {})})
+    if input_values:
+        job = job.replace(input_values={**job.input_values, **input_values})
+    if asset_selection is not None:
+        assert job.layer is not None
+        job = asset_job(
+            job.name, job.layer, job.given_resources, AssetSelection.keys(*asset_selection),
+            partitions_def=job.partitions_def, config=job.config, run_tags=job.run_tags,
+        )  # fmt: skip
+    own = instance if instance is not None else Instance.ephemeral()
+    try:
+        return run_job(
+            job, instance=own, run_config=run_config, tags=tags, partition_key=partition_key,
+            op_selection=op_selection, raise_on_error=raise_on_error, run_id=run_id, capture=instance is not None,
+        )  # fmt: skip
+    finally:
+        if instance is None:
+            own.close()
+
+
+def run_job(
+    job: JobDefinition,
+    *,
+    instance: Instance,
+    run_config: RunConfig | Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+    partition_key: str | None = None,
+    partition_range: PartitionKeyRange | None = None,
+    op_selection: Sequence[str] | None = None,
+    raise_on_error: bool = True,
+    run_id: str | None = None,
+    listener: Callable[[EventLogEntry], None] | None = None,
+    capture: bool = True,
+) -> ExecuteInProcessResult:
+    """Run a job in this process and record the run on `instance`.
+
+    Everything is checked before the run exists: selection, partition, config.
+
+    Args:
+        partition_range: run for all partitions from its start to its end, in one run.
+        listener: told of every event as it happens.
+        capture: whether stdout and stderr are captured into the instance's log files.
+    """
+    now = datetime.now(UTC)
+    _check_partition(job, partition_key, partition_range, now, instance)
+    steps = _plan(job, op_selection)
+    config = run_config_of(job, run_config, partition_key)
+    resolved = resolve(job, config, os.environ, selected=steps.steps.keys())
+    run = _new_run(job, run_id, config, tags, partition_key, partition_range, op_selection)
+    keys = required_keys(job.ops[handle] for handle in steps.steps) | _loading_keys(job, steps)
+    instance.add_run(run)
+    sink = instance.sink()
+    scope = RunScope(
+        run=run, job=job, plan=steps, sink=sink, memory=instance, configs=resolved.ops,
+        resource_configs=resolved.resources, inputs=resolved.inputs, input_values=resolved.input_values,
+        resource_keys=frozenset(keys), log_files=_log_files(instance, run) if capture else None,
+        retries=_retries(resolved.execution), listener=listener, outputs={},
+    )  # fmt: skip
+    _emit_planned(scope)
+    error = execute(scope, execute_step)
+    if scope.log_files is not None:
+        instance.store.logs.complete(scope.log_files.key)
+    if error is not None and raise_on_error:
+        _raise(error)
+    final = structs.replace(run, status=_final_status(run, scope.entries))
+    return ExecuteInProcessResult(job, final, scope.entries, scope.outputs or {}, steps.producers)
+
+
+def _plan(job: JobDefinition, op_selection: Sequence[str] | None) -> Plan:
+    handles = None
+    if op_selection:
+        upstream = {
+            node.handle: {source.node for spec in node.inputs for source in spec.sources if hasattr(source, "node")}
+            for node in job.nodes
+        }
+        handles = frozenset(select_ops(list(op_selection), upstream))
+    made = plan(job.nodes, Selection(job.selected_assets, job.selected_checks, handles))
+    if not made.steps and job.nodes:
+        raise SelectionError(f"The selection {list(op_selection or ())!r} leaves nothing of {job.name!r} to run.")
+    return made
+
+
+def _retries(execution: Mapping[str, Any]) -> bool:
+    """Whether the executor's config leaves retries on."""
+    return all("disabled" not in (one.get("retries") or {}) for one in execution.values() if isinstance(one, Mapping))
+
+
+def _new_run(
+    job: JobDefinition,
+    run_id: str | None,
+    config: dict[str, Any],
+    tags: Mapping[str, str] | None,
+    partition_key: str | None,
+    partition_range: PartitionKeyRange | None,
+    op_selection: Sequence[str] | None,
+) -> Run:
+    all_tags = {**job.run_tags, **(tags or {}), **partition_tags(job.partitions_def, partition_key, partition_range)}
+    ids = {"run_id": run_id} if run_id is not None else {}
+    return Run(
+        job_name=job.name, run_config=config, tags=all_tags, asset_selection=job.selected_assets,
+        asset_check_selection=job.selected_checks, op_selection=tuple(op_selection) if op_selection else None, **ids,
+    )  # fmt: skip
+
+
+def _check_partition(
+    job: JobDefinition,
+    key: str | None,
+    key_range: PartitionKeyRange | None,
+    now: datetime,
+    instance: Instance,
+) -> None:
+    """Fail on a partition that does not exist, or one that is missing, before anything runs."""
+    definition: PartitionsDefinition | None = job.partitions_def
+    if definition is None:
+        if key is None and key_range is None:
+            return
+        several = {spec.partitions_def for d in job.assets.values() for spec in d.specs} - {None}
+        if not several:
+            raise InvocationError(
+                f"{job.name!r} has no partitions, so it cannot run for partition "
+                f"{key if key is not None else key_range!r}. Leave the partition out, or declare partitions_def."
+            )
+        return
+    for one in (key, *((key_range.start, key_range.end) if key_range is not None else ())):
+        if one is not None:
+            definition.validate_partition_key(one, current_time=now, dynamic_partitions_store=instance)
+    if key is None and key_range is None and any(d.partitions_def is not None for d in job.assets.values()):
+        last = definition.get_last_partition_key(now, instance)
+        hint = f", for example {last!r}" if last is not None else ""
+        raise InvocationError(
+            f"{job.name!r} makes partitioned assets, so it needs a partition{hint}: `partition_key=...` in Python, "
+            "`--partition` on the command line."
+        )
+
+
+def _loading_keys(job: JobDefinition, steps: Plan) -> set[str]:
+    """Resources that load assets which the run reads and does not make."""
+    keys: set[str] = set()
+    if job.layer is None:
+        return keys
+    for handle in steps.steps:
+        definition = job.assets.get(handle)
+        for key in definition.keys_by_input_name.values() if definition is not None else ():
+            if key not in steps.producers:
+                spec = job.layer.specs.get(key)
+                keys.add((spec.metadata.get("dagster/io_manager_key") if spec else None) or DEFAULT_IO_MANAGER_KEY)
+    return keys
+
+
+def _log_files(instance: Instance, run: Run) -> LogFiles:
+    key = (run.run_id, "compute_logs", f"{os.getpid()}-{int(time.time() * 1000):x}")
+    paths = instance.store.logs.paths(key)
+    return LogFiles(key, paths.out, paths.err)
+
+
+def _emit_planned(scope: RunScope) -> None:
+    """The events that say what the run means to make."""
+    for step in scope.plan.steps.values():
+        for output in step.outputs:
+            if output.asset is not None:
+                spec = scope.layer.specs[output.asset] if scope.layer is not None else None
+                if spec is None or spec.partitions_def is None:
+                    scope.emit(events.AssetMaterializationPlanned(output.asset, step.key))
+                    continue
+                partitions = scope.partitions
+                bounds = partitions.range if partitions.key is None else None
+                scope.emit(
+                    events.AssetMaterializationPlanned(
+                        output.asset, step.key, partitions.key, bounds.start if bounds else None,
+                        bounds.end if bounds else None,
+                    )  # fmt: skip
+                )
+            elif output.check is not None:
+                scope.emit(events.AssetCheckEvaluationPlanned(output.check, step.key))
+
+
+def _final_status(run: Run, entries: Iterable[EventLogEntry]) -> Any:
+    status = run.status
+    for entry in entries:
+        status = run_status_after(status, entry.event.event_type)
+    return status
+
+
+def _raise(error: BaseException) -> None:
+    """Raise what made the run fail: the user's own exception, where it came from their function."""
+    if isinstance(error, StepExecutionError) and error.user_exception is not None:
+        raise error.user_exception
+    raise error
+
+
+def load_asset_value(
+    defs: Any,
+    key: AssetKey,
+    *,
+    python_type: type | None = None,
+    instance: Instance | None = None,
+    partition_key: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> object:
+    """The stored value of an asset, read through its IO manager."""
+    from treadle.host.loading import load_value  # noqa: PLC0415  # reading back is rare beside running
+
+    return load_value(defs, key, python_type, instance, partition_key, metadata)
+
+
+__all__ = ["execute_job", "invoke_assets", "invoke_op", "load_asset_value", "materialize", "materialize_to_memory", "run_job"]

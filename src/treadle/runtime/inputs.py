@@ -1,0 +1,139 @@
+"""The values of a step's inputs: read through IO managers, given by config, or left to the function's default."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from treadle.author.assets import default_io_manager_key
+from treadle.author.io_contexts import InputContext, OutputContext
+from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, In
+from treadle.author.types import ANY, ValueType
+from treadle.core.keys import AssetKey
+from treadle.errors import StepExecutionError, TreadleError, TypeCheckError
+from treadle.runtime.step_context import StepContext
+from treadle.spec.nodes import FromAsset, FromConfig, FromDefault, FromOutput, FromRunInput, InputSpec, Source
+from treadle.state.events import AssetObserved, LoadedInput, StepInput
+
+_LEFT_OUT: Any = object()
+
+
+def load_inputs(context: StepContext) -> dict[str, Any]:
+    """The arguments for the user's function that come from inputs."""
+    arguments: dict[str, Any] = {}
+    for spec in context.step.node.inputs:
+        if spec.is_nothing:
+            continue
+        definition = context.op_def.ins[spec.name]
+        if spec.is_list or len(spec.sources) != 1:
+            values = [_load(context, spec, definition, source) for source in spec.sources]
+            value: Any = [one for one in values if one is not _LEFT_OUT]
+        else:
+            value = _load(context, spec, definition, spec.sources[0])
+            if value is _LEFT_OUT:
+                continue
+        kind = definition.type or ANY
+        if kind.accepts is not None and not kind.accepts(value):
+            raise _wrong_type(context, spec.name, kind, value)
+        context.scope.emit(StepInput(context.step_key, spec.name, kind.name))
+        arguments[spec.name] = value
+    return arguments
+
+
+def _load(context: StepContext, spec: InputSpec, definition: In, source: Source) -> Any:
+    if type(source) is FromAsset:
+        return _from_asset(context, spec, definition, source.key)
+    if type(source) is FromOutput:
+        return _from_output(context, spec, definition, source)
+    if type(source) is FromConfig:
+        key = (source.node, source.input)
+        if key in context.scope.inputs:
+            return context.scope.inputs[key]
+        return definition.default_value if definition.has_default_value else _LEFT_OUT
+    if type(source) is FromRunInput:
+        if source.name in context.scope.input_values:
+            return context.scope.input_values[source.name]
+        return definition.default_value if definition.has_default_value else _LEFT_OUT
+    assert type(source) is FromDefault
+    return definition.default_value if definition.has_default_value else _LEFT_OUT
+
+
+def _from_output(context: StepContext, spec: InputSpec, definition: In, source: FromOutput) -> Any:
+    """The value of another node's output: skipped ones are left out of lists."""
+    scope = context.scope
+    op = scope.job.ops[source.node]
+    out = op.outs[source.output]
+    if len(spec.sources) > 1 and (source.node, source.output) in scope.left_out:
+        return _LEFT_OUT
+    upstream = OutputContext(
+        context, source.output, definition_metadata=out.metadata, io_manager_key=out.io_manager_key,
+        dagster_type=out.dagster_type, step_key=source.node, run_id=scope.source_run(source.node),
+    )  # fmt: skip
+    manager_key = definition.input_manager_key or out.io_manager_key
+    return _read(context, spec.name, definition, manager_key, None, upstream, source)
+
+
+def _from_asset(context: StepContext, spec: InputSpec, definition: In, key: AssetKey) -> Any:
+    """The value of an asset, made in this run or before."""
+    scope = context.scope
+    producer = scope.plan.producers.get(key)
+    if producer is not None:
+        out = scope.job.ops[producer[0]].outs[producer[1]]
+        manager_key, metadata = out.io_manager_key, out.metadata
+    else:
+        out = None
+        declared = context.asset_spec(key)
+        manager_key = default_io_manager_key(declared) if declared is not None else DEFAULT_IO_MANAGER_KEY
+        metadata = declared.metadata if declared is not None else {}
+    upstream = OutputContext(
+        context, producer[1] if producer else "result", asset_key=key, definition_metadata=metadata,
+        io_manager_key=manager_key, dagster_type=out.dagster_type if out else None,
+        step_key=producer[0] if producer else key.to_python_identifier(),
+    )  # fmt: skip
+    source = FromOutput(*producer) if producer is not None else None
+    return _read(context, spec.name, definition, definition.input_manager_key or manager_key, key, upstream, source)
+
+
+def _read(
+    context: StepContext,
+    name: str,
+    definition: In,
+    manager_key: str,
+    key: AssetKey | None,
+    upstream: OutputContext,
+    source: FromOutput | None,
+) -> Any:
+    manager = context.scope.resources.raw[manager_key]
+    input_context = InputContext(
+        context, name, asset_key=key, definition_metadata=definition.metadata, upstream=upstream,
+        io_manager_key=manager_key, dagster_type=definition.type,
+    )  # fmt: skip
+    try:
+        value = manager.load_input(input_context)
+    except TreadleError:
+        raise
+    except Exception as error:
+        what = f"asset {key.to_user_string()!r}" if key is not None else f"the output of {source.node if source else ''!r}"
+        raise StepExecutionError(
+            f"The IO manager {manager_key!r} could not load {what} for input {name!r} of {context.op_def.name!r}: "
+            f"{type(error).__name__}: {error}",
+            user_exception=error, step_key=context.step_key, op_name=context.op_def.name,
+        ) from error  # fmt: skip
+    logged = input_context.consume_logged_metadata()
+    if logged and key is not None:
+        for observation in input_context.get_observations():
+            context.scope.emit(AssetObserved(observation, context.step_key))
+    context.scope.emit(
+        LoadedInput(
+            context.step_key, name, manager_key, source.output if source else None, source.node if source else None,
+            dict(logged),
+        )  # fmt: skip
+    )
+    return value
+
+
+def _wrong_type(context: StepContext, name: str, kind: ValueType, value: Any) -> TypeCheckError:
+    return TypeCheckError(
+        f"Input {name!r} of {context.op_def.name!r} must be {kind.name}, and it is {type(value).__name__}: "
+        f"{value!r:.80}. Change the annotation, or what is upstream.{context.op_def.where}"
+    )
+

@@ -1,0 +1,374 @@
+"""What a user's function gives: values to store, materializations and check results to record.
+
+A function returns, or yields one by one, raw values, `Output`, `MaterializeResult`, `AssetCheckResult`, or events about other assets.
+Each is checked, stored by its IO manager and recorded as soon as it is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from treadle.author.io_contexts import OutputContext
+from treadle.author.ops import Out
+from treadle.author.outcomes import NO_VALUE, AssetCheckResult, DataVersion, MaterializeResult, Output
+from treadle.core import tags
+from treadle.core.keys import AssetCheckKey, AssetKey
+from treadle.core.metadata import MetadataValue, normalize
+from treadle.errors import (
+    CheckFailedError,
+    InvariantError,
+    StepExecutionError,
+    StepOutputNotFoundError,
+    TreadleError,
+    TypeCheckError,
+)
+from treadle.runtime.step_context import StepContext
+from treadle.runtime.versions import INITIAL, data_version
+from treadle.spec.nodes import OutputSpec
+from treadle.state.events import AssetCheckEvaluated, AssetMaterialized, HandledOutput, StepOutput
+from treadle.state.facts import (
+    AssetCheckEvaluation,
+    AssetCheckSeverity,
+    AssetMaterialization,
+    AssetObservation,
+    TargetMaterialization,
+)
+
+_NONE: Mapping[str, MetadataValue] = {}
+
+
+class Outputs:
+    """The outputs of one attempt of a step."""
+
+    def __init__(self, context: StepContext) -> None:
+        self._context = context
+        self._wanted = {output.name: output for output in context.step.outputs}
+        self._produced: set[str] = set()
+        self._failed_checks: list[AssetCheckKey] = []
+
+    # --- taking
+
+    def take_returned(self, returned: Any) -> None:
+        """Take what the function returned."""
+        if isinstance(returned, Output | MaterializeResult | AssetCheckResult | AssetMaterialization | AssetObservation):
+            self.take(returned)
+            return
+        values = [output for output in self._wanted.values() if output.check is None]
+        if not values:
+            if isinstance(returned, tuple | list):
+                self._take_several(returned)
+            return  # a check that returns a plain value succeeds without an evaluation
+        if len(values) == 1 and len(self._context.op_def.outs) - self._check_outputs == 1:
+            self._take_value(values[0], returned)
+        elif returned is not None:
+            self._take_several(returned)
+
+    @property
+    def _check_outputs(self) -> int:
+        definition = self._context.assets_def
+        return len(definition.check_keys_by_output_name) if definition is not None else 0
+
+    def _take_value(self, output: OutputSpec, value: Any) -> None:
+        """Take a raw value for the only output."""
+        out = self._context.op_def.outs[output.name]
+        if value is None and not output.is_required and output.asset is not None:
+            return  # an asset that its function may leave out
+        self._produce(output, out, value, None if out.is_nothing else _NONE)
+
+    def _take_several(self, returned: Any) -> None:
+        """Take a tuple with a value, or a result, for each output."""
+        context = self._context
+        if not isinstance(returned, tuple | list):
+            raise InvariantError(
+                f"{context.op_def.name!r} has several outputs and returned {type(returned).__name__}. Return a tuple "
+                f"with one item for each, in order, or yield Output(value, output_name).{context.op_def.where}"
+            )
+        names = list(self._wanted)
+        marked = (Output, MaterializeResult, AssetCheckResult)
+        if not all(isinstance(item, marked) for item in returned) and len(returned) != len(context.op_def.outs):
+            raise InvariantError(
+                f"{context.op_def.name!r} has {len(context.op_def.outs)} outputs ({', '.join(names)}) and returned "
+                f"{len(returned)} values. Return one for each, in order.{context.op_def.where}"
+            )
+        for name, item in zip([*context.op_def.outs, *[""] * len(returned)], returned, strict=False):
+            if isinstance(item, Output) and item.output_name == "result" and "result" not in self._wanted:
+                item.output_name = name  # in a tuple, position says which output it is
+            if isinstance(item, marked):
+                self.take(item)
+            elif name in self._wanted:
+                self._take_value(self._wanted[name], item)
+
+    def take(self, item: Any) -> None:
+        """Take one result that the function yielded or returned."""
+        if isinstance(item, Output):
+            self._take_output(item)
+        elif isinstance(item, MaterializeResult):
+            self._take_materialization(item)
+        elif isinstance(item, AssetCheckResult):
+            self._take_check(item)
+        elif isinstance(item, AssetMaterialization | AssetObservation):
+            self._context.log_event(item)
+        else:
+            raise InvariantError(
+                f"{self._context.op_def.name!r} yielded {type(item).__name__} ({item!r:.60}). A function with `yield` yields "
+                "Output, MaterializeResult, AssetCheckResult, AssetMaterialization or AssetObservation: wrap a value as "
+                f"Output(value).{self._context.op_def.where}"
+            )
+
+    def _take_output(self, item: Output[Any]) -> None:
+        context = self._context
+        output = self._wanted.get(item.output_name)
+        if output is None:
+            names = ", ".join(context.op_def.outs)
+            if item.output_name in context.op_def.outs:
+                raise InvariantError(
+                    f"{context.op_def.name!r} yielded output {item.output_name!r}, which this run did not select. Yield "
+                    f"only what is in context.selected_output_names.{context.op_def.where}"
+                )
+            raise InvariantError(
+                f"{context.op_def.name!r} has no output {item.output_name!r}. Its outputs: {names}.{context.op_def.where}"
+            )
+        if output.name in self._produced:
+            raise InvariantError(
+                f"{context.op_def.name!r} produced output {output.name!r} twice. Produce each output once."
+                f"{context.op_def.where}"
+            )
+        out = context.op_def.outs[output.name]
+        self._produce(output, out, item.value, item.metadata, item.data_version, item.tags)
+
+    def _take_materialization(self, item: MaterializeResult[Any]) -> None:
+        context = self._context
+        key = item.asset_key
+        if key is None:
+            assets = context.step.assets
+            if len(assets) != 1 or context.assets_def is None:
+                raise InvariantError(
+                    f"{context.op_def.name!r} gave a MaterializeResult without asset_key, and this step makes "
+                    f"{len(assets)} assets. Say which one: MaterializeResult(asset_key=...).{context.op_def.where}"
+                )
+            key = assets[0]
+        output = next((one for one in self._wanted.values() if one.asset == key), None)
+        if output is None:
+            made = ", ".join(one.to_user_string() for one in context.step.assets) or "none"
+            raise InvariantError(
+                f"{context.op_def.name!r} gave a MaterializeResult for {key.to_user_string()!r}, which this step does not "
+                f"make. It makes: {made}.{context.op_def.where}"
+            )
+        metadata = normalize(item.metadata, f"the MaterializeResult of {context.op_def.name!r}") if item.metadata else {}
+        out = context.op_def.outs[output.name]
+        self._produce(output, out, item.value, metadata, item.data_version, item.tags)
+        for result in item.check_results:
+            self._take_check(result, key)
+
+    def _take_check(self, item: AssetCheckResult, asset: AssetKey | None = None) -> None:
+        context = self._context
+        asset = item.asset_key or asset
+        fitting = [
+            output
+            for output in self._wanted.values()
+            if output.check is not None
+            and (asset is None or output.check.asset_key == asset)
+            and (item.check_name is None or output.check.name == item.check_name)
+        ]
+        if len(fitting) != 1:
+            known = ", ".join(one.to_user_string() for one in context.step.checks) or "none"
+            what = "is not clear about its check" if fitting else "is for a check that this step does not evaluate"
+            raise InvariantError(
+                f"{context.op_def.name!r} gave an AssetCheckResult that {what}. Give asset_key= and check_name= of one of: "
+                f"{known}.{context.op_def.where}"
+            )
+        self._record_check(fitting[0], item)
+
+    # --- recording
+
+    def _produce(
+        self,
+        output: OutputSpec,
+        out: Out,
+        value: Any,
+        metadata: Mapping[str, MetadataValue] | None,
+        version: DataVersion | None = None,
+        user_tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Check a value, store it, and record it. `metadata` None: there is no value to store."""
+        context = self._context
+        scope = context.scope
+        self._produced.add(output.name)
+        kind = out.dagster_type
+        if value is not NO_VALUE and kind.accepts is not None and not kind.accepts(value):
+            raise _wrong_type(context, output, kind.name, value)
+        added = context.added.get((output.name, None)) if context.added else None
+        facts = {**(metadata or _NONE), **added} if added else (metadata or _NONE)
+        scope.emit(StepOutput(context.step_key, output.name, None, kind.name, dict(facts)))
+        handled: OutputContext | None = None
+        if value is not NO_VALUE and not out.is_nothing:
+            handled = self._store(output, out, value, facts)
+        elif scope.outputs is not None and value is not NO_VALUE:
+            scope.outputs[context.step_key, output.name] = value
+        logged = handled.consume_logged_metadata() if handled is not None else _NONE
+        if output.asset is not None:
+            self._materialized(output.asset, {**facts, **logged} if logged else facts, version, user_tags, output.name)
+        if handled is not None:
+            for event in handled.get_logged_events():
+                context.log_event(event)
+            scope.emit(HandledOutput(context.step_key, output.name, out.io_manager_key, dict(logged)))
+
+    def _store(self, output: OutputSpec, out: Out, value: Any, facts: Mapping[str, MetadataValue]) -> OutputContext:
+        context = self._context
+        scope = context.scope
+        if scope.outputs is not None:
+            scope.outputs[context.step_key, output.name] = value
+        handled = OutputContext(
+            context, output.name, asset_key=output.asset, definition_metadata=out.metadata, output_metadata=facts,
+            io_manager_key=out.io_manager_key, dagster_type=out.dagster_type,
+        )  # fmt: skip
+        try:
+            more = scope.resources.raw[out.io_manager_key].handle_output(handled, value)
+            if more is not None:  # the older way: a generator of events and metadata
+                _consume(handled, more)
+        except TreadleError:
+            raise
+        except Exception as error:
+            raise StepExecutionError(
+                f"The IO manager {out.io_manager_key!r} could not store output {output.name!r} of "
+                f"{context.op_def.name!r}: {type(error).__name__}: {error}",
+                user_exception=error, step_key=context.step_key, op_name=context.op_def.name,
+            ) from error  # fmt: skip
+        return handled
+
+    def _materialized(
+        self,
+        key: AssetKey,
+        metadata: Mapping[str, MetadataValue],
+        version: DataVersion | None,
+        user_tags: Mapping[str, str] | None,
+        output_name: str,
+    ) -> None:
+        context = self._context
+        scope = context.scope
+        partitions = context.output_partitions(key)
+        event_tags = self._provenance(key, version)
+        if user_tags:
+            event_tags.update(user_tags)
+        for partition in partitions.keys if partitions is not None else (None,):
+            own = context.added.get((output_name, partition)) if context.added and partition is not None else None
+            scope.emit(
+                AssetMaterialized(
+                    AssetMaterialization(key, None, {**metadata, **own} if own else metadata, partition, event_tags),
+                    context.step_key,
+                )
+            )
+
+    def _provenance(self, key: AssetKey, version: DataVersion | None) -> dict[str, str]:
+        """The tags that say which code and data a materialization comes from."""
+        context = self._context
+        scope = context.scope
+        spec = context.asset_spec(key)
+        code_version = (spec.code_version if spec is not None else None) or scope.run.run_id
+        found = {tags.CODE_VERSION: code_version}
+        inputs: list[tuple[str, str]] = []
+        for dep in spec.deps if spec is not None else ():
+            name = dep.asset_key.to_user_string()
+            upstream = scope.version_of(dep.asset_key)
+            inputs.append((name, upstream or INITIAL))
+            found[tags.INPUT_DATA_VERSION_PREFIX + name] = upstream or INITIAL
+        if version is not None:
+            found[tags.DATA_VERSION] = version.value
+            found[tags.DATA_VERSION_IS_USER_PROVIDED] = "true"
+        else:
+            found[tags.DATA_VERSION] = data_version(code_version, inputs)
+        scope.versions[key] = found[tags.DATA_VERSION]
+        return found
+
+    def _record_check(self, output: OutputSpec, item: AssetCheckResult) -> None:
+        context = self._context
+        scope = context.scope
+        assert output.check is not None
+        key = output.check
+        self._produced.add(output.name)
+        scope.emit(StepOutput(context.step_key, output.name))
+        blocking = key in context.step.node.blocking
+        partition = scope.partitions.key if context.partitions_def(key.asset_key) is not None else None
+        evaluation = AssetCheckEvaluation(
+            key.asset_key, key.name, item.passed, item.metadata, self._target(key.asset_key), item.severity,
+            item.description, blocking, partition,
+        )  # fmt: skip
+        scope.emit(AssetCheckEvaluated(evaluation, context.step_key))
+        if blocking and not item.passed and item.severity is AssetCheckSeverity.ERROR:
+            self._failed_checks.append(key)
+
+    def _target(self, key: AssetKey) -> TargetMaterialization | None:
+        """The materialization that a check looked at: the latest there is."""
+        scope = self._context.scope
+        scope.sink.commit()
+        entry = scope.memory.get_latest_materialization_events([key]).get(key)
+        if entry is None or entry.storage_id is None:
+            return None
+        return TargetMaterialization(entry.storage_id, entry.run_id, entry.timestamp)
+
+    # --- the end
+
+    def finish(self) -> frozenset[str]:
+        """See that all that is required was produced. Returns what was left out, as it may be."""
+        context = self._context
+        if self._failed_checks:
+            names = ", ".join(key.to_user_string() for key in self._failed_checks)
+            raise CheckFailedError(
+                f"Blocking asset checks failed with severity ERROR: {names}. What is downstream of these assets does not run."
+            )
+        left_out = []
+        specs_only = context.assets_def is not None and self._declared_by_specs
+        for name, output in self._wanted.items():
+            if name in self._produced:
+                continue
+            out = context.op_def.outs[name]
+            if output.asset is not None and specs_only and not self._is_skippable(output.asset):
+                self._produce(output, out, NO_VALUE, _NONE)  # a function with specs need not report each asset
+            elif not output.is_required:
+                left_out.append(name)
+            elif output.check is not None and context.step.assets == ():
+                continue  # a check that gave no result records nothing
+            elif out.is_nothing and output.check is None:
+                self._produce(output, out, None, None)
+            else:
+                raise _not_produced(context, output)
+        return frozenset(left_out)
+
+    @property
+    def _declared_by_specs(self) -> bool:
+        """Whether the function makes its assets itself and only reports on them."""
+        definition = self._context.assets_def
+        return definition is not None and definition.is_by_specs
+
+    def _is_skippable(self, key: AssetKey) -> bool:
+        spec = self._context.asset_spec(key)
+        return spec is not None and spec.skippable
+
+
+def _consume(handled: OutputContext, items: Any) -> None:
+    for item in items:
+        if isinstance(item, AssetMaterialization | AssetObservation):
+            handled.log_event(item)
+        elif isinstance(item, Mapping):
+            handled.add_output_metadata(item)
+
+
+def _wrong_type(context: StepContext, output: OutputSpec, expected: str, value: Any) -> TypeCheckError:
+    what = f"Asset {output.asset.to_user_string()!r}" if output.asset is not None else f"Output {output.name!r}"
+    return TypeCheckError(
+        f"{what} must be {expected}, and {context.op_def.name!r} gave {type(value).__name__}: {value!r:.80}. Change the "
+        f"annotation, or what the function returns.{context.op_def.where}"
+    )
+
+
+def _not_produced(context: StepContext, output: OutputSpec) -> StepOutputNotFoundError:
+    what = output.asset or output.check
+    name = f"{output.name!r}" + (f" ({what.to_user_string()})" if what is not None else "")
+    return StepOutputNotFoundError(
+        f"{context.op_def.name!r} did not produce its output {name}. Return or yield it, or declare it with "
+        f"is_required=False.{context.op_def.where}",
+        step_key=context.step_key,
+        output_name=output.name,
+    )
+

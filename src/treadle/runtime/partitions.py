@@ -1,0 +1,105 @@
+"""Which partitions a run is about, and which of its assets' and inputs' partitions follow from that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from treadle.author.io_contexts import AssetPartitions
+from treadle.core import tags
+from treadle.core.keys import AssetKey
+from treadle.core.mappings import PartitionMapping, default_mapping
+from treadle.core.partitions import PartitionsDefinition
+from treadle.core.subsets import PartitionKeyRange
+from treadle.errors import InvocationError, UnknownPartitionError
+from treadle.spec.assets import AssetSpec
+
+
+class RunPartitions:
+    """The partitions of a run, read from its tags.
+
+    Attributes:
+        key: the one partition, for a run of one.
+        range: first and last, for a run of several.
+    """
+
+    def __init__(self, run_tags: Mapping[str, str], now: datetime, dynamic: Any) -> None:
+        self.key = run_tags.get(tags.PARTITION)
+        start, end = run_tags.get(tags.PARTITION_RANGE_START), run_tags.get(tags.PARTITION_RANGE_END)
+        self.range = PartitionKeyRange(start, end) if start is not None and end is not None else None
+        if self.key is None and self.range is not None and self.range.start == self.range.end:
+            self.key = self.range.start
+        self._now = now
+        self._dynamic = dynamic
+        self._made: dict[PartitionsDefinition, AssetPartitions] = {}
+
+    @property
+    def is_partitioned(self) -> bool:
+        """Whether the run is about partitions at all."""
+        return self.key is not None or self.range is not None
+
+    def of(self, definition: PartitionsDefinition) -> AssetPartitions:
+        """The partitions of an asset with this definition that the run makes."""
+        known = self._made.get(definition)
+        if known is None:
+            known = self._made[definition] = AssetPartitions(self._keys(definition), definition)
+        return known
+
+    def _keys(self, definition: PartitionsDefinition) -> Sequence[str]:
+        if self.range is not None:
+            return definition.get_partition_keys_in_range(
+                self.range, current_time=self._now, dynamic_partitions_store=self._dynamic
+            )
+        if self.key is None:
+            raise InvocationError(
+                "The run makes a partitioned asset and has no partition. Run it for one: `partition_key=...` in Python, "
+                "`--partition` on the command line."
+            )
+        return [definition.partition_key_of(self.key)]
+
+    def upstream(self, spec: AssetSpec | None, upstream: AssetSpec) -> AssetPartitions | None:
+        """The partitions of `upstream` that making this run's partitions of `spec` reads; None if it is not partitioned.
+
+        Raises:
+            UnknownPartitionError: a partition is needed that does not exist.
+        """
+        theirs = upstream.partitions_def
+        if theirs is None:
+            return None
+        mine = spec.partitions_def if spec is not None else None
+        mapping = _declared(spec, upstream.key) or default_mapping(theirs, mine)
+        subset = None
+        if mine is not None:
+            subset = mine.subset_of_keys(self.of(mine).keys, current_time=self._now, store=self._dynamic)
+        elif self.is_partitioned and _declared(spec, upstream.key) is None and self.key is not None:
+            # an unpartitioned step in a run for a partition, such as a check: it looks at that partition
+            if theirs.has_partition_key(self.key, current_time=self._now, dynamic_partitions_store=self._dynamic):
+                return self.of(theirs)
+        found = mapping.upstream(subset, mine, theirs, current_time=self._now, store=self._dynamic)
+        if found.missing:
+            first = next(iter(found.missing))
+            raise UnknownPartitionError(
+                f"{upstream.key.to_user_string()!r} has no partition {first!r}, which is needed here. Allow it with "
+                "TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True), or start later."
+            )
+        return AssetPartitions(list(found.subset.keys()), theirs)
+
+
+def _declared(spec: AssetSpec | None, key: AssetKey) -> PartitionMapping | None:
+    return next((dep.partition_mapping for dep in spec.deps if dep.asset_key == key), None) if spec else None
+
+
+def partition_tags(
+    definition: PartitionsDefinition | None, key: str | None, key_range: PartitionKeyRange | None
+) -> dict[str, str]:
+    """The run tags that name a partition or a range of them."""
+    found: dict[str, str] = {}
+    if key is not None:
+        found[tags.PARTITION] = key
+        by_dimension = getattr(definition.partition_key_of(key), "keys_by_dimension", {}) if definition else {}
+        for dimension, one in by_dimension.items():
+            found[tags.partition_dimension(dimension)] = one
+    if key_range is not None:
+        found[tags.PARTITION_RANGE_START], found[tags.PARTITION_RANGE_END] = key_range.start, key_range.end
+    return found

@@ -1,0 +1,49 @@
+"""What the runtime needs from outside: a place for events, what is remembered, and files for captured output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from treadle.core.keys import AssetKey
+from treadle.state.events import EventLogEntry
+
+
+class Sink(Protocol):
+    """Takes events."""
+
+    def write(self, entry: EventLogEntry) -> None:
+        """Take one. It may wait in memory for a moment."""
+        ...
+
+    def commit(self) -> None:
+        """Make all that was written durable and visible to others."""
+        ...
+
+
+class Memory(Protocol):
+    """What is remembered from before; the instance is one."""
+
+    def get_latest_materialization_events(self, asset_keys: Iterable[AssetKey]) -> Mapping[AssetKey, Any]:
+        """The entry of the latest materialization of each asset, None where there is none."""
+        ...
+
+    def get_dynamic_partitions(self, partitions_def_name: str) -> Sequence[str]:
+        """The keys of a dynamic partitions definition."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LogFiles:
+    """Where a process writes what it captures.
+
+    Attributes:
+        key: what the log store calls it.
+        stdout, stderr: the files.
+    """
+
+    key: tuple[str, ...]
+    stdout: Path
+    stderr: Path

@@ -1,0 +1,274 @@
+"""One run from start to end, in this process: events around the steps, the steps in the order that progress allows."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from treadle.author.asset_layer import AssetLayer
+from treadle.author.jobs import JobDefinition
+from treadle.author.resources import ResourceInit
+from treadle.core import tags as tag_names
+from treadle.core.keys import AssetKey
+from treadle.decide.plan import Plan, Step
+from treadle.decide.progress import Abandon, Execute, Progress, Skip
+from treadle.errors import ExecutionInterruptedError
+from treadle.runtime.capture import Capture
+from treadle.runtime.partitions import RunPartitions
+from treadle.runtime.ports import LogFiles, Memory, Sink
+from treadle.runtime.resources import OpenResources, open_resources
+from treadle.state import events
+from treadle.state.error_info import error_info
+from treadle.state.events import Event, EventLogEntry
+from treadle.state.runs import Run
+
+INTERRUPTS = (KeyboardInterrupt, ExecutionInterruptedError)
+
+
+@dataclass(slots=True)
+class StepEnd:
+    """How an attempt of a step ended.
+
+    Attributes:
+        not_produced: optional outputs that were left out.
+        error: what was raised, if it failed.
+        retry_in_s: seconds until the next attempt; None for none.
+    """
+
+    not_produced: frozenset[str] = frozenset()
+    error: BaseException | None = None
+    retry_in_s: float | None = None
+
+
+@dataclass
+class RunScope:
+    """A run while it runs: what every step of it shares.
+
+    Attributes:
+        run: the run.
+        job: its job.
+        plan: its steps.
+        sink: where its events go.
+        memory: what is remembered from before.
+        configs: validated config of ops by handle.
+        resource_configs: validated config of resources.
+        inputs: values from run config, by (handle, input).
+        input_values: values given to the run, by name.
+        resource_keys: what its steps need.
+        log_files: where stdout and stderr go; None to leave them alone.
+        retries: whether retries are enabled.
+        listener: told of every event, as it happens.
+        entries: all events so far.
+        outputs: values by (step, output), for the result of an execution in process; None to keep none.
+        versions: data versions of the assets made so far.
+        left_out: optional outputs, as (step, output), that were not produced.
+    """
+
+    run: Run
+    job: JobDefinition
+    plan: Plan
+    sink: Sink
+    memory: Memory
+    configs: Mapping[str, Any] = field(default_factory=dict)
+    resource_configs: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    input_values: Mapping[str, Any] = field(default_factory=dict)
+    resource_keys: frozenset[str] = frozenset()
+    log_files: LogFiles | None = None
+    retries: bool = True
+    listener: Callable[[EventLogEntry], None] | None = None
+    entries: list[EventLogEntry] = field(default_factory=list)
+    outputs: dict[tuple[str, str], Any] | None = None
+    versions: dict[AssetKey, str] = field(default_factory=dict)
+    left_out: set[tuple[str, str]] = field(default_factory=set)
+    resources: OpenResources = None  # type: ignore[assignment]  # set while the run is under way
+    capture: Capture | None = None
+    loop: Any = None
+    _recalled: bool = False
+
+    def __post_init__(self) -> None:
+        self.partitions = RunPartitions(self.run.tags, datetime.now(UTC), self.memory)
+        self.layer: AssetLayer | None = getattr(self.job, "layer", None)
+
+    def emit(self, event: Event) -> None:
+        """Put an event into the log."""
+        entry = EventLogEntry(self.run.run_id, time.time(), event)
+        self.entries.append(entry)
+        self.sink.write(entry)
+        if self.listener is not None:
+            self.listener(entry)
+
+    def source_run(self, step_key: str) -> str:
+        """The run whose step of this key made the value that is read: this one, or the one that it re-executes."""
+        return self.run.run_id if step_key in self.plan.steps else self.run.parent_run_id or self.run.run_id
+
+    def version_of(self, key: AssetKey) -> str | None:
+        """The data version of an asset: as made in this run, or before."""
+        if key not in self.versions:
+            self._recall_versions()
+        return self.versions.get(key)
+
+    def _recall_versions(self) -> None:
+        """Ask once for the versions of everything that this run reads and does not make."""
+        if self._recalled or self.layer is None:
+            return
+        self._recalled = True
+        wanted = {
+            dep.asset_key
+            for step in self.plan.steps.values()
+            for key in step.assets
+            for dep in self.layer.specs[key].deps
+            if dep.asset_key not in self.plan.producers
+        }
+        if not wanted:
+            return
+        self.sink.commit()
+        for key, entry in self.memory.get_latest_materialization_events(wanted).items():
+            made = entry.asset_materialization if entry is not None else None
+            if made is not None and tag_names.DATA_VERSION in made.tags:
+                self.versions[key] = made.tags[tag_names.DATA_VERSION]
+
+    def await_(self, awaitable: Any) -> Any:
+        """The result of a coroutine, on the run's own event loop."""
+        if self.loop is None:
+            import asyncio  # only runs with async functions pay for it
+
+            self.loop = asyncio.new_event_loop()
+        return self.loop.run_until_complete(awaitable)
+
+
+def execute(scope: RunScope, execute_step: Callable[[RunScope, Step, int], StepEnd]) -> BaseException | None:
+    """Run the whole plan. Returns what made the run fail, None if it succeeded.
+
+    Raises:
+        KeyboardInterrupt, ExecutionInterruptedError: the run was told to stop; it is recorded as canceled.
+    """
+    name = scope.run.job_name
+    error: BaseException | None = None
+    scope.emit(events.RunStarted(name))
+    started = time.perf_counter()
+    scope.emit(events.EngineEvent(f"Executing {len(scope.plan.steps)} steps in process {os.getpid()}."))
+    try:
+        try:
+            _open(scope)
+            error = _steps(scope, execute_step)
+        finally:
+            error = _close(scope) or error
+    except INTERRUPTS as interrupt:
+        scope.emit(events.RunCanceling())
+        scope.emit(events.RunCanceled(name))
+        scope.sink.commit()
+        raise interrupt
+    except Exception as failure:
+        reason = "JOB_INITIALIZATION_FAILURE" if scope.resources is None else "RUN_EXCEPTION"
+        scope.emit(events.RunFailed(name, reason, error=error_info(failure)))
+        scope.sink.commit()
+        return failure
+    took = events.format_duration((time.perf_counter() - started) * 1000)
+    scope.emit(events.EngineEvent(f"Finished the steps in process {os.getpid()} after {took}."))
+    if error is None:
+        scope.emit(events.RunSucceeded(name))
+    else:
+        failed = tuple(e.event.step_key or "" for e in scope.entries if type(e.event) is events.StepFailed)
+        scope.emit(
+            events.RunFailed(name, "STEP_FAILURE", failed)
+            if failed
+            else events.RunFailed(name, "RUN_EXCEPTION", error=error_info(error))
+        )
+    scope.sink.commit()
+    return error
+
+
+def _open(scope: RunScope) -> None:
+    """Set up resources and the capture of output."""
+    keys = tuple(sorted(scope.resource_keys))
+    init = ResourceInit(instance=scope.memory, run=scope.run, log=None)
+    if keys:
+        scope.emit(events.ResourceInitStarted(keys))
+        scope.sink.commit()  # whoever watches sees what a slow resource keeps waiting
+    try:
+        opened = open_resources(scope.job.resource_defs, keys, scope.resource_configs, init)
+    except Exception as failure:
+        scope.emit(events.ResourceInitFailed(keys, error=error_info(failure)))
+        raise
+    if keys:
+        scope.emit(events.ResourceInitSucceeded(keys))
+    scope.resources = opened
+    steps = tuple(scope.plan.steps)
+    files = scope.log_files
+    key = files.key if files is not None else (scope.run.run_id, "compute_logs", "none")
+    scope.emit(events.LogsCaptured(key, steps if len(steps) <= 100 else ()))
+    if files is not None:
+        scope.capture = Capture(files.stdout, files.stderr)
+        scope.capture.start()
+
+
+def _close(scope: RunScope) -> BaseException | None:
+    """Take down what `_open` set up. Returns what went wrong on the way."""
+    if scope.capture is not None:
+        scope.capture.stop()
+    if scope.loop is not None:
+        scope.loop.close()
+    faults = scope.resources.close() if scope.resources is not None else ()
+    for fault in faults:
+        scope.emit(events.EngineEvent(str(fault), error=error_info(fault)))
+    return faults[0] if faults else None
+
+
+def _steps(scope: RunScope, execute_step: Callable[[RunScope, Step, int], StepEnd]) -> BaseException | None:
+    progress = Progress(scope.plan)
+    waiting: list[tuple[float, str, int]] = []  # when, step, attempt: steps between two attempts
+    error: BaseException | None = None
+    while not progress.is_done:
+        step, attempt = _next(scope, progress, waiting)
+        if step is None:
+            continue
+        end = execute_step(scope, step, attempt)
+        if end.retry_in_s is not None:
+            heapq.heappush(waiting, (time.monotonic() + end.retry_in_s, step.key, attempt + 1))
+        elif end.error is not None:
+            error = error or end.error
+            progress.failed_for_good(step)
+        else:
+            scope.left_out.update((step.key, output) for output in end.not_produced)
+            progress.succeeded(step, end.not_produced)
+    return error
+
+
+def _next(scope: RunScope, progress: Progress, waiting: list[tuple[float, str, int]]) -> tuple[Step | None, int]:
+    """The next step to execute and its attempt; (None, 0) if the decision was about a step that will not run."""
+    if waiting and waiting[0][0] <= time.monotonic():
+        _, key, attempt = heapq.heappop(waiting)
+        return scope.plan.steps[key], attempt
+    decision = progress.next()
+    if decision is None:
+        scope.sink.commit()
+        time.sleep(max(0.0, waiting[0][0] - time.monotonic()))
+        return None, 0
+    step = decision.step
+    if type(decision) is Execute:
+        return step, 1
+    if type(decision) is Skip:
+        scope.emit(events.StepSkipped(step.key, decision.missing))
+        scope.left_out.update((step.key, output.name) for output in step.node.outputs)
+        progress.skipped(step)
+    elif type(decision) is Abandon:
+        failed = ", ".join(decision.failed)
+        scope.emit(
+            events.LogMessage(
+                f"Dependencies for step {step.key} failed: [{failed}]. Not executing.", 40, step.key
+            )
+        )
+        progress.abandoned(step)
+    return None, 0
+
+
+def jitter() -> float:
+    """A random number in [0, 1) for the scatter of retries."""
+    return random.random()

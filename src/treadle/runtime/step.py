@@ -1,0 +1,139 @@
+"""One attempt of one step: load inputs, call the user's function, take what it gives, say how it ended."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from treadle.author.op_config import build_config
+from treadle.author.outcomes import Failure, RetryRequested
+from treadle.decide.plan import Step
+from treadle.errors import CheckFailedError, ConfigError, StepExecutionError, TreadleError, TypeCheckError
+from treadle.runtime.inputs import load_inputs
+from treadle.runtime.outputs import Outputs
+from treadle.runtime.run import INTERRUPTS, RunScope, StepEnd, jitter
+from treadle.runtime.step_context import StepContext
+from treadle.state import events
+from treadle.state.error_info import error_info
+from treadle.state.events import ErrorSource
+
+
+def execute_step(scope: RunScope, step: Step, attempt: int) -> StepEnd:
+    """Make one attempt of a step. Its start, and all that came before it, is in the store before user code runs."""
+    scope.emit(events.StepStarted(step.key) if attempt == 1 else events.StepRestarted(step.key, attempt))
+    scope.sink.commit()
+    started = time.perf_counter()
+    context = StepContext(scope, step, attempt)
+    try:
+        not_produced = _attempt(context)
+    except INTERRUPTS as interrupt:
+        scope.emit(events.StepFailed(step.key, error_info(interrupt), ErrorSource.INTERRUPT))
+        raise
+    except Exception as error:
+        return _failed(context, error, attempt)
+    scope.emit(events.StepSucceeded(step.key, (time.perf_counter() - started) * 1000))
+    return StepEnd(not_produced)
+
+
+def _attempt(context: StepContext) -> frozenset[str]:
+    """Returns the optional outputs that were left out."""
+    op = context.op_def
+    arguments = load_inputs(context)
+    if op.has_config:
+        _take_config(context, arguments)
+    if op.resource_args:
+        raw = context.scope.resources.raw
+        for name, key in op.resource_args.items():
+            arguments[name] = raw[key]
+    outputs = Outputs(context)
+    signature = op.signature
+    positional = (context.step_context,) if signature.context is not None else ()
+    try:
+        returned = op.fn(*positional, **arguments)
+        if signature.is_generator:
+            _drain(context, outputs, returned, signature.is_async)
+            return outputs.finish()
+        if signature.is_async:
+            returned = context.scope.await_(returned)
+    except Exception as error:
+        if isinstance(error, Failure | RetryRequested) or (isinstance(error, TreadleError) and _is_ours(error)):
+            raise
+        raise _user_error(context, error) from error
+    outputs.take_returned(returned)
+    return outputs.finish()
+
+
+def _drain(context: StepContext, outputs: Outputs, generator: Any, is_async: bool) -> None:
+    """Take what a generator yields, one by one, so that what it yielded counts even if it raises later."""
+    if is_async:
+        while True:
+            try:
+                item = context.scope.await_(generator.__anext__())
+            except StopAsyncIteration:
+                return
+            outputs.take(item)
+    while True:
+        try:
+            item = next(generator)
+        except StopIteration as end:
+            if end.value is not None:
+                outputs.take_returned(end.value)
+            return
+        outputs.take(item)
+
+
+def _is_ours(error: TreadleError) -> bool:
+    """Whether Treadle itself raised it about what the function gave; user code may also pass such an error on."""
+    return isinstance(error, TypeCheckError | CheckFailedError)
+
+
+def _take_config(context: StepContext, arguments: dict[str, Any]) -> None:
+    op = context.op_def
+    raw = context.scope.configs.get(context.step.node.handle)
+    context.op_config = config = build_config(op, raw)
+    if op.config_class is not None:
+        arguments["config"] = config
+
+
+def _user_error(context: StepContext, error: BaseException) -> StepExecutionError:
+    op = context.op_def
+    kind = "asset" if context.assets_def is not None else "op"
+    return StepExecutionError(
+        f"The function of {kind} {op.name!r} raised {type(error).__name__}: {error}{op.where}",
+        user_exception=error,
+        step_key=context.step_key,
+        op_name=op.name,
+    )
+
+
+def _failed(context: StepContext, error: Exception, attempt: int) -> StepEnd:
+    """Record a failed attempt: another one follows, or the step has failed."""
+    scope, step = context.scope, context.step
+    cause = error.user_exception if isinstance(error, StepExecutionError) else error
+    wait = _retry_wait(scope, step, cause, attempt) if scope.retries else None
+    if isinstance(cause, RetryRequested) and cause.__cause__ is not None:
+        cause = cause.__cause__
+    if wait is not None:
+        scope.emit(events.StepUpForRetry(step.key, error_info(cause or error), wait or None))
+        return StepEnd(error=error, retry_in_s=wait)
+    description = cause.description if isinstance(cause, Failure) else None
+    metadata = cause.metadata if isinstance(cause, Failure) else {}
+    source = ErrorSource.USER_CODE_ERROR
+    if not isinstance(error, StepExecutionError | Failure | RetryRequested):
+        source = ErrorSource.FRAMEWORK_ERROR if isinstance(error, TreadleError) else ErrorSource.UNEXPECTED_ERROR
+    scope.emit(events.StepFailed(step.key, error_info(error), source, description, metadata))
+    return StepEnd(error=error)
+
+
+def _retry_wait(scope: RunScope, step: Step, error: BaseException | None, attempt: int) -> float | None:
+    """Seconds until the next attempt; None if there is to be none."""
+    if isinstance(error, RetryRequested):
+        return (error.seconds_to_wait or 0.0) if attempt <= error.max_retries else None
+    if isinstance(error, Failure) and not error.allow_retries:
+        return None
+    if isinstance(error, CheckFailedError | ConfigError):
+        return None
+    policy = step.node.retry_policy or scope.job.op_retry_policy
+    if policy is None or attempt > policy.max_retries:
+        return None
+    return policy.wait_s(attempt, jitter)
