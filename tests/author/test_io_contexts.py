@@ -15,7 +15,6 @@ from treadle.core.time_partitions import DailyPartitionsDefinition
 from treadle.errors import InvariantError, MetadataError
 from treadle.state.facts import AssetMaterialization, AssetObservation
 
-
 DAYS = DailyPartitionsDefinition("2024-01-01")
 FIRST, SECOND, THIRD = "2024-01-02", "2024-01-03", "2024-01-04"
 

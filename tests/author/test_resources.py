@@ -146,6 +146,10 @@ class TestCalling:
         assert seen == ["down"]
 
 
+def test_log_outside_a_run():
+    assert build_init_resource_context().log.name == "treadle"
+
+
 class TestConfigured:
     base = ResourceDefinition(lambda context: context.resource_config, {"x": int})
 

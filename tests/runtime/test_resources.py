@@ -105,6 +105,21 @@ def test_all_tear_downs_run_and_all_faults_come_back():
     assert [str(fault.user_exception) for fault in faults] == ["c down", "a down"]
 
 
+def test_interrupt_during_tear_down_waits_for_the_others():
+    seen = []
+
+    def interrupted():
+        yield 1
+        raise KeyboardInterrupt
+
+    definitions = {"a": recorded("a", seen, fail_down=True), "b": ResourceDefinition(interrupted)}
+    opened = open_resources(definitions, "ab", {})
+    with pytest.raises(KeyboardInterrupt) as caught:
+        opened.close()
+    assert seen == ["+a", "-a"]
+    assert "a down" in caught.value.__notes__[0]
+
+
 def test_tear_down_error_does_not_mask_the_error_of_the_body():
     seen = []
     definitions = {"a": recorded("a", seen, fail_down=True)}

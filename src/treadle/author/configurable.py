@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self, get_args, get_origin
 
 from pydantic import ConfigDict, GetCoreSchemaHandler, PrivateAttr, create_model, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
+from typing_extensions import TypeVar  # with defaults; pydantic needs it too
 
 from treadle.author.config import Config, PermissiveConfig, build, schema_of
 from treadle.author.config_types import ConfigType, Field
@@ -33,7 +34,7 @@ from treadle.author.run_config import plain
 from treadle.errors import DefinitionError, InvariantError, InvocationError
 from treadle.spec import config
 
-T = TypeVar("T")
+T = TypeVar("T", default=Any)
 
 
 class _Dependency:

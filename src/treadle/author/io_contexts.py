@@ -6,6 +6,7 @@ the run is asked of the step, through the `StepPort` that the runtime implements
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -533,12 +534,7 @@ class HandmadeStep:
 
     @property
     def log(self) -> Any:
-        given = self.given.get("log")
-        if given is not None:
-            return given
-        import logging  # noqa: PLC0415  # not on the way of a run, which brings its own logger
-
-        return logging.getLogger("treadle")
+        return self.given.get("log") or logging.getLogger("treadle")
 
     @property
     def instance(self) -> Any:

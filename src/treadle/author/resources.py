@@ -7,6 +7,7 @@ the way of every `materialize()`, so it knows config classes (pydantic) only by 
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import types
 from abc import ABC, abstractmethod
@@ -128,10 +129,9 @@ class InitResourceContext:
         all_resource_defs: every resource definition of the run, by key.
         instance: the instance, if there is one.
         run: the run, if there is one.
-        log: a logger; messages go to the run's event log.
     """
 
-    __slots__ = ("all_resource_defs", "instance", "log", "resource_config", "resource_def", "resources", "run")
+    __slots__ = ("_log", "all_resource_defs", "instance", "resource_config", "resource_def", "resources", "run")
 
     def __init__(
         self,
@@ -149,7 +149,12 @@ class InitResourceContext:
         self.all_resource_defs: Mapping[str, ResourceDefinition] = all_resource_defs or {}
         self.instance = instance
         self.run = run
-        self.log = log
+        self._log = log
+
+    @property
+    def log(self) -> Any:
+        """A logger; messages go to the run's event log. Outside a run, the logger `treadle`."""
+        return logging.getLogger("treadle") if self._log is None else self._log
 
     @property
     def run_id(self) -> str | None:
@@ -169,7 +174,7 @@ class InitResourceContext:
     def replace_config(self, config: Any) -> InitResourceContext:
         """The same context with another config."""
         return InitResourceContext(
-            config, self.resources, self.resource_def, self.all_resource_defs, self.instance, self.run, self.log
+            config, self.resources, self.resource_def, self.all_resource_defs, self.instance, self.run, self._log
         )
 
 
