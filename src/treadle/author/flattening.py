@@ -74,7 +74,8 @@ def flatten(graph: Nested, job_name: str, op_retry_policy: RetryPolicy | None = 
     Sources: a node's output wherever a connection leads to one, through graphs in and out. An unconnected input comes
     from run config (`FromConfig`, with the handle of the outermost graph whose input it is) if its type can be written
     there (with the function's default if run config has none), else from the function's default. An input of the
-    outermost graph is `FromRunInput`. An input with its own manager and no connection has no sources: the manager knows.
+    outermost graph is `FromRunInput`. An input with its own manager and no connection has no sources: the manager
+    knows.
 
     Raises:
         DefinitionError: an input has no source.

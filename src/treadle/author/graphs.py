@@ -1,7 +1,7 @@
 """Graphs: ops and graphs connected with each other, a unit for use in jobs and in other graphs.
 
-A graph is composed by calls (`@graph`) or written down (`GraphDefinition(node_defs=..., dependencies=...)`); both end as
-nodes by name and sources for their inputs. What runs is flat: see `flatten`.
+A graph is composed by calls (`@graph`) or written down (`GraphDefinition(node_defs=..., dependencies=...)`); both end
+as nodes by name and sources for their inputs. What runs is flat: see `flatten`.
 """
 
 from __future__ import annotations

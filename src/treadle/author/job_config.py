@@ -1,0 +1,533 @@
+"""The run config of a job: what it may say, and what each op, resource, input and executor gets of it.
+
+Jobs may have ten thousand ops of which most have no config. So the schema that a run's config is checked against has
+only the ops that take config and those that the config names; the whole schema is made for people, and on the way to an
+error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field
+from typing import Any
+
+from treadle.author import config_types, executions
+from treadle.author.config_mapping import ConfigMapping
+from treadle.author.input_config import InputConfig, input_config
+from treadle.author.jobs import JobDefinition
+from treadle.author.op_config import config_field, load_config
+from treadle.author.ops import required_keys
+from treadle.author.run_config import RunConfig, run_config_dict
+from treadle.errors import ConfigError, ConfigMappingError, InvocationError, TreadleError
+from treadle.spec import config
+from treadle.spec.config import ConfigFault, Shape, render_faults
+from treadle.spec.config import field as part
+from treadle.spec.nodes import FromConfig, FromRunInput
+
+_NOTHING: Mapping[str, Any] = {}
+_Tree = dict[str, Any]
+"""Places in a job that the schema has: names to the trees of what is inside, which for ops is nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedConfig:
+    """What a run's config comes to, with defaults and environment variables filled in.
+
+    Attributes:
+        ops: the config of each op that takes any, by handle.
+        inputs: values for inputs that nothing in the job feeds, by (handle of op or graph, input).
+        input_values: values of the job's inputs, by name: from config, from the job, and given to the run.
+        resources: the config of resources, by key. One that is left out gets its default.
+        execution: by the executor's name its config; `in_process` or `multiprocess` for the default executor.
+        loggers: the config of the loggers that were asked for, by name.
+    """
+
+    ops: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    input_values: Mapping[str, Any] = field(default_factory=dict)
+    resources: Mapping[str, Any] = field(default_factory=dict)
+    execution: Mapping[str, Any] = field(default_factory=dict)
+    loggers: Mapping[str, Any] = field(default_factory=dict)
+
+
+# --- what takes config ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenInput:
+    """An input that run config can give a value."""
+
+    config: InputConfig | None
+    required: bool
+
+
+@dataclass(slots=True)
+class _Layout:
+    """What in a job takes config. Made once a job, kept in `job.config_schema`.
+
+    Attributes:
+        configured: handles of ops with config.
+        inputs: inputs that config can feed, by handle of op or graph.
+        run_inputs: inputs of the job itself.
+        resources: keys that its ops need, with what these require.
+        mapped: handles of graphs with a config mapping.
+        groups: handles of all graphs.
+        speaks: whether anything in it would get something out of an empty run config.
+        schema: the whole schema, once someone asked for it.
+    """
+
+    configured: tuple[str, ...]
+    inputs: dict[str, dict[str, _OpenInput]]
+    run_inputs: dict[str, _OpenInput]
+    resources: frozenset[str]
+    mapped: frozenset[str]
+    groups: frozenset[str]
+    speaks: bool
+    schema: Shape | None = None
+
+
+def _layout(job: JobDefinition) -> _Layout:
+    known: _Layout | None = job.config_schema
+    if known is None:
+        known = job.config_schema = _look(job)
+    return known
+
+
+def _look(job: JobDefinition) -> _Layout:
+    inputs: dict[str, dict[str, _OpenInput]] = {}
+    run_inputs: dict[str, _OpenInput] = {}
+    groups = {handle for handle in job.graphs if handle}
+    for node in job.nodes:
+        if "." in node.handle:
+            groups.update(_around(node.handle))
+        for spec in node.inputs:
+            for source in spec.sources:
+                if type(source) is FromConfig:
+                    place = inputs.setdefault(source.node, {})
+                    _open(job, place, source.node, source.input, node.handle, spec.name)
+                elif type(source) is FromRunInput:
+                    _open(job, run_inputs, "", source.name, node.handle, spec.name)
+    configured = tuple(handle for handle, op in job.ops.items() if op.has_config)
+    mapped = frozenset(handle for handle, place in job.graphs.items() if place.config is not None)
+    resources = _needed_resources(job)
+    definitions = job.resource_defs
+    needs = any(definitions[key].config_field.field.required for key in resources)
+    return _Layout(
+        configured, inputs, run_inputs, resources, mapped, frozenset(groups),
+        speaks=bool(configured or inputs or run_inputs or mapped or needs),
+    )  # fmt: skip
+
+
+def _around(handle: str) -> Iterable[str]:
+    """The handles of the graphs around a place."""
+    parts = handle.split(".")
+    return (".".join(parts[:count]) for count in range(1, len(parts)))
+
+
+def _open(
+    job: JobDefinition, found: dict[str, _OpenInput], place: str, name: str, handle: str, input_name: str
+) -> None:
+    """Note an open input of `place`, feeding an input of the op at `handle`. It is required if that has no default."""
+    op_in = job.ops[handle].ins[input_name]
+    if op_in.is_nothing:
+        return
+    known = found.get(name)
+    graph = job.graphs.get(place)
+    declared = graph.input_types.get(name) if graph is not None else None
+    found[name] = _OpenInput(
+        config=known.config if known is not None else input_config(declared or op_in.dagster_type),
+        required=not op_in.has_default_value or (known is not None and known.required),
+    )
+
+
+def _needed_resources(job: JobDefinition) -> frozenset[str]:
+    definitions = job.resource_defs
+    needed: set[str] = set()
+    waiting = required_keys({id(op): op for op in job.ops.values()}.values())
+    while waiting:
+        key = waiting.pop()
+        if key not in needed and key in definitions:
+            needed.add(key)
+            waiting |= definitions[key].requires(definitions)
+    return frozenset(needed)
+
+
+# --- the schema -----------------------------------------------------------------------------------------------------
+
+
+def run_config_schema(job: JobDefinition) -> Shape:
+    """What run config for this job looks like. If the job has a config mapping: what that takes."""
+    mapping = job.config_mapping
+    if mapping is not None:
+        mapped = _mapping_field(mapping).schema
+        return mapped if isinstance(mapped, Shape) else config.PERMISSIVE
+    layout = _layout(job)
+    if layout.schema is None:
+        layout.schema = _Schemas(job, layout, _NO_SELECTION).root(_tree([*job.ops, *layout.groups]), job.input_values)
+    return layout.schema
+
+
+_NO_SELECTION: Set[str] | None = None
+
+
+def _tree(handles: Iterable[str]) -> _Tree:
+    tree: _Tree = {}
+    for handle in handles:
+        here = tree
+        *around, name = handle.split(".")
+        for group in around:
+            here = here.setdefault(group, {})
+        here.setdefault(name, {})
+    return tree
+
+
+@dataclass(frozen=True, slots=True)
+class _Schemas:
+    """Makes the parts of the schema of a job. `selected`: handles of the ops that run; None is all."""
+
+    job: JobDefinition
+    layout: _Layout
+    selected: Set[str] | None
+
+    def root(self, tree: _Tree, input_values: Mapping[str, Any]) -> Shape:
+        job = self.job
+        fields = {"ops": part(self.ops(tree, ""))}
+        if "" in self.layout.mapped:
+            fields["ops"] = part(Shape({"config": _mapping_field(self._mapping(""))}))
+        fields["resources"] = part(Shape({key: self.resource(key) for key in job.resource_defs}))
+        fields["execution"] = part(Shape({"config": execution_field(job)}))
+        fields["loggers"] = part(Shape(self.loggers()))
+        inputs = {
+            name: _input_field(open_input)
+            for name, open_input in self.layout.run_inputs.items()
+            if name not in input_values and open_input.config is not None
+        }
+        if inputs:
+            fields["inputs"] = part(Shape(inputs))
+        return Shape(fields)
+
+    def ops(self, tree: _Tree, prefix: str) -> Shape:
+        return Shape({name: self.entry(prefix + name, inner) for name, inner in tree.items()})
+
+    def entry(self, handle: str, inner: _Tree) -> config.Field:
+        """What may stand for an op or graph."""
+        if self.selected is not None and not self._is_selected(handle):
+            return executions.ANY_CONFIG
+        fields: dict[str, config.Field] = {}
+        op = self.job.ops.get(handle)
+        if op is not None:
+            fields["config"] = config_field(op)
+        elif handle in self.layout.mapped:
+            fields["config"] = _mapping_field(self._mapping(handle))
+        else:
+            fields["ops"] = part(self.ops(inner, handle + "."))
+        inputs = self.layout.inputs.get(handle)
+        if inputs:
+            fields["inputs"] = part(Shape({name: _input_field(one) for name, one in inputs.items()}))
+        return part(Shape(fields))
+
+    def _is_selected(self, handle: str) -> bool:
+        assert self.selected is not None
+        return handle in self.selected or any(other.startswith(handle + ".") for other in self.selected)
+
+    def _mapping(self, handle: str) -> ConfigMapping:
+        mapping = self.job.graphs[handle].config
+        assert mapping is not None
+        return mapping
+
+    def resource(self, key: str) -> config.Field:
+        shape = Shape({"config": self.job.resource_defs[key].config_field.field})
+        return part(shape) if key in self.layout.resources else config.Field(shape, required=False)
+
+    def loggers(self) -> dict[str, config.Field]:
+        """Loggers are chosen by naming them, so none has a default."""
+        fields = {key: _declared_field(logger) for key, logger in self.job.logger_defs.items()}
+        if not fields:
+            fields = {"console": executions.CONSOLE_LOGGER}
+        return {key: config.Field(Shape({"config": one}), required=False) for key, one in fields.items()}
+
+
+def _input_field(open_input: _OpenInput) -> config.Field:
+    assert open_input.config is not None
+    schema = open_input.config.schema
+    return part(schema) if open_input.required else config.Field(schema, required=False)
+
+
+def execution_field(job: JobDefinition) -> config.Field:
+    """What may stand under `execution.config`."""
+    return executions.DEFAULT_EXECUTION if job.executor_def is None else _declared_field(job.executor_def)
+
+
+def _declared_field(definition: Any) -> config.Field:
+    """What may stand under the `config` of an executor or a logger."""
+    made = getattr(definition, "config_field", None)
+    if isinstance(made, config.Field):
+        return made
+    if isinstance(made, config_types.Field):
+        return made.field
+    schema = getattr(definition, "config_schema", None)
+    return executions.ANY_CONFIG if schema is None else config_types.field_from(schema).field
+
+
+def _mapping_field(mapping: ConfigMapping) -> config.Field:
+    declared = mapping.config_class if mapping.config_class is not None else mapping.config_schema
+    return executions.ANY_CONFIG if declared is None else config_types.field_from(declared).field
+
+
+# --- from run config to each one's part -----------------------------------------------------------------------------
+
+
+def run_config_of(
+    job: JobDefinition, run_config: RunConfig | Mapping[str, Any] | None, partition_key: str | None = None
+) -> dict[str, Any]:
+    """The run config that a run is recorded with: as given; else, for a partition, what the job's config says for it.
+
+    Raises:
+        ConfigMappingError: the job's config function raised.
+        UnknownPartitionError: there is no such partition.
+    """
+    given = run_config_dict(run_config)
+    partitioned = job.partitioned_config
+    if given or partitioned is None or partition_key is None:
+        return given
+    try:
+        made = partitioned.get_run_config_for_partition_key(partition_key)
+    except TreadleError:
+        raise
+    except Exception as error:
+        raise ConfigMappingError(
+            f"The function that gives job {job.name!r} its config for a partition raised {type(error).__name__}: "
+            f"{error}. It was called for {partition_key!r}.",
+            user_exception=error,
+        ) from error
+    return run_config_dict(made)
+
+
+def resolve(
+    job: JobDefinition,
+    run_config: RunConfig | Mapping[str, Any] | None,
+    env: Mapping[str, str] | None = None,
+    *,
+    input_values: Mapping[str, Any] | None = None,
+    selected: Set[str] | None = None,
+) -> ResolvedConfig:
+    """Check run config and take it apart.
+
+    Args:
+        job: the job.
+        run_config: what the run is given; the job's own config fills in what it leaves out.
+        env: environment variables to put in the place of references; None only checks, and leaves them as they are.
+        input_values: values given to the run for the job's inputs.
+        selected: handles of the ops that run; the others need no config and may have any. None is all.
+
+    Raises:
+        ConfigError: it does not fit, with all faults.
+        ConfigMappingError: a config mapping raised.
+        InvocationError: an input of the job has no value, and config cannot give it one.
+    """
+    if run_config is not None and not isinstance(run_config, RunConfig | Mapping):
+        raise InvocationError(
+            f"The run config of job {job.name!r} is of type {type(run_config).__name__}. Give a dict or a RunConfig."
+        )
+    given = run_config_dict(run_config)
+    mapping = job.config_mapping
+    if mapping is not None:
+        given = _apply_mapping(mapping, given, env, f"job {job.name!r}")
+    elif job.config is not None and job.partitioned_config is None:
+        given = _with_defaults(run_config_dict(job.config), given)
+    values = {**job.input_values, **(input_values or _NOTHING)}
+    return _Resolver(job, env, selected, values).resolve(given)
+
+
+def _with_defaults(default: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """`given`, with what it leaves out from `default`: op by op, resource by resource; each is taken whole."""
+    merged = dict(default)
+    for section, value in given.items():
+        ours = merged.get(section)
+        merged[section] = {**ours, **value} if isinstance(ours, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _apply_mapping(mapping: ConfigMapping, given: Any, env: Mapping[str, str] | None, title: str) -> dict[str, Any]:
+    """Check what a config mapping takes, and call it."""
+    declared = _mapping_field(mapping)
+    value, faults = config.check(declared.schema, given, env=env)
+    if faults:
+        raise ConfigError(
+            render_faults(faults, f"The config that the config mapping of {title} takes"),
+            errors=tuple(faults),
+            config=given,
+        )
+    return _call(mapping, value if mapping.receive_processed_config_values is not False else given, title)
+
+
+def _call(mapping: ConfigMapping, value: Any, title: str) -> dict[str, Any]:
+    """Call a config mapping with config that was checked before."""
+    if mapping.config_class is not None:
+        from treadle.author.config import build  # noqa: PLC0415  # brings pydantic, which this mapping needs anyway
+
+        value = build(mapping.config_class, value or {}, f"The config of {title}")
+    elif mapping.config_schema is not None:
+        value = config_types.field_from(mapping.config_schema).config_type.load(value)
+    try:
+        return run_config_dict(mapping.config_fn({} if value is None else value))
+    except TreadleError:
+        raise
+    except Exception as error:
+        raise ConfigMappingError(
+            f"The config mapping of {title} raised {type(error).__name__}: {error}. It was called with {value!r}.",
+            user_exception=error,
+        ) from error
+
+
+class _Resolver:
+    """One run's config on its way to those it is for."""
+
+    def __init__(
+        self, job: JobDefinition, env: Mapping[str, str] | None, selected: Set[str] | None, values: Mapping[str, Any]
+    ) -> None:
+        self.job = job
+        self.env = env
+        self.layout = _layout(job)
+        self.schemas = _Schemas(job, self.layout, selected)
+        self.selected = selected
+        self.values = values
+        self.ops: dict[str, Any] = {}
+        self.inputs: dict[tuple[str, str], Any] = {}
+
+    def resolve(self, given: Mapping[str, Any]) -> ResolvedConfig:
+        self._check_values()
+        layout = self.layout
+        if not given and not layout.speaks and self.job.executor_def is None:
+            return ResolvedConfig(input_values=self.values, execution=_DEFAULT_EXECUTION)
+        wanted = {*layout.configured, *layout.inputs, *layout.mapped} - {""}
+        section = given.get("ops")
+        tree = _tree([*wanted, *self._named(section, "")])
+        schema = self.schemas.root(tree, self.values)
+        checked, faults = config.check(schema, given, env=self.env)
+        if faults:
+            full = self.schemas.root(_tree([*self.job.ops, *layout.groups]), self.values)
+            _, faults = config.check(full, given, env=self.env)
+            raise self._refused(faults, given)
+        if "" in layout.mapped:
+            self._take_mapped("", checked["ops"].get("config"), tree, ("ops",))
+        else:
+            self._take_ops(tree, checked["ops"], "")
+        run_inputs = {
+            name: self._load(layout.run_inputs[name], value, ("inputs", name))
+            for name, value in checked.get("inputs", _NOTHING).items()
+        }
+        executor = self.job.executor_def
+        execution = checked["execution"].get("config")
+        return ResolvedConfig(
+            ops=self.ops,
+            inputs=self.inputs,
+            input_values={**run_inputs, **self.values} if run_inputs else self.values,
+            resources={key: entry["config"] for key, entry in checked["resources"].items() if "config" in entry},
+            execution=execution if executor is None else {executor.name: execution or {}},
+            loggers={key: entry.get("config", {}) for key, entry in checked["loggers"].items()},
+        )
+
+    def _refused(self, faults: list[ConfigFault], given: Any, what: str = "") -> ConfigError:
+        title = what or f"The run config of job {self.job.name!r}"
+        return ConfigError(render_faults(faults, title), errors=tuple(faults), config=given)
+
+    def _check_values(self) -> None:
+        for name, open_input in self.layout.run_inputs.items():
+            if open_input.required and open_input.config is None and name not in self.values:
+                raise InvocationError(
+                    f"Job {self.job.name!r} needs a value for its input {name!r}, and its type cannot be written in "
+                    f"run config. Give it: input_values={{{name!r}: ...}}."
+                )
+
+    def _named(self, section: Any, prefix: str) -> list[str]:
+        """The places that run config names and the job has."""
+        found: list[str] = []
+        for name, entry in section.items() if isinstance(section, Mapping) else ():
+            handle = f"{prefix}{name}"
+            if handle in self.job.ops:
+                found.append(handle)
+            elif handle in self.layout.groups:
+                found.append(handle)
+                if isinstance(entry, Mapping):
+                    found += self._named(entry.get("ops"), handle + ".")
+        return found
+
+    def _take_ops(self, tree: _Tree, section: Mapping[str, Any], prefix: str, path: config.Path = ("ops",)) -> None:
+        for name, inner in tree.items():
+            handle = prefix + name
+            entry = section.get(name)
+            if not isinstance(entry, Mapping) or (self.selected is not None and not self.schemas._is_selected(handle)):
+                continue
+            here = (*path, name)
+            for input_name, value in entry.get("inputs", _NOTHING).items():
+                open_input = self.layout.inputs[handle][input_name]
+                self.inputs[handle, input_name] = self._load(open_input, value, (*here, "inputs", input_name))
+            if handle in self.job.ops:
+                if "config" in entry:
+                    self.ops[handle] = load_config(self.job.ops[handle], entry["config"])
+            elif handle in self.layout.mapped:
+                self._take_mapped(handle, entry.get("config"), inner, (*here, "config"))
+            else:
+                self._take_ops(inner, entry.get("ops", _NOTHING), handle + ".", (*here, "ops"))
+
+    def _take_mapped(self, handle: str, given: Any, tree: _Tree, path: config.Path) -> None:
+        """The config of the nodes of a graph that has a config mapping."""
+        mapping = self.job.graphs[handle].config
+        assert mapping is not None
+        title = f"graph {handle!r} in job {self.job.name!r}" if handle else f"the graph of job {self.job.name!r}"
+        # What it takes was checked with everything else, references to environment variables included.
+        made = _call(mapping, given, title)
+        prefix = f"{handle}." if handle else ""
+        places = [place for place in (*self.job.ops, *self.layout.groups) if place.startswith(prefix)]
+        inside = _tree(place[len(prefix) :] for place in places)
+        schema = self.schemas.ops(inside, prefix)
+        checked, faults = config.check(schema, made, env=self.env)
+        if faults:
+            raise self._refused(faults, made, f"The config that the config mapping of {title} made for its nodes")
+        self._take_ops(inside, checked, prefix, path)
+
+    def _load(self, open_input: _OpenInput, value: Any, path: config.Path) -> Any:
+        assert open_input.config is not None
+        try:
+            return open_input.config.load(value)
+        except Exception as error:
+            fault = ConfigFault(
+                path,
+                "FAILED_POST_PROCESSING",
+                f"The value cannot be read ({type(error).__name__}: {error}).",
+                "a file that exists: JSON with an object {'value': ...}, or a pickle",
+            )
+            raise self._refused([fault], value) from error
+
+
+_DEFAULT_EXECUTION: Mapping[str, Any] = config.check(
+    executions.DEFAULT_EXECUTION.schema, executions.DEFAULT_EXECUTION.default
+)[0]
+
+
+def validate_run_config(
+    job_def: JobDefinition, run_config: RunConfig | Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Check run config without running anything, and return it with defaults filled in.
+
+    Raises:
+        ConfigError: it does not fit, with all faults.
+    """
+    import os  # noqa: PLC0415  # references to environment variables are checked as a run would
+
+    resolved = resolve(job_def, run_config, os.environ)
+    inputs: dict[str, dict[str, Any]] = {}
+    for (handle, name), value in resolved.inputs.items():
+        inputs.setdefault(handle, {})[name] = value
+    handles = [*job_def.ops, *_layout(job_def).groups]
+    name = "multi_or_in_process_executor"
+    return {
+        "ops": {
+            handle: {"config": resolved.ops.get(handle), "inputs": inputs.get(handle, {}), "outputs": None}
+            for handle in handles
+        },
+        "execution": resolved.execution if job_def.executor_def is not None else {name: dict(resolved.execution)},
+        "resources": {key: {"config": value} for key, value in resolved.resources.items()},
+        "loggers": {key: {"config": value} for key, value in resolved.loggers.items()},
+    }
