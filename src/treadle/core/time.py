@@ -1,8 +1,8 @@
 """Cron expressions, time zones and the one default clock.
 
-A cron expression names wall-clock times. On days when a zone changes its offset the rules are: a wall time that does not
-exist fires at the end of the gap; a wall time that exists twice fires once, at its second occurrence; an expression that
-names all 24 hours follows real time instead, so it fires in both occurrences and never for hours that do not exist.
+A cron expression names wall-clock times. On days when a zone changes its offset the rules are: a wall time that does
+not exist fires at the end of the gap; a wall time that exists twice fires once, at its second occurrence; an expression
+that names all 24 hours follows real time instead, so it fires in both occurrences and never for hours that do not exist.
 
 Instants are whole seconds since 1970 UTC and days are days since 1970, both `int`, everywhere below the public API.
 """
@@ -35,7 +35,7 @@ class TimeWindow(NamedTuple):
 
 def utc_now() -> datetime:
     """The default clock: used only where a public method was given no time and none is pinned."""
-    return datetime.now(UTC)
+    return datetime.now(UTC)  # noqa: TID251  the one place
 
 
 # --- cron expressions ----------------------------------------------------------------------------------------------
@@ -49,8 +49,10 @@ _ALIASES = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
-_MONTHS = {name: i for i, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
-_WEEKDAYS = {name: i for i, name in enumerate("sun mon tue wed thu fri sat".split())}
+_MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_WEEKDAY_NAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_MONTHS = {name: i for i, name in enumerate(_MONTH_NAMES, 1)}
+_WEEKDAYS = {name: i for i, name in enumerate(_WEEKDAY_NAMES)}
 _LONGEST_MONTH = (0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _ITEM = re.compile(r"(?:(\*)|(\w+)(?:-(\w+))?)(?:/(\d+))?\Z")
 
@@ -92,7 +94,8 @@ class Cron:
 
 def _fail(text: str, why: str) -> DefinitionError:
     return DefinitionError(
-        f"{text!r} is not a cron expression: {why}. Write five fields, minute hour day month weekday, as in '30 2 * * MON'."
+        f"{text!r} is not a cron expression: {why}. "
+        "Write five fields, minute hour day month weekday, as in '30 2 * * MON'."
     )
 
 
@@ -149,15 +152,15 @@ def _weekday_field(text: str, field: str) -> tuple[frozenset[int], frozenset[tup
 def parse_cron(expression: str) -> Cron:
     """Read a cron expression: five fields, or one of @hourly, @daily, @weekly, @monthly, @yearly.
 
-    Fields take numbers, names of months and weekdays, ranges (also over the end, `22-2`), lists and steps; `L` is the last
-    day of the month, `1#2` the second Monday, `L5` the last Friday.
+    Fields take numbers, names of months and weekdays, ranges (also over the end, `22-2`), lists and steps; `L` is the
+    last day of the month, `1#2` the second Monday, `L5` the last Friday.
 
     Raises:
         DefinitionError: it cannot be read, or names only dates that never come, such as 30 February.
     """
     text = " ".join(expression.split())
     fields = _ALIASES.get(text.lower(), text).split(" ")
-    if len(fields) != 5 or text.startswith("@") and text.lower() not in _ALIASES:
+    if len(fields) != 5:
         known = ", ".join(_ALIASES)
         why = f"only {known} are known" if text.startswith("@") else f"it has {len(fields) if text else 0} fields"
         raise _fail(expression, why)
@@ -211,6 +214,7 @@ class Segment(NamedTuple):
     """A run of whole local days. `offset` (seconds east of UTC) is None when it changes inside, between `offsets`."""
 
     start: int
+    end: int
     first_day: int
     last_day: int
     offset: int | None
@@ -239,27 +243,24 @@ class Zone:
         """Seconds east of UTC at this instant."""
         return int(_offset(datetime.fromtimestamp(instant, self.info)))
 
-    def segment_index(self, instant: int) -> int:
-        """The position in `segments` of the one that holds the instant."""
+    def segment_at(self, instant: int) -> Segment:
+        """The segment that holds the instant. It may grow when other years are asked for, but never changes inside."""
         self._cover(instant // DAY)
-        return bisect_right(self._starts, instant) - 1
+        return self._segments[bisect_right(self._starts, instant) - 1]
 
-    def segment_index_of_day(self, day: int) -> int:
-        """The position of the segment that holds the local day."""
+    def segment_of_day(self, day: int) -> Segment:
+        """The segment that holds the local day."""
         self._cover(day)
-        return bisect_right(self._first_days, day) - 1
+        return self._segments[bisect_right(self._first_days, day) - 1]
 
-    def segment(self, index: int) -> Segment:
-        """The segment at this position."""
-        return self._segments[index]
-
-    def before(self, segment: Segment) -> Segment:
-        """The segment that ends where this one starts."""
-        return self._segments[self.segment_index(segment.start - 1)]
-
-    def after(self, segment: Segment) -> Segment:
-        """The segment that starts where this one ends."""
-        return self._segments[self.segment_index_of_day(segment.last_day + 1)]
+    def end_of_gap(self, wall: int, offsets: frozenset[int]) -> int:
+        """The instant at which clocks jump over a wall time (seconds as if in UTC) that does not exist."""
+        low, high = wall - max(offsets), wall - min(offsets)
+        before = self.offset_at(low)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self.offset_at(middle) == before else (low, middle)
+        return high
 
     def _cover(self, day: int) -> None:
         low, high = self._years
@@ -279,17 +280,17 @@ class Zone:
         first = datetime(low, 1, 1, 12)
         first_day, last_day = _epoch_day(date(low, 1, 1)), _epoch_day(date(high, 12, 31))
         if self.info is UTC:
-            segments = [Segment(first_day * DAY, first_day, last_day, 0)]
+            segments = [_run(first_day, last_day, 0)]
         else:
             segments = []
             offset = _offset(first.replace(tzinfo=self.info))
             day = first_day
             for block in _merged(self._changes(first, last_day - first_day)):
                 if block.first_day > day:
-                    segments.append(Segment(day * DAY - offset, day, block.first_day - 1, offset))
-                segments.append(block._replace(start=block.first_day * DAY - offset, offset=None))
-                day, offset = block.last_day + 1, block.offset or 0
-            segments.append(Segment(day * DAY - offset, day, last_day, offset))
+                    segments.append(_run(day, block.first_day - 1, offset))
+                start, offset, day = block.first_day * DAY - offset, block.offset or 0, block.last_day + 1
+                segments.append(block._replace(start=start, end=day * DAY - offset, offset=None))
+            segments.append(_run(day, last_day, offset))
         self._segments = segments
         self._starts = [segment.start for segment in segments]
         self._first_days = [segment.first_day for segment in segments]
@@ -311,10 +312,14 @@ class Zone:
                     low, high = (middle, high) if self.offset_at(middle) == before else (low, middle)
                 after = self.offset_at(high)
                 days_of_change = (high + min(before, after)) // DAY, (high + max(before, after)) // DAY
-                found.append(Segment(high, *days_of_change, after, frozenset((before, after))))
+                found.append(Segment(high, high, *days_of_change, after, frozenset((before, after))))
                 offset = now
             noon = following
         return found
+
+
+def _run(first_day: int, last_day: int, offset: int) -> Segment:
+    return Segment(first_day * DAY - offset, (last_day + 1) * DAY - offset, first_day, last_day, offset)
 
 
 def _merged(blocks: list[Segment]) -> list[Segment]:
@@ -323,7 +328,7 @@ def _merged(blocks: list[Segment]) -> list[Segment]:
         if merged and block.first_day <= merged[-1].last_day + 1:
             last = merged.pop()
             days = min(last.first_day, block.first_day), max(last.last_day, block.last_day)
-            merged.append(Segment(last.start, *days, block.offset, last.offsets | block.offsets))
+            merged.append(Segment(last.start, block.end, *days, block.offset, last.offsets | block.offsets))
         else:
             merged.append(block)
     return merged

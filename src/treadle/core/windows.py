@@ -1,12 +1,13 @@
 """Cadences: the instants that a cron expression fires in a zone, computed and never listed.
 
-A day whose offset does not change is arithmetic: midnight plus the times of day. The few days on which it does change are
-worked out wall time by wall time and kept. Every question (the tick before or after, how many between, the n-th from here)
-walks over segments of such days, two a year at most.
+A day whose offset does not change is arithmetic: midnight plus the times of day. The few days on which it does change
+are worked out wall time by wall time and kept. Every question (the tick before or after, how many between, the n-th from
+here) walks over segments of such days, four a year at most.
 """
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -43,7 +44,7 @@ class _Block(NamedTuple):
 
 
 class Cadence:
-    """The ticks of one cron expression in one zone, without beginning or end. Use `cadence`, which keeps one object each."""
+    """The ticks of one cron expression in one zone, without beginning or end. `cadence` makes them and keeps them."""
 
     def __init__(self, cron: Cron, zone: Zone) -> None:
         self.cron = cron
@@ -52,7 +53,8 @@ class Cadence:
 
     # --- dates -----------------------------------------------------------------------------------------------------
 
-    def _matches_day(self, day: int) -> bool:
+    def matches_day(self, day: int) -> bool:
+        """Whether the expression names this day."""
         if self.cron.every_day:
             return True
         if self.cron.weekly:
@@ -96,7 +98,7 @@ class Cadence:
             year, month = (year - 1, 12) if month == 1 else (year, month - 1)
         return None
 
-    def _days(self, first: int, last: int) -> Sequence[int]:
+    def days(self, first: int, last: int) -> Sequence[int]:
         """The matching days in `first..last`."""
         if self.cron.every_day:
             return range(first, last + 1)
@@ -116,7 +118,7 @@ class Cadence:
             weeks, rest = divmod(last - first + 1, 7)
             extra = sum((first + i + 4) % 7 in self.cron.weekdays for i in range(rest))
             return weeks * len(self.cron.weekdays) + extra
-        return len(self._days(first, last))
+        return len(self.days(first, last))
 
     # --- days on which the offset changes -----------------------------------------------------------------------------
 
@@ -132,14 +134,14 @@ class Cadence:
         offsets = segment.offsets
         real: dict[int, tuple[datetime, bool]] = {}
         moved: dict[int, tuple[datetime, bool]] = {}
-        for day in self._days(segment.first_day, segment.last_day):
+        for day in self.days(segment.first_day, segment.last_day):
             for second in self.cron.seconds:
                 wall = day * DAY + second
                 label = _EPOCH + timedelta(seconds=wall)
                 instants = sorted(wall - offset for offset in offsets if zone.offset_at(wall - offset) == offset)
                 if not instants:
                     if not every_hour:
-                        end = self._end_of_gap(wall, offsets)
+                        end = zone.end_of_gap(wall, offsets)
                         shown = _EPOCH + timedelta(seconds=end + zone.offset_at(end))
                         # a gap over midnight: the tick keeps its own date, so that no two ticks share a date
                         moved.setdefault(end, (shown if shown.date() == label.date() else label, False))
@@ -150,20 +152,12 @@ class Cadence:
         ticks = sorted((moved | real).items())
         return _Block([t for t, _ in ticks], [x[0] for _, x in ticks], [x[1] for _, x in ticks])
 
-    def _end_of_gap(self, wall: int, offsets: frozenset[int]) -> int:
-        low, high = wall - max(offsets), wall - min(offsets)
-        before = self.zone.offset_at(low)
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if self.zone.offset_at(middle) == before else (low, middle)
-        return high
-
     # --- ticks -----------------------------------------------------------------------------------------------------
 
     def ceil(self, instant: int) -> int:
         """The first tick at or after the instant."""
         zone, seconds = self.zone, self.cron.seconds
-        segment = zone.segment(zone.segment_index(instant))
+        segment = zone.segment_at(instant)
         limit = instant // DAY + _OPTIMISTIC_DAYS
         while True:
             if segment.offset is None:
@@ -182,13 +176,13 @@ class Cadence:
                     return found * DAY + seconds[i if found == day else 0] - segment.offset
             if segment.last_day > limit:
                 raise OverflowError(f"cron {self.cron.text!r} has no tick in the nine years after {zone.at(instant)}")
-            segment = zone.after(segment)
-            instant = segment.start
+            instant = segment.end
+            segment = zone.segment_at(instant)
 
     def floor(self, instant: int) -> int:
         """The last tick at or before the instant."""
         zone, seconds = self.zone, self.cron.seconds
-        segment = zone.segment(zone.segment_index(instant))
+        segment = zone.segment_at(instant)
         limit = instant // DAY - _OPTIMISTIC_DAYS
         while True:
             if segment.offset is None:
@@ -208,7 +202,7 @@ class Cadence:
             if segment.first_day < limit:
                 raise OverflowError(f"cron {self.cron.text!r} has no tick in the nine years before {zone.at(instant)}")
             instant = segment.start - 1
-            segment = zone.before(segment)
+            segment = zone.segment_at(instant)
 
     def next(self, instant: int) -> int:
         """The first tick after the instant."""
@@ -224,17 +218,10 @@ class Cadence:
 
     def pieces(self, start: int, end: int) -> Iterator[tuple[Segment, int, int]]:
         """The segments that overlap `start..end`, each with the part of that range inside it."""
-        if end <= start:
-            return
-        zone = self.zone
-        zone.segment_index(end)  # first, so that positions stay valid while we walk
-        segment = zone.segment(zone.segment_index(start))
-        while True:
-            following = zone.after(segment)
-            yield segment, max(start, segment.start), min(end, following.start)
-            if following.start >= end:
-                return
-            segment = following
+        while start < end:
+            segment = self.zone.segment_at(start)
+            yield segment, start, min(end, segment.end)
+            start = segment.end
 
     def ticks(self, start: int, end: int) -> list[int]:
         """All ticks in `start <= tick < end`, ascending."""
@@ -246,7 +233,7 @@ class Cadence:
                 found += instants[bisect_left(instants, low) : bisect_left(instants, high)]
                 continue
             offset = segment.offset
-            days = self._days((low + offset) // DAY, (high - 1 + offset) // DAY)
+            days = self.days((low + offset) // DAY, (high - 1 + offset) // DAY)
             bases = [day * DAY - offset for day in days]
             part = (
                 [base + second for base in bases for second in seconds]
@@ -268,9 +255,9 @@ class Cadence:
             first, first_second = divmod(low + segment.offset, DAY)
             last, last_second = divmod(high - 1 + segment.offset, DAY)
             total += self._count_days(first, last) * len(seconds)
-            if self._matches_day(first):
+            if self.matches_day(first):
                 total -= bisect_left(seconds, first_second)
-            if self._matches_day(last):
+            if self.matches_day(last):
                 total -= len(seconds) - bisect_right(seconds, last_second)
         return total
 
@@ -282,10 +269,7 @@ class Cadence:
             return tick
         reach = abs(tick - (self.next(tick) if steps > 0 else self.previous(tick))) * abs(steps)
         while True:
-            if steps > 0:
-                found = self.ticks(tick + 1, tick + reach + 1)
-            else:
-                found = self.ticks(tick - reach, tick)[::-1]
+            found = self.ticks(tick + 1, tick + reach + 1) if steps > 0 else self.ticks(tick - reach, tick)[::-1]
             if len(found) >= abs(steps):
                 return found[abs(steps) - 1]
             reach *= 2
@@ -339,3 +323,301 @@ def _walk(one: Cadence, instant: int) -> Iterator[int]:
         tick = one.ceil(instant)
         yield tick
         instant = tick + 1
+
+
+# --- keys of windows -----------------------------------------------------------------------------------------------
+
+_TIME_DIRECTIVES = frozenset("HIMSpf")
+_DATE_DIRECTIVES = frozenset("aAbBdejmuUVwWyYGD%")
+_DIRECTIVE = re.compile(r"%[-_0^#]?(.)", re.DOTALL)
+_ISO_DATE = "%Y-%m-%d"
+_OFFSET_AT_END = re.compile(r"[+-]\d{4}(?:\d{2})?\Z")
+
+
+class KeyFormat:
+    """How windows of a cadence are named: `strftime` of the start, in its zone.
+
+    The second of two windows whose starts read alike on the clock (the hour that a zone repeats) has its offset appended,
+    as in `2024-11-03-01:00-0500`.
+    """
+
+    def __init__(self, cadence: Cadence, fmt: str) -> None:
+        self.cadence = cadence
+        self.fmt = fmt
+        self._names_offset = "%z" in fmt
+        self._block_keys: dict[int, tuple[list[str], dict[str, int]]] = {}
+        split = _split_format(fmt)
+        self._date_fmt: str | None = None
+        if split is not None:
+            self._date_fmt, time_fmt = split
+            midnight = datetime(2000, 1, 1)
+            self._second_of: dict[str, int] = {}
+            self._suffix_of: dict[int, str] = {}
+            for second in cadence.cron.seconds:
+                suffix = (midnight + timedelta(seconds=second)).strftime(time_fmt) if time_fmt else ""
+                self._suffix_of[second] = suffix
+                self._second_of.setdefault(suffix, second)
+            self._suffixes = list(self._suffix_of.values())
+            self._tail = self._date_fmt[len(_ISO_DATE) :] if self._date_fmt.startswith(_ISO_DATE) else None
+            if self._tail is not None and "%" in self._tail:
+                self._tail = None
+            self._prefix_length = 10 + len(self._tail or "")
+        self._day_of = lru_cache(maxsize=4096)(self._read_day)
+
+    # --- writing
+
+    def _prefix(self, day: int) -> str:
+        on = date.fromordinal(day + EPOCH_ORDINAL)
+        return on.isoformat() + self._tail if self._tail is not None else on.strftime(self._date_fmt or "")
+
+    def _block(self, segment: Segment) -> tuple[list[str], dict[str, int]]:
+        found = self._block_keys.get(segment.first_day)
+        if found is None:
+            block = self.cadence.block(segment)
+            keys = [self._write(*tick) for tick in zip(block.instants, block.labels, block.repeated, strict=True)]
+            found = self._block_keys[segment.first_day] = keys, dict(zip(keys, block.instants, strict=True))
+        return found
+
+    def _write(self, instant: int, label: datetime, repeated: bool) -> str:
+        if self._names_offset:
+            real = self.cadence.zone.at(instant)
+            return (real if real.date() == label.date() else label.replace(tzinfo=real.tzinfo)).strftime(self.fmt)
+        key = label.strftime(self.fmt)
+        return key + self.cadence.zone.at(instant).strftime("%z") if repeated else key
+
+    def key(self, tick: int) -> str:
+        """The key of the window that starts at this tick."""
+        segment = self.cadence.zone.segment_at(tick)
+        if segment.offset is None:
+            instants = self.cadence.block(segment).instants
+            return self._block(segment)[0][bisect_left(instants, tick)]
+        if self._date_fmt is None:
+            return self.cadence.zone.at(tick).strftime(self.fmt)
+        day, second = divmod(tick + segment.offset, DAY)
+        return self._prefix(day) + self._suffix_of[second]
+
+    def keys(self, start: int, end: int) -> list[str]:
+        """The keys of the windows that start in `start <= tick < end`."""
+        cadence, found = self.cadence, list[str]()
+        for segment, low, high in cadence.pieces(start, end):
+            if segment.offset is None:
+                instants = cadence.block(segment).instants
+                found += self._block(segment)[0][bisect_left(instants, low) : bisect_left(instants, high)]
+            elif self._date_fmt is None:
+                found += [cadence.zone.at(tick).strftime(self.fmt) for tick in cadence.ticks(low, high)]
+            else:
+                found += self._run(segment.offset, low, high)
+        return found
+
+    def _run(self, offset: int, low: int, high: int) -> list[str]:
+        seconds = self.cadence.cron.seconds
+        first, first_second = divmod(low + offset, DAY)
+        last, last_second = divmod(high - 1 + offset, DAY)
+        prefixes = [self._prefix(day) for day in self.cadence.days(first, last)]
+        if self._suffixes == [""]:
+            found = prefixes
+        else:
+            suffixes = self._suffixes
+            found = [prefix + suffix for prefix in prefixes for suffix in suffixes]
+        skip = bisect_left(seconds, first_second) if self.cadence.matches_day(first) else 0
+        drop = len(seconds) - bisect_right(seconds, last_second) if self.cadence.matches_day(last) else 0
+        return found[skip : len(found) - drop] if skip or drop else found
+
+    # --- reading
+
+    def _read_day(self, prefix: str) -> tuple[int, int] | None:
+        """The day and its offset, if `prefix` names a matching day on which the offset does not change."""
+        try:
+            day = date.fromisoformat(prefix[:10]).toordinal() - EPOCH_ORDINAL
+        except ValueError:
+            return None
+        if self._prefix(day) != prefix or not self.cadence.matches_day(day):
+            return None
+        try:
+            offset = self.cadence.zone.segment_of_day(day).offset
+        except OverflowError:
+            return None
+        return None if offset is None else (day, offset)
+
+    def parse(self, key: str) -> int | None:
+        """The start of the window with this key, or None if no window has it. Exclusions and bounds do not matter."""
+        if self._date_fmt is not None and self._tail is not None:
+            length = self._prefix_length
+            found = self._day_of(key[:length])
+            if found is not None:
+                second = self._second_of.get(key[length:])
+                if second is not None:
+                    return found[0] * DAY + second - found[1]
+        try:
+            return self._search(key)
+        except (OverflowError, ValueError):
+            return None
+
+    def _search(self, key: str) -> int | None:
+        at = self.read(key)
+        if at is None:
+            return None
+        cadence, zone = self.cadence, self.cadence.zone
+        if at.tzinfo is not None:
+            tick = cadence.ceil(int(at.timestamp()))
+            return tick if self.key(tick) == key else None
+        day = at.toordinal() - EPOCH_ORDINAL
+        segment = zone.segment_of_day(day)
+        if segment.offset is None:
+            found = self._block(segment)[1].get(key)
+            if found is not None:
+                return found
+        tick = cadence.ceil(wall_instant(at, zone))
+        return tick if self.key(tick) == key else None
+
+    def read(self, text: str) -> datetime | None:
+        """`text` read with the format, as wall time unless it names an offset. None if it does not fit."""
+        try:
+            return datetime.strptime(text, self.fmt)
+        except ValueError:
+            if self._names_offset or not _OFFSET_AT_END.search(text):
+                return None
+        try:
+            return datetime.strptime(text, self.fmt + "%z")
+        except ValueError:
+            return None
+
+
+def wall_instant(at: datetime, zone: Zone) -> int:
+    """The first instant at which clocks in the zone show `at`, or the end of the gap if they never do."""
+    local = (at.toordinal() - EPOCH_ORDINAL) * DAY + at.hour * 3600 + at.minute * 60 + at.second
+    segment = zone.segment_of_day(local // DAY)
+    if segment.offset is not None:
+        return local - segment.offset
+    candidates = [local - offset for offset in segment.offsets if zone.offset_at(local - offset) == offset]
+    return min(candidates) if candidates else zone.end_of_gap(local, segment.offsets)
+
+
+def _split_format(fmt: str) -> tuple[str, str] | None:
+    """The format as a part that depends on the date alone and one that depends on the time of day alone, if it can be."""
+    cut = len(fmt)
+    for match in _DIRECTIVE.finditer(fmt):
+        letter = match.group(1)
+        if letter in _TIME_DIRECTIVES:
+            cut = min(cut, match.start())
+        elif letter not in _DATE_DIRECTIVES or cut < match.start():
+            return None
+    return fmt[:cut], fmt[cut:]
+
+
+# --- windows with holes ----------------------------------------------------------------------------------------------
+
+
+class WindowSequence:
+    """The windows of a cadence but for the excluded ones, without beginning or end, and their keys.
+
+    Args:
+        cadence: whose ticks start the windows; a window ends at the next tick, excluded or not.
+        fmt: the `strftime` format of keys.
+        exclusions: cron expressions and instants; a window that starts at one of them is left out.
+    """
+
+    __slots__ = ("_dates", "_recurring", "cadence", "exclusions", "format")
+
+    def __init__(self, cadence: Cadence, fmt: str, exclusions: tuple[str | int, ...] = ()) -> None:
+        self.cadence = cadence
+        self.format = _key_format(cadence, fmt)
+        self.exclusions = exclusions
+        self._recurring = [_cadence_of(one, cadence.zone) for one in exclusions if isinstance(one, str)]
+        self._dates = frozenset(one for one in exclusions if isinstance(one, int))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, WindowSequence):
+            return NotImplemented
+        if self.format is other.format and self.exclusions == other.exclusions:
+            return True
+        mine, theirs = self.cadence, other.cadence
+        same = mine.cron == theirs.cron and mine.zone.name == theirs.zone.name and self.format.fmt == other.format.fmt
+        return same and frozenset(self.exclusions) == frozenset(other.exclusions)
+
+    def __hash__(self) -> int:
+        return hash((self.cadence.cron, self.cadence.zone.name, self.format.fmt, frozenset(self.exclusions)))
+
+    def excludes(self, tick: int) -> bool:
+        """Whether the window that starts at this tick is left out."""
+        return bool(self.exclusions) and (tick in self._dates or any(one.is_tick(tick) for one in self._recurring))
+
+    def ticks(self, start: int, end: int) -> list[int]:
+        """The starts in `start <= tick < end` of windows that are not left out."""
+        found = self.cadence.ticks(start, end)
+        if self.exclusions and found:
+            out = self._dates.union(*(one.ticks(start, end) for one in self._recurring))
+            found = [tick for tick in found if tick not in out]
+        return found
+
+    def count(self, start: int, end: int) -> int:
+        """How many windows start in `start <= tick < end`."""
+        return len(self.ticks(start, end)) if self.exclusions else self.cadence.count(start, end)
+
+    def keys(self, start: int, end: int) -> list[str]:
+        """The keys of the windows that start in `start <= tick < end`."""
+        if self.exclusions:
+            return [self.format.key(tick) for tick in self.ticks(start, end)]
+        return self.format.keys(start, end)
+
+    def spans(self, start: int, end: int) -> tuple[tuple[int, int], ...]:
+        """The windows between two ticks as spans that touch only excluded windows."""
+        if end <= start:
+            return ()
+        return self.spans_of(self.ticks(start, end), end) if self.exclusions else ((start, end),)
+
+    def spans_of(self, starts: Sequence[int], end: int | None = None) -> tuple[tuple[int, int], ...]:
+        """The windows with these starts (ascending, distinct) as spans. `end` is where the last one may end at most."""
+        if not starts:
+            return ()
+        upper = self.cadence.next(starts[-1])
+        dense = (upper - starts[0]) // max(1, upper - starts[-1]) < 20 * len(starts)
+        following = self.cadence.ticks(starts[0], upper) if dense else []
+        after = dict(zip(following, [*following[1:], upper], strict=True)) if dense else {}
+        found: list[tuple[int, int]] = []
+        first, last = starts[0], starts[0]
+        for start in starts:
+            if start not in (first, last):
+                found.append((first, last))
+                first = start
+            last = after[start] if dense else self.cadence.next(start)
+        found.append((first, last))
+        return tuple(found)
+
+    def first(self, instant: int) -> int | None:
+        """The first start at or after the instant, or None if the exclusions leave nothing for nine years."""
+        tick = self.cadence.ceil(instant)
+        return self._skip(tick, 1) if self.exclusions else tick
+
+    def last(self, instant: int) -> int | None:
+        """The last start at or before the instant, or None if the exclusions leave nothing for nine years."""
+        tick = self.cadence.floor(instant)
+        return self._skip(tick, -1) if self.exclusions else tick
+
+    def _skip(self, tick: int, direction: int) -> int | None:
+        limit = tick + direction * _OPTIMISTIC_DAYS * DAY
+        while self.excludes(tick):
+            tick = self.cadence.next(tick) if direction > 0 else self.cadence.previous(tick)
+            if (tick - limit) * direction > 0:
+                return None
+        return tick
+
+    def shift(self, tick: int, steps: int) -> int | None:
+        """The start that many windows after (before, if negative) the one at `tick`. None if exclusions leave none."""
+        if not self.exclusions:
+            return self.cadence.shift(tick, steps)
+        found: int | None = tick
+        for _ in range(abs(steps)):
+            found = self.first(found + 1) if steps > 0 else self.last(found - 1)
+            if found is None:
+                return None
+        return found
+
+
+@lru_cache(maxsize=4096)
+def _key_format(cadence: Cadence, fmt: str) -> KeyFormat:
+    return KeyFormat(cadence, fmt)
+
+
+def _cadence_of(cron_schedule: str, zone: Zone) -> Cadence:
+    return cadence(cron_schedule, zone.name)

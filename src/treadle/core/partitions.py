@@ -1,0 +1,548 @@
+"""Partitions definitions: which keys a partitioned asset has. This module: the base, static keys and dynamic keys.
+
+A definition answers by computation, and gives sets as subsets (`core.subsets`), never as lists of keys unless asked for a
+list. Whoever needs "now" or the dynamic keys passes them, or pins them with `partition_loading_context`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from operator import eq, lt
+from typing import Any, Protocol, TypeAlias
+
+from pyroaring import BitMap
+
+from treadle.core import codec
+from treadle.core.keys import did_you_mean
+from treadle.core.subsets import KeySubset, PartitionKeyRange, PartitionSubset, PositionSubset
+from treadle.core.time import utc_now
+from treadle.errors import DefinitionError, InvariantError, InvocationError, UnknownPartitionError
+
+PARTITION_TAG = "dagster/partition"
+_FORBIDDEN = ("...", "\x00", "\x07", "\x08", "\t", "\n", "\x0b", "\x0c", "\r")
+_SAMPLE = 1000
+
+
+class DynamicPartitionsStore(Protocol):
+    """Where dynamic partition keys are kept: in practice the instance."""
+
+    def get_dynamic_partitions(self, partitions_def_name: str) -> Sequence[str]:
+        """The keys of the dynamic definition with this name, in the order they were added."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionLoadingContext:
+    """What partition keys are computed from when the caller passes nothing: a pinned time, and a store of dynamic keys."""
+
+    effective_dt: datetime | None = None
+    dynamic_partitions_store: DynamicPartitionsStore | None = None
+
+
+_EMPTY = PartitionLoadingContext()
+_context: ContextVar[PartitionLoadingContext] = ContextVar("partition_loading_context", default=_EMPTY)
+
+
+@contextmanager
+def partition_loading_context(
+    effective_dt: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
+) -> Iterator[PartitionLoadingContext]:
+    """Pin the current time, or the store of dynamic keys, for all partitions questions asked inside the block.
+
+    What is not given stays as it was pinned around the block.
+    """
+    outer = _context.get()
+    inner = PartitionLoadingContext(
+        effective_dt or outer.effective_dt, dynamic_partitions_store or outer.dynamic_partitions_store
+    )
+    token = _context.set(inner)
+    try:
+        yield inner
+    finally:
+        _context.reset(token)
+
+
+def effective_time(current_time: datetime | None) -> datetime:
+    """`current_time`, else the pinned time, else the default clock's."""
+    return current_time or _context.get().effective_dt or utc_now()
+
+
+def effective_store(store: DynamicPartitionsStore | None) -> DynamicPartitionsStore | None:
+    """`store`, else the pinned one."""
+    return store if store is not None else _context.get().dynamic_partitions_store
+
+
+def check_partition_keys(keys: Sequence[str], what: str) -> None:
+    """Raise unless `keys` are distinct strings without `...` and control characters.
+
+    Raises:
+        DefinitionError: they are not; the message names the first wrong key.
+    """
+    try:
+        joined = "|".join(keys)
+    except TypeError:
+        wrong = next(key for key in keys if not isinstance(key, str))
+        raise DefinitionError(
+            f"{wrong!r} in {what} is no partition key: keys are strings, not {type(wrong)}."
+        ) from None
+    for piece in _FORBIDDEN:
+        if piece in joined:
+            wrong = next(key for key in keys if piece in key)
+            raise DefinitionError(
+                f"Partition key {wrong!r} in {what} contains {piece!r}. Keys cannot; choose another name."
+            )
+    duplicate = _first_duplicate(keys)
+    if duplicate is not None:
+        raise DefinitionError(f"Partition key {duplicate!r} occurs twice in {what}. Remove one.")
+
+
+def _first_duplicate(keys: Sequence[str]) -> str | None:
+    """A key that occurs twice. A million keys in nearly sorted order are sorted faster than they are hashed."""
+    step = max(1, len(keys) // _SAMPLE)
+    if len(keys) > 100 * _SAMPLE:
+        descents = sum(map(lt, keys[1::step], keys[0::step]))
+        if descents < _SAMPLE // 50:
+            ordered = sorted(keys)
+            if not any(map(eq, ordered, islice(ordered, 1, None))):
+                return None
+    if len(set(keys)) == len(keys):
+        return None
+    seen: set[str] = set()
+    return next(key for key in keys if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+
+
+class PartitionsDefinition:
+    """Which partitions an asset or job has. Subclass it and define `get_partition_keys` for keys by your own rule.
+
+    Keys are strings, distinct, in an order of their own. `current_time` (any time zone; without one it is wall time of the
+    definition) and `dynamic_partitions_store` default to what `partition_loading_context` pins, then to now and to nothing.
+    """
+
+    __slots__ = ()
+    kind = "custom"
+
+    def get_partition_keys(
+        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
+    ) -> Sequence[str]:
+        """All keys that exist at `current_time`, in order."""
+        raise InvariantError(f"{type(self).__name__} has no get_partition_keys. Define it in the class.")
+
+    def get_first_partition_key(
+        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
+    ) -> str | None:
+        """The first key, or None if there is none."""
+        return next(iter(self.get_partition_keys(current_time, dynamic_partitions_store)), None)
+
+    def get_last_partition_key(
+        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
+    ) -> str | None:
+        """The last key, or None if there is none."""
+        keys = self.get_partition_keys(current_time, dynamic_partitions_store)
+        return keys[-1] if keys else None
+
+    def get_num_partitions(
+        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
+    ) -> int:
+        """How many keys exist at `current_time`."""
+        return len(self.get_partition_keys(current_time, dynamic_partitions_store))
+
+    def has_partition_key(
+        self,
+        partition_key: str,
+        current_time: datetime | None = None,
+        dynamic_partitions_store: DynamicPartitionsStore | None = None,
+    ) -> bool:
+        """Whether this key exists at `current_time`."""
+        return partition_key in self.get_partition_keys(current_time, dynamic_partitions_store)
+
+    def get_partition_keys_in_range(
+        self, partition_key_range: PartitionKeyRange, dynamic_partitions_store: DynamicPartitionsStore | None = None
+    ) -> Sequence[str]:
+        """The keys from `start` to `end`, both included; none if `end` comes before `start`.
+
+        Raises:
+            UnknownPartitionError: an end of the range does not exist.
+        """
+        keys = self.get_partition_keys(dynamic_partitions_store=dynamic_partitions_store)
+        position = {key: i for i, key in enumerate(keys)}
+        for key in partition_key_range:
+            if key not in position:
+                raise self._unknown(key, keys)
+        return keys[position[partition_key_range.start] : position[partition_key_range.end] + 1]
+
+    def validate_partition_key(
+        self,
+        partition_key: str,
+        context: PartitionLoadingContext | None = None,
+        *,
+        current_time: datetime | None = None,
+        dynamic_partitions_store: DynamicPartitionsStore | None = None,
+    ) -> None:
+        """Raise unless this key exists at `current_time`.
+
+        Raises:
+            UnknownPartitionError: it does not.
+        """
+        context = context or _EMPTY
+        now, store = current_time or context.effective_dt, dynamic_partitions_store or context.dynamic_partitions_store
+        if not self.has_partition_key(partition_key, now, store):
+            raise self._unknown(partition_key, self._nearby_keys(now, store))
+
+    def filter_valid_partition_keys(self, partition_keys: Set[str]) -> Set[str]:
+        """Those of the keys that exist."""
+        return {key for key in partition_keys if self.has_partition_key(key)}
+
+    def get_tags_for_partition_key(self, partition_key: str) -> Mapping[str, str]:
+        """The tags of a run of this partition."""
+        return {PARTITION_TAG: partition_key}
+
+    def get_serializable_unique_identifier(self) -> str:
+        """A hash of the definition's content: equal definitions have equal identifiers."""
+        import hashlib  # loads OpenSSL, which starting up need not
+
+        return hashlib.sha1(codec.encode(self.to_wire()), usedforsecurity=False).hexdigest()
+
+    # --- subsets
+
+    def empty_subset(self) -> PartitionSubset:
+        """No partitions."""
+        return KeySubset(self)
+
+    def subset_with_partition_keys(self, partition_keys: Iterable[str]) -> PartitionSubset:
+        """The subset of these keys.
+
+        Raises:
+            UnknownPartitionError: a key can never be one of this definition.
+        """
+        return KeySubset(self, partition_keys)
+
+    def subset_with_all_partitions(
+        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
+    ) -> PartitionSubset:
+        """All partitions that exist at `current_time`."""
+        return self.subset_with_partition_keys(self.get_partition_keys(current_time, dynamic_partitions_store))
+
+    def subset_in_range(
+        self,
+        partition_key_range: PartitionKeyRange,
+        current_time: datetime | None = None,
+        dynamic_partitions_store: DynamicPartitionsStore | None = None,
+    ) -> PartitionSubset:
+        """The partitions from `start` to `end`, both included."""
+        with partition_loading_context(current_time, dynamic_partitions_store):
+            return self.subset_with_partition_keys(self.get_partition_keys_in_range(partition_key_range))
+
+    def subset_of_known(self, partition_keys: Iterable[str]) -> tuple[PartitionSubset, frozenset[str]]:
+        """The subset of those keys that this definition can have, and the other keys.
+
+        For keys from the store, which may be of an older definition. Existence at a time is not asked:
+        intersect with `subset_with_all_partitions` for that.
+        """
+        return KeySubset(self, partition_keys), frozenset()
+
+    def subset_from_ids(self, ids: BitMap, keys_of: Callable[[BitMap], Iterable[str]]) -> PartitionSubset:
+        """The subset for a bitmap of interned ids from the store. Keys that the definition no longer has are left out."""
+        return self.subset_of_known(keys_of(ids))[0]
+
+    def subset_from_wire(self, data: Mapping[str, Any]) -> PartitionSubset:
+        """The subset whose `to_wire` gave `data`. Keys that the definition no longer has are left out."""
+        return self.subset_of_known(data["keys"])[0]
+
+    # --- the wire
+
+    def to_wire(self) -> dict[str, Any]:
+        """The definition as plain data. One with keys by its own rule travels as the keys it has now."""
+        return {"kind": StaticPartitionsDefinition.kind, "keys": list(self.get_partition_keys())}
+
+    # --- errors
+
+    def _nearby_keys(self, now: datetime | None, store: DynamicPartitionsStore | None) -> Sequence[str]:
+        return self.get_partition_keys(now, store)
+
+    def _unknown(self, key: object, known: Sequence[str] = ()) -> UnknownPartitionError:
+        hint = did_you_mean(key, known[-2000:]) if isinstance(key, str) else " Keys are strings."
+        some = f" It has {len(known)}, such as {known[-1]!r}." if known else " It has none at this time."
+        return UnknownPartitionError(
+            f"There is no partition {key!r} in {self!s}.{some}{hint} Use a key that get_partition_keys() lists."
+        )
+
+
+class StaticPartitionsDefinition(PartitionsDefinition):
+    """A fixed list of partitions.
+
+    Args:
+        partition_keys: distinct strings, without `...` and control characters. Their order is the order of partitions.
+
+    Raises:
+        DefinitionError: a key is not valid or occurs twice.
+    """
+
+    __slots__ = ("_hash", "_positions", "partition_keys")
+    kind = "static"
+    partition_keys: tuple[str, ...]
+
+    def __init__(self, partition_keys: Sequence[str]) -> None:
+        if isinstance(partition_keys, str):
+            raise DefinitionError(
+                f"StaticPartitionsDefinition takes a list of keys, not the string {partition_keys!r}. Write [{partition_keys!r}]."
+            )
+        self.partition_keys = tuple(partition_keys)
+        self._positions: dict[str, int] | None = None
+        self._hash: int | None = None
+        check_partition_keys(self.partition_keys, "StaticPartitionsDefinition")
+
+    def position_of(self, key: object) -> int | None:
+        """Where the key stands, from 0, or None if it is not a key."""
+        if self._positions is None:
+            self._positions = {known: i for i, known in enumerate(self.partition_keys)}
+        return self._positions.get(key)  # type: ignore[arg-type]
+
+    def get_partition_keys(
+        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
+    ) -> Sequence[str]:
+        """The keys, as declared."""
+        return list(self.partition_keys)
+
+    def get_first_partition_key(
+        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
+    ) -> str | None:
+        """The first key, or None if there is none."""
+        return self.partition_keys[0] if self.partition_keys else None
+
+    def get_last_partition_key(
+        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
+    ) -> str | None:
+        """The last key, or None if there is none."""
+        return self.partition_keys[-1] if self.partition_keys else None
+
+    def get_num_partitions(
+        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
+    ) -> int:
+        """How many keys there are."""
+        return len(self.partition_keys)
+
+    def has_partition_key(
+        self,
+        partition_key: str,
+        current_time: datetime | None = None,
+        dynamic_partitions_store: DynamicPartitionsStore | None = None,
+    ) -> bool:
+        """Whether this is one of the keys."""
+        return self.position_of(partition_key) is not None
+
+    def _position(self, key: str) -> int:
+        position = self.position_of(key)
+        if position is None:
+            raise self._unknown(key, self.partition_keys)
+        return position
+
+    def get_partition_keys_in_range(
+        self, partition_key_range: PartitionKeyRange, dynamic_partitions_store: DynamicPartitionsStore | None = None
+    ) -> Sequence[str]:
+        """The keys from `start` to `end`, both included; none if `end` comes before `start`."""
+        start, end = self._position(partition_key_range.start), self._position(partition_key_range.end)
+        return list(self.partition_keys[start : end + 1])
+
+    def empty_subset(self) -> PartitionSubset:
+        """No partitions."""
+        return PositionSubset(self, BitMap())
+
+    def subset_with_partition_keys(self, partition_keys: Iterable[str]) -> PartitionSubset:
+        """The subset of these keys.
+
+        Raises:
+            UnknownPartitionError: a key is not one of the definition.
+        """
+        return PositionSubset(self, BitMap([self._position(key) for key in partition_keys]))
+
+    def subset_with_all_partitions(
+        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
+    ) -> PartitionSubset:
+        """All partitions."""
+        return PositionSubset(self, BitMap(range(len(self.partition_keys))))
+
+    def subset_in_range(
+        self,
+        partition_key_range: PartitionKeyRange,
+        current_time: datetime | None = None,
+        dynamic_partitions_store: DynamicPartitionsStore | None = None,
+    ) -> PartitionSubset:
+        """The partitions from `start` to `end`, both included."""
+        start, end = self._position(partition_key_range.start), self._position(partition_key_range.end)
+        return PositionSubset(self, BitMap(range(start, end + 1)))
+
+    def subset_of_known(self, partition_keys: Iterable[str]) -> tuple[PartitionSubset, frozenset[str]]:
+        """The subset of those keys that this definition has, and the other keys."""
+        positions: list[int] = []
+        unknown: set[str] = set()
+        for key in partition_keys:
+            position = self.position_of(key)
+            if position is None:
+                unknown.add(key)
+            else:
+                positions.append(position)
+        return PositionSubset(self, BitMap(positions)), frozenset(unknown)
+
+    def to_wire(self) -> dict[str, Any]:
+        """The definition as plain data."""
+        return {"kind": self.kind, "keys": list(self.partition_keys)}
+
+    def _nearby_keys(self, now: datetime | None, store: DynamicPartitionsStore | None) -> Sequence[str]:
+        return self.partition_keys
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return isinstance(other, StaticPartitionsDefinition) and self.partition_keys == other.partition_keys
+
+    def __hash__(self) -> int:
+        if self._hash is None:
+            self._hash = hash(self.partition_keys)
+        return self._hash
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (StaticPartitionsDefinition, (self.partition_keys,))
+
+    def __repr__(self) -> str:
+        shown = ", ".join(map(repr, self.partition_keys[:10]))
+        more = f", ... {len(self.partition_keys) - 10} more" if len(self.partition_keys) > 10 else ""
+        return f"StaticPartitionsDefinition([{shown}{more}])"
+
+
+class Partition:
+    """A partition with a value beside its key. Deprecated: only functions given to `DynamicPartitionsDefinition` use it."""
+
+    __slots__ = ("name", "value")
+
+    def __init__(self, value: Any, name: str | None = None) -> None:
+        self.value = value
+        self.name = name or str(value)
+
+
+PartitionFunction: TypeAlias = Callable[[datetime | None], Sequence[Partition] | Sequence[str]]
+
+
+class DynamicPartitionsDefinition(PartitionsDefinition):
+    """Partitions whose keys are added and removed while the system runs. The instance keeps them.
+
+    Args:
+        partition_fn: deprecated; a function of the current time that gives the keys.
+        name: the name under which the instance keeps the keys. Definitions with one name share them.
+
+    Raises:
+        DefinitionError: both or neither are given.
+    """
+
+    __slots__ = ("name", "partition_fn")
+    kind = "dynamic"
+
+    def __init__(self, partition_fn: PartitionFunction | None = None, name: str | None = None) -> None:
+        if isinstance(partition_fn, str):
+            raise DefinitionError(
+                f"Write DynamicPartitionsDefinition(name={partition_fn!r}): the first argument is a function of the time."
+            )
+        if (partition_fn is None) == (not name):
+            raise DefinitionError("DynamicPartitionsDefinition takes a name (or, as before, a function): exactly one.")
+        self.partition_fn = partition_fn
+        self.name = name
+
+    def get_partition_keys(
+        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
+    ) -> Sequence[str]:
+        """The keys that the store has now, in the order they were added.
+
+        Raises:
+            InvocationError: no store was passed or pinned.
+        """
+        if self.partition_fn is not None:
+            found = self.partition_fn(current_time or _context.get().effective_dt)
+            return [one.name if isinstance(one, Partition) else one for one in found]
+        return list(self._store(dynamic_partitions_store).get_dynamic_partitions(self.name or ""))
+
+    def _store(self, given: DynamicPartitionsStore | None) -> DynamicPartitionsStore:
+        store = effective_store(given)
+        if store is None:
+            raise InvocationError(
+                f"The keys of the dynamic partitions {self.name!r} are kept by an instance, and none is at hand. Pass "
+                "dynamic_partitions_store=instance, or ask inside partition_loading_context(dynamic_partitions_store=...)."
+            )
+        return store
+
+    def has_partition_key(
+        self,
+        partition_key: str,
+        current_time: datetime | None = None,
+        dynamic_partitions_store: DynamicPartitionsStore | None = None,
+    ) -> bool:
+        """Whether the store has this key."""
+        if self.name is not None:
+            has = getattr(self._store(dynamic_partitions_store), "has_dynamic_partition", None)
+            if has is not None:  # one look-up instead of all keys, where the store can
+                return bool(has(self.name, partition_key))
+        return partition_key in self.get_partition_keys(current_time, dynamic_partitions_store)
+
+    def to_wire(self) -> dict[str, Any]:
+        """The definition as plain data. One with a function travels as the keys it has now."""
+        return super().to_wire() if self.name is None else {"kind": self.kind, "name": self.name}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, DynamicPartitionsDefinition):
+            return False
+        return self.name == other.name and self.partition_fn == other.partition_fn
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.partition_fn))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (DynamicPartitionsDefinition, (self.partition_fn, self.name))
+
+    def __repr__(self) -> str:
+        shown = f"name={self.name!r}" if self.partition_fn is None else f"partition_fn={self.partition_fn!r}"
+        return f"DynamicPartitionsDefinition({shown})"
+
+
+# --- the wire --------------------------------------------------------------------------------------------------------
+
+_readers: dict[str, Callable[[Mapping[str, Any]], PartitionsDefinition]] = {}
+
+
+def register_definition(
+    cls: type[PartitionsDefinition], kind: str, read: Callable[[Mapping[str, Any]], PartitionsDefinition]
+) -> None:
+    """Let definitions of `cls` travel: `read` makes one from the plain data that `to_wire` gives, tagged with `kind`."""
+    _readers[kind] = read
+    codec.register(
+        cls, PartitionsDefinition.to_wire if cls is PartitionsDefinition else cls.to_wire, definition_from_wire
+    )
+
+
+def definition_from_wire(data: Mapping[str, Any]) -> PartitionsDefinition:
+    """The definition whose `to_wire` gave `data`.
+
+    Raises:
+        InvocationError: its kind is not known here.
+    """
+    read = _readers.get(data["kind"])
+    if read is None:
+        raise InvocationError(f"Unknown kind of partitions definition {data['kind']!r}: written by a newer Treadle?")
+    return read(data)
+
+
+def _read_static(data: Mapping[str, Any]) -> PartitionsDefinition:
+    definition = StaticPartitionsDefinition(())
+    definition.partition_keys = tuple(data["keys"])  # checked when it was defined
+    return definition
+
+
+codec.register(PartitionsDefinition, lambda definition: definition.to_wire(), definition_from_wire)
+register_definition(StaticPartitionsDefinition, StaticPartitionsDefinition.kind, _read_static)
+register_definition(
+    DynamicPartitionsDefinition,
+    DynamicPartitionsDefinition.kind,
+    lambda data: DynamicPartitionsDefinition(name=data["name"]),
+)
