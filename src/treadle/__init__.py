@@ -1,1 +1,104 @@
-"""Treadle: declare the data you want to exist; Treadle works out what has to run, runs it, and remembers."""
+"""Treadle: declare the data you want to exist; Treadle works out what has to run, runs it, and remembers.
+
+The public API. A name is imported from its module when it is first used, so that `import treadle` costs next to nothing. What type
+checkers see is in `__init__.pyi`, which `python -m treadle._door` writes from the table below and a test holds equal to it.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+from treadle._version import __version__
+from treadle.author import port
+
+# What runs definitions that are asked to run themselves: the one seam through which `author` reaches upwards.
+port.connect("treadle.host.execution")
+
+_MODULES = {
+    "treadle.author.asset_jobs": "define_asset_job",
+    "treadle.author.assets": "AssetIn AssetOut AssetsDefinition asset multi_asset",
+    "treadle.author.checks": "AssetChecksDefinition asset_check multi_asset_check",
+    "treadle.author.config": "Config PermissiveConfig",
+    "treadle.author.config_types": (
+        "Array BoolSource Enum EnumValue Field IntSource Map Noneable Permissive ScalarUnion Selector Shape StringSource"
+    ),
+    "treadle.author.configurable": (
+        "ConfigurableIOManager ConfigurableIOManagerFactory ConfigurableResource ConfigurableResourceFactory "
+        "ResourceDependency"
+    ),
+    "treadle.author.contexts": "AssetCheckExecutionContext AssetExecutionContext OpExecutionContext",
+    "treadle.author.definitions": "Definitions",
+    "treadle.author.env": "EnvVar",
+    "treadle.author.graphs": "GraphDefinition GraphIn GraphOut graph job",
+    "treadle.author.io_contexts": "InputContext OutputContext build_input_context build_output_context",
+    "treadle.author.io_managers": (
+        "FilesystemIOManager IOManager IOManagerDefinition InMemoryIOManager InputManager UPathIOManager fs_io_manager "
+        "io_manager mem_io_manager"
+    ),
+    "treadle.author.job_config": "validate_run_config",
+    "treadle.author.jobs": "JobDefinition",
+    "treadle.author.ops": "In OpDefinition Out op",
+    "treadle.author.outcomes": "AssetCheckResult DataVersion Failure MaterializeResult Output RetryRequested",
+    "treadle.author.resources": (
+        "InitResourceContext ResourceDefinition ResourceParam build_init_resource_context resource"
+    ),
+    "treadle.author.results": "ExecuteInProcessResult",
+    "treadle.author.run_config": "RunConfig",
+    "treadle.author.types": "Nothing",
+    "treadle.core.keys": "AssetCheckKey AssetKey",
+    "treadle.core.metadata": (
+        "AssetMetadataValue BoolMetadataValue CodeReferencesMetadataValue FloatMetadataValue IntMetadataValue "
+        "JobMetadataValue JsonMetadataValue LocalFileCodeReference MarkdownMetadataValue MetadataValue "
+        "NotebookMetadataValue NullMetadataValue PathMetadataValue PoolMetadataValue PythonArtifactMetadataValue "
+        "RunMetadataValue TableColumnLineageMetadataValue TableMetadataValue TableSchemaMetadataValue TextMetadataValue "
+        "TimestampMetadataValue UrlCodeReference UrlMetadataValue"
+    ),
+    "treadle.core.partitions": (
+        "DynamicPartitionsDefinition PartitionsDefinition StaticPartitionsDefinition partition_loading_context"
+    ),
+    "treadle.core.subsets": "PartitionKeyRange",
+    "treadle.core.table": (
+        "TableColumn TableColumnConstraints TableColumnDep TableColumnLineage TableConstraints TableRecord TableSchema"
+    ),
+    "treadle.core.time": "TimeWindow",
+    "treadle.core.time_partitions": (
+        "DailyPartitionsDefinition HourlyPartitionsDefinition MonthlyPartitionsDefinition "
+        "TimeWindowPartitionsDefinition WeeklyPartitionsDefinition"
+    ),
+    "treadle.errors": (
+        "CheckFailedError ConfigDefinitionError ConfigError ConfigMappingError DefinitionError ExecutionInterruptedError "
+        "InvariantError InvocationError LoadError MetadataError ResourceError RunNotFoundError SelectionError "
+        "StepExecutionError StepNotFoundError StepOutputNotFoundError StoreError StoreVersionError TreadleError "
+        "TypeCheckError UnknownPartitionError UnknownResourceError UserCodeError"
+    ),
+    "treadle.host.execution": "materialize materialize_to_memory",
+    "treadle.host.instance": "Instance",
+    "treadle.runtime.direct": "build_asset_check_context build_asset_context build_op_context",
+    "treadle.runtime.resources": "build_resources",
+    "treadle.spec.assets": "AssetCheckSpec AssetDep AssetSpec",
+    "treadle.spec.policies": "BackfillPolicy FreshnessPolicy",
+    "treadle.spec.retry": "Backoff Jitter RetryPolicy",
+    "treadle.spec.selection": "AssetSelection",
+    "treadle.state.events": "ErrorSource Event EventLogEntry EventType",
+    "treadle.state.facts": (
+        "AssetCheckEvaluation AssetCheckSeverity AssetMaterialization AssetObservation TargetMaterialization"
+    ),
+    "treadle.state.runs": "Run RunRecord RunStatus RunsFilter",
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names.split()}
+__all__ = ["__version__", *sorted(_MODULE_OF)]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module 'treadle' has no attribute {name!r}")
+    value = getattr(import_module(module), name)
+    setattr(sys.modules[__name__], name, value)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,249 @@
+# Written by `python -m treadle._door` from the table in __init__.py.
+
+from treadle.author.asset_jobs import (
+    define_asset_job as define_asset_job,
+)
+from treadle.author.assets import (
+    AssetIn as AssetIn,
+    AssetOut as AssetOut,
+    AssetsDefinition as AssetsDefinition,
+    asset as asset,
+    multi_asset as multi_asset,
+)
+from treadle.author.checks import (
+    AssetChecksDefinition as AssetChecksDefinition,
+    asset_check as asset_check,
+    multi_asset_check as multi_asset_check,
+)
+from treadle.author.config import (
+    Config as Config,
+    PermissiveConfig as PermissiveConfig,
+)
+from treadle.author.config_types import (
+    Array as Array,
+    BoolSource as BoolSource,
+    Enum as Enum,
+    EnumValue as EnumValue,
+    Field as Field,
+    IntSource as IntSource,
+    Map as Map,
+    Noneable as Noneable,
+    Permissive as Permissive,
+    ScalarUnion as ScalarUnion,
+    Selector as Selector,
+    Shape as Shape,
+    StringSource as StringSource,
+)
+from treadle.author.configurable import (
+    ConfigurableIOManager as ConfigurableIOManager,
+    ConfigurableIOManagerFactory as ConfigurableIOManagerFactory,
+    ConfigurableResource as ConfigurableResource,
+    ConfigurableResourceFactory as ConfigurableResourceFactory,
+    ResourceDependency as ResourceDependency,
+)
+from treadle.author.contexts import (
+    AssetCheckExecutionContext as AssetCheckExecutionContext,
+    AssetExecutionContext as AssetExecutionContext,
+    OpExecutionContext as OpExecutionContext,
+)
+from treadle.author.definitions import (
+    Definitions as Definitions,
+)
+from treadle.author.env import (
+    EnvVar as EnvVar,
+)
+from treadle.author.graphs import (
+    GraphDefinition as GraphDefinition,
+    GraphIn as GraphIn,
+    GraphOut as GraphOut,
+    graph as graph,
+    job as job,
+)
+from treadle.author.io_contexts import (
+    InputContext as InputContext,
+    OutputContext as OutputContext,
+    build_input_context as build_input_context,
+    build_output_context as build_output_context,
+)
+from treadle.author.io_managers import (
+    FilesystemIOManager as FilesystemIOManager,
+    IOManager as IOManager,
+    IOManagerDefinition as IOManagerDefinition,
+    InMemoryIOManager as InMemoryIOManager,
+    InputManager as InputManager,
+    UPathIOManager as UPathIOManager,
+    fs_io_manager as fs_io_manager,
+    io_manager as io_manager,
+    mem_io_manager as mem_io_manager,
+)
+from treadle.author.job_config import (
+    validate_run_config as validate_run_config,
+)
+from treadle.author.jobs import (
+    JobDefinition as JobDefinition,
+)
+from treadle.author.ops import (
+    In as In,
+    OpDefinition as OpDefinition,
+    Out as Out,
+    op as op,
+)
+from treadle.author.outcomes import (
+    AssetCheckResult as AssetCheckResult,
+    DataVersion as DataVersion,
+    Failure as Failure,
+    MaterializeResult as MaterializeResult,
+    Output as Output,
+    RetryRequested as RetryRequested,
+)
+from treadle.author.resources import (
+    InitResourceContext as InitResourceContext,
+    ResourceDefinition as ResourceDefinition,
+    ResourceParam as ResourceParam,
+    build_init_resource_context as build_init_resource_context,
+    resource as resource,
+)
+from treadle.author.results import (
+    ExecuteInProcessResult as ExecuteInProcessResult,
+)
+from treadle.author.run_config import (
+    RunConfig as RunConfig,
+)
+from treadle.author.types import (
+    Nothing as Nothing,
+)
+from treadle.core.keys import (
+    AssetCheckKey as AssetCheckKey,
+    AssetKey as AssetKey,
+)
+from treadle.core.metadata import (
+    AssetMetadataValue as AssetMetadataValue,
+    BoolMetadataValue as BoolMetadataValue,
+    CodeReferencesMetadataValue as CodeReferencesMetadataValue,
+    FloatMetadataValue as FloatMetadataValue,
+    IntMetadataValue as IntMetadataValue,
+    JobMetadataValue as JobMetadataValue,
+    JsonMetadataValue as JsonMetadataValue,
+    LocalFileCodeReference as LocalFileCodeReference,
+    MarkdownMetadataValue as MarkdownMetadataValue,
+    MetadataValue as MetadataValue,
+    NotebookMetadataValue as NotebookMetadataValue,
+    NullMetadataValue as NullMetadataValue,
+    PathMetadataValue as PathMetadataValue,
+    PoolMetadataValue as PoolMetadataValue,
+    PythonArtifactMetadataValue as PythonArtifactMetadataValue,
+    RunMetadataValue as RunMetadataValue,
+    TableColumnLineageMetadataValue as TableColumnLineageMetadataValue,
+    TableMetadataValue as TableMetadataValue,
+    TableSchemaMetadataValue as TableSchemaMetadataValue,
+    TextMetadataValue as TextMetadataValue,
+    TimestampMetadataValue as TimestampMetadataValue,
+    UrlCodeReference as UrlCodeReference,
+    UrlMetadataValue as UrlMetadataValue,
+)
+from treadle.core.partitions import (
+    DynamicPartitionsDefinition as DynamicPartitionsDefinition,
+    PartitionsDefinition as PartitionsDefinition,
+    StaticPartitionsDefinition as StaticPartitionsDefinition,
+    partition_loading_context as partition_loading_context,
+)
+from treadle.core.subsets import (
+    PartitionKeyRange as PartitionKeyRange,
+)
+from treadle.core.table import (
+    TableColumn as TableColumn,
+    TableColumnConstraints as TableColumnConstraints,
+    TableColumnDep as TableColumnDep,
+    TableColumnLineage as TableColumnLineage,
+    TableConstraints as TableConstraints,
+    TableRecord as TableRecord,
+    TableSchema as TableSchema,
+)
+from treadle.core.time import (
+    TimeWindow as TimeWindow,
+)
+from treadle.core.time_partitions import (
+    DailyPartitionsDefinition as DailyPartitionsDefinition,
+    HourlyPartitionsDefinition as HourlyPartitionsDefinition,
+    MonthlyPartitionsDefinition as MonthlyPartitionsDefinition,
+    TimeWindowPartitionsDefinition as TimeWindowPartitionsDefinition,
+    WeeklyPartitionsDefinition as WeeklyPartitionsDefinition,
+)
+from treadle.errors import (
+    CheckFailedError as CheckFailedError,
+    ConfigDefinitionError as ConfigDefinitionError,
+    ConfigError as ConfigError,
+    ConfigMappingError as ConfigMappingError,
+    DefinitionError as DefinitionError,
+    ExecutionInterruptedError as ExecutionInterruptedError,
+    InvariantError as InvariantError,
+    InvocationError as InvocationError,
+    LoadError as LoadError,
+    MetadataError as MetadataError,
+    ResourceError as ResourceError,
+    RunNotFoundError as RunNotFoundError,
+    SelectionError as SelectionError,
+    StepExecutionError as StepExecutionError,
+    StepNotFoundError as StepNotFoundError,
+    StepOutputNotFoundError as StepOutputNotFoundError,
+    StoreError as StoreError,
+    StoreVersionError as StoreVersionError,
+    TreadleError as TreadleError,
+    TypeCheckError as TypeCheckError,
+    UnknownPartitionError as UnknownPartitionError,
+    UnknownResourceError as UnknownResourceError,
+    UserCodeError as UserCodeError,
+)
+from treadle.host.execution import (
+    materialize as materialize,
+    materialize_to_memory as materialize_to_memory,
+)
+from treadle.host.instance import (
+    Instance as Instance,
+)
+from treadle.runtime.direct import (
+    build_asset_check_context as build_asset_check_context,
+    build_asset_context as build_asset_context,
+    build_op_context as build_op_context,
+)
+from treadle.runtime.resources import (
+    build_resources as build_resources,
+)
+from treadle.spec.assets import (
+    AssetCheckSpec as AssetCheckSpec,
+    AssetDep as AssetDep,
+    AssetSpec as AssetSpec,
+)
+from treadle.spec.policies import (
+    BackfillPolicy as BackfillPolicy,
+    FreshnessPolicy as FreshnessPolicy,
+)
+from treadle.spec.retry import (
+    Backoff as Backoff,
+    Jitter as Jitter,
+    RetryPolicy as RetryPolicy,
+)
+from treadle.spec.selection import (
+    AssetSelection as AssetSelection,
+)
+from treadle.state.events import (
+    ErrorSource as ErrorSource,
+    Event as Event,
+    EventLogEntry as EventLogEntry,
+    EventType as EventType,
+)
+from treadle.state.facts import (
+    AssetCheckEvaluation as AssetCheckEvaluation,
+    AssetCheckSeverity as AssetCheckSeverity,
+    AssetMaterialization as AssetMaterialization,
+    AssetObservation as AssetObservation,
+    TargetMaterialization as TargetMaterialization,
+)
+from treadle.state.runs import (
+    Run as Run,
+    RunRecord as RunRecord,
+    RunStatus as RunStatus,
+    RunsFilter as RunsFilter,
+)
+
+__version__: str
