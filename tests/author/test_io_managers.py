@@ -181,6 +181,16 @@ class TestFilesystemAsResource:
         assert self.open(fs_io_manager.configured({"base_dir": "/configured"})).base_dir == "/configured"
         assert self.open(FilesystemIOManager.configure_at_launch(base_dir="/launch")).base_dir == "/launch"
 
+    def test_subclass_stays_what_it_is(self, tmp_path):
+        class Loud(FilesystemIOManager):
+            pass
+
+        given = Loud()
+        made = self.open(given, instance=self.Instance(tmp_path))
+        assert type(made) is Loud
+        assert made is not given
+        assert given.base_dir is None
+
     def test_environment_variables_stay_names(self):
         definition = FilesystemIOManager(EnvVar("TREADLE_TEST_DIR")).get_resource_definition()
         assert definition.config_field.config_type.fields["base_dir"].default_value == {"env": "TREADLE_TEST_DIR"}

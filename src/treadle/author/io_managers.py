@@ -6,11 +6,13 @@ config classes (pydantic) are not.
 
 from __future__ import annotations
 
+import copy
 import os
 import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
+from threading import get_ident
 from typing import Any, overload
 
 from treadle.author.config_types import Field, Noneable, StringSource
@@ -393,10 +395,10 @@ class FilesystemIOManager(IOManager):
         self.base_dir = base_dir
         self._root: str | None = None
 
-    @staticmethod
-    def configure_at_launch(**kwargs: Any) -> ResourceDefinition:
+    @classmethod
+    def configure_at_launch(cls, **kwargs: Any) -> ResourceDefinition:
         """A file system IO manager whose `base_dir` comes from run config."""
-        return _file_definition(FilesystemIOManager(**kwargs))
+        return _file_definition(cls(**kwargs))
 
     def get_resource_definition(self) -> ResourceDefinition:
         return _file_definition(self)
@@ -412,7 +414,9 @@ class FilesystemIOManager(IOManager):
             if context.instance is None:
                 raise InvariantError("A FilesystemIOManager without base_dir needs an instance. Give it a base_dir.")
             base_dir = context.instance.storage_directory()
-        return FilesystemIOManager(base_dir)
+        made = copy.copy(self)
+        made.base_dir, made._root = base_dir, None
+        return made
 
     # --- paths --------------------------------------------------------------------------------------------------------
 
@@ -480,7 +484,7 @@ def write_pickle(obj: Any, path: str) -> None:
     Raises:
         InvariantError: `obj` cannot be pickled, or the path is taken by a folder or runs through a file.
     """
-    beside = f"{path}.{os.getpid()}.part"
+    beside = f"{path}.{os.getpid()}-{get_ident()}.part"
     try:
         try:
             file = open(beside, "wb")  # noqa: SIM115  # closed by the `with` below, in both cases
