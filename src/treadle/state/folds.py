@@ -39,6 +39,7 @@ class AssetDelta:
             no more; None if the batch does not say.
         materialized: partitions that were made.
         partitions: as `whole`, by partition.
+        last_run: the run that planned or made it last.
         makers: the runs that made something: where to look first for who had planned it.
     """
 
@@ -46,6 +47,7 @@ class AssetDelta:
     observation: Numbered | None = None
     planned: Numbered | None = None
     whole: str | None = None
+    last_run: str | None = None
     materialized: set[str] = field(default_factory=set)
     partitions: dict[str, str] = field(default_factory=dict)
     makers: set[str] = field(default_factory=set)
@@ -103,11 +105,13 @@ def fold(entries: Sequence[EventLogEntry]) -> list[Delta]:
 def _fold_asset(delta: Delta, place: int, entry: EventLogEntry) -> None:
     event = entry.event
     key = event.asset_key
-    if key is None:
+    if key is None:  # for the type checker: these events have one
         return
     asset = delta.assets.get(key)
     if asset is None:
         asset = delta.assets[key] = AssetDelta()
+    if entry.run_id and not isinstance(event, AssetObserved):
+        asset.last_run = entry.run_id
     if isinstance(event, AssetMaterialized):
         asset.materialization = (place, entry)
         asset.makers.add(entry.run_id)

@@ -33,7 +33,7 @@ _COLUMNS = (
 )
 _MADE = (
     "UPDATE assets SET materialization = ?, materialization_run = ?, materialization_time = ?,"
-    " materialization_body = ?, last_run = CASE WHEN ? THEN ? ELSE last_run END"
+    " materialization_body = ?, last_run = coalesce(?, last_run)"
 )
 _OPEN = tuple(status.value for status in RunStatus if status not in FINISHED)
 _BEGAN = (CODES[EventType.STEP_START], CODES[EventType.STEP_WORKER_STARTED], CODES[EventType.STEP_RESTARTED])
@@ -90,12 +90,11 @@ class Assets:
             place, entry = delta.planned
             connection.execute(
                 "UPDATE assets SET planned = ?, planned_run = ?, last_run = ? WHERE id = ?",
-                (first + place, entry.run_id, entry.run_id, asset),
+                (first + place, entry.run_id, delta.last_run, asset),
             )
         if delta.materialization:
             place, entry = delta.materialization
-            later = entry.run_id != "" and (not delta.planned or delta.planned[0] < place)
-            made = (first + place, entry.run_id, entry.timestamp, bodies[place], later, entry.run_id)
+            made = (first + place, entry.run_id, entry.timestamp, bodies[place], delta.last_run)
             if delta.whole is None:
                 connection.execute(f"{_MADE} WHERE id = ?", (*made, asset))
             else:
@@ -167,11 +166,13 @@ class Assets:
                 ("EXECUTION_FAILED" if began else "SKIPPED", asset, name),
             )
 
-    def wipe(self, connection: sqlite3.Connection, event: AssetWiped, timestamp: float) -> None:
-        """Forget an asset, or some of its partitions. Runs keep their logs."""
+    def wipe(self, connection: sqlite3.Connection, event: AssetWiped, timestamp: float, number: int) -> None:
+        """Forget what events below `number` say of an asset, or of some of its partitions. Runs keep their logs."""
         asset = self._names.asset(connection, event.key)
         if event.partition_keys is None:
-            connection.execute("UPDATE events SET asset = NULL, partition = NULL WHERE asset = ?", (asset,))
+            connection.execute(
+                "UPDATE events SET asset = NULL, partition = NULL WHERE asset = ? AND id < ?", (asset, number)
+            )
             connection.execute(
                 "UPDATE assets SET materialization = NULL, materialization_run = NULL, materialization_time = NULL,"
                 " materialization_body = NULL, observation = NULL, observation_run = NULL, observation_time = NULL,"
@@ -184,8 +185,8 @@ class Assets:
             return
         for key in event.partition_keys:
             connection.execute(
-                "UPDATE events SET asset = NULL, partition = NULL WHERE asset = ? AND partition = ?",
-                (asset, self._names.partition(connection, key)),
+                "UPDATE events SET asset = NULL, partition = NULL WHERE asset = ? AND partition = ? AND id < ?",
+                (asset, self._names.partition(connection, key), number),
             )
         self._sets.wipe(connection, asset, event.partition_keys)
         for kind, event_type in (
@@ -194,8 +195,9 @@ class Assets:
         ):
             row = connection.execute(
                 "SELECT events.id, coalesce(runs.run_id, ''), timestamp, events.body FROM events LEFT JOIN runs"
-                " ON runs.id = events.run WHERE asset = ? AND type = ? ORDER BY events.id DESC LIMIT 1",
-                (asset, CODES[event_type]),
+                " ON runs.id = events.run WHERE asset = ? AND type = ? AND events.id < ?"
+                " ORDER BY events.id DESC LIMIT 1",
+                (asset, CODES[event_type], number),
             ).fetchone() or (None, None, None, None)
             connection.execute(
                 f"UPDATE assets SET {kind} = ?, {kind}_run = ?, {kind}_time = ?, {kind}_body = ? WHERE id = ?",

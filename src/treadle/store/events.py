@@ -95,7 +95,7 @@ class EventLog:
                 if ended is not None:
                     self._assets.close_run(connection, number, ended)
             if delta.wiped is not None and isinstance(event := delta.wiped[1].event, AssetWiped):
-                self._assets.wipe(connection, event, delta.wiped[1].timestamp)
+                self._assets.wipe(connection, event, delta.wiped[1].timestamp, first + delta.wiped[0])
         return first
 
     def delete_run(self, connection: sqlite3.Connection, number: int) -> None:
