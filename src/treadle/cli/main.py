@@ -1,0 +1,91 @@
+"""`treadle`: the root of the command line, and the one place where errors become a message and an exit code.
+
+Exit codes: 0 it worked; 1 a run failed, or definitions, settings or the store are broken; 2 the command was called with something
+that cannot be right; 130 and 143 interrupted by Ctrl-C or SIGTERM.
+
+A group's module is imported when one of its commands is called, so that `--version` and `--help` load nothing but click.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from treadle._version import __version__
+
+GROUPS: Mapping[str, tuple[str, str]] = {
+    "asset": ("treadle.cli.asset", "List, show, materialize and wipe assets."),
+    "definitions": ("treadle.cli.definitions", "Load and check definitions."),
+    "instance": ("treadle.cli.instance", "Show and migrate the instance."),
+    "job": ("treadle.cli.job", "List and execute jobs."),
+    "run": ("treadle.cli.run", "List, show and delete runs, and read their logs."),
+}
+ENV_PREFIX = "TREADLE_CLI"
+
+
+class LazyGroup(click.Group):
+    """A group whose members are known by name and help, and imported when one is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, without importing anything."""
+        return sorted({*GROUPS, *self.commands})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name; imports its module."""
+        if cmd_name in GROUPS:
+            return import_module(GROUPS[cmd_name][0]).group
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in --help."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, GROUPS[name][1]) for name in self.list_commands(ctx) if name in GROUPS])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="treadle", message="%(prog)s, version %(version)s")
+def cli() -> None:
+    """Treadle: declare the data you want to exist; Treadle works out what has to run, runs it, and remembers."""
+    load_env_file()
+
+
+def load_env_file() -> None:
+    """Read `.env` of the working directory into the environment. What is set already stays."""
+    try:
+        with open(".env", encoding="utf-8") as file:
+            text = file.read()
+    except (FileNotFoundError, IsADirectoryError):
+        return
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.ClickException(f".env in {os.getcwd()} cannot be read: {error}. Mend or remove it.") from error
+    parse = import_module("treadle.cli.env_file").parse
+    for key, value in parse(text, os.environ).items():
+        os.environ.setdefault(key, value)
+
+
+def run(args: Sequence[str] | None = None, prog_name: str = "treadle", env_prefix: str = ENV_PREFIX) -> int:
+    """Run a command and return its exit code. `env_prefix`: every option has a variable `<prefix>_<COMMAND>_<OPTION>`."""
+    try:
+        code: Any = cli.main(
+            list(args) if args is not None else None, prog_name, standalone_mode=False, auto_envvar_prefix=env_prefix
+        )
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        print("Interrupted.", file=sys.stderr)
+        return 130
+    except Exception as error:
+        # the way to an error is the only one that needs this
+        return import_module("treadle.cli.failure").report(error)
+    return code if isinstance(code, int) else 0
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run())

@@ -1,0 +1,81 @@
+"""How commands print: tables of aligned columns, times, JSON. Plain text; click adds colour where a terminal shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from treadle.state.events import format_duration
+
+F = TypeVar("F", bound=Callable[..., Any])
+COLOURS = {
+    "SUCCESS": "green", "FAILURE": "red", "CANCELED": "yellow", "CANCELING": "yellow", "STARTED": "blue",
+    "STARTING": "blue", "SUCCEEDED": "green", "FAILED": "red", "SKIPPED": "yellow", "MATERIALIZED": "green",
+}  # fmt: skip
+
+
+def json_option(command: F) -> F:
+    """`--json`: the command prints one JSON document on stdout, and nothing else there."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for scripts.")(command)
+
+
+def print_json(document: Any) -> None:
+    """Print `document` as indented JSON. What JSON cannot say is printed as text."""
+    click.echo(json_text(document))
+
+
+def json_text(document: Any) -> str:
+    """`document` as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(document, enc_hook=str), indent=2).decode()
+
+
+def count(number: int, word: str) -> str:
+    """`1 asset`, `2 assets`."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+def table(rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> str:
+    """Rows with their columns aligned. The last column may be as long as it likes; empty columns are left out."""
+    if not rows:
+        return ""
+    kept = [i for i in range(len(rows[0])) if any(row[i] for row in rows)]
+    lines = [[row[i] for i in kept] for row in rows]
+    if header:
+        lines.insert(0, [header[i] for i in kept])
+    widths = [max(len(line[i]) for line in lines) for i in range(len(kept))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+
+
+def when(timestamp: float | datetime | None) -> str:
+    """A moment in the local time zone, to the second."""
+    if timestamp is None:
+        return ""
+    moment = timestamp if isinstance(timestamp, datetime) else datetime.fromtimestamp(timestamp).astimezone()
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def iso(timestamp: float | datetime | None) -> str | None:
+    """A moment in ISO 8601 with its offset, for JSON."""
+    if timestamp is None:
+        return None
+    moment = timestamp if isinstance(timestamp, datetime) else datetime.fromtimestamp(timestamp)
+    return moment.astimezone().isoformat()
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as people say them."""
+    return "" if seconds is None else format_duration(seconds * 1000)
+
+
+def status(word: str) -> str:
+    """A status word in its colour."""
+    return click.style(word, fg=COLOURS.get(word))
+
+
+def indented(text: str, by: str = "  ") -> str:
+    """`text` with every line moved to the right."""
+    return "\n".join(by + line if line else line for line in text.splitlines())

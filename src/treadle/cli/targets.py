@@ -1,0 +1,145 @@
+"""The options that say which definitions a command is about, and what they mean together.
+
+On the command line first, then from the environment, then from the project's files (`host.targets.discover`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from treadle.core.keys import did_you_mean
+from treadle.host.targets import Kind, Location, Target, discover, from_workspace, load
+
+F = TypeVar("F", bound=Callable[..., Any])
+_KINDS: dict[str, Kind] = {
+    "python_file": "file",
+    "module_name": "module",
+    "package_name": "package",
+    "autoload_defs_module_name": "autoload",
+}
+_SOURCES = (*_KINDS, "workspace", "empty_workspace")
+
+
+def _variables(name: str) -> list[str]:
+    return [f"TREADLE_{name}", f"DAGSTER_{name}"]
+
+
+_OPTIONS = (
+    click.option(
+        "-f", "--python-file", multiple=True, metavar="PATH", envvar=_variables("PYTHON_FILE"),
+        help="Python file with the definitions. Repeatable.",
+    ),
+    click.option(
+        "-m", "--module-name", multiple=True, metavar="NAME", envvar=_variables("MODULE_NAME"),
+        help="Module with the definitions. Repeatable.",
+    ),
+    click.option(
+        "--package-name", multiple=True, metavar="NAME", envvar=_variables("PACKAGE_NAME"),
+        help="Package with the definitions. Repeatable.",
+    ),
+    click.option(
+        "--autoload-defs-module-name", metavar="NAME",
+        envvar=["TREADLE_AUTOLOAD_DEFS_MODULE_NAME", "DAGSTER_autoload_defs_module_name"],
+        help="Package from all of whose modules definitions are collected.",
+    ),
+    click.option(
+        "-a", "--attribute", metavar="NAME", envvar=_variables("ATTRIBUTE"),
+        help="The Definitions in the file or module, or a function that returns them.",
+    ),
+    click.option(
+        "-d", "--working-directory", metavar="FOLDER", envvar=_variables("WORKING_DIRECTORY"),
+        help="Folder that modules are imported from; by default the current one.",
+    ),
+    click.option(
+        "-w", "--workspace", multiple=True, metavar="PATH", envvar=_variables("WORKSPACE"),
+        help="Workspace file that names code locations. Repeatable.",
+    ),
+    click.option("--empty-workspace", is_flag=True, help="No code locations at all."),
+)  # fmt: skip
+_LOCATION = click.option("-l", "--location", metavar="NAME", help="Code location, where there are several.")
+
+
+def targets_options(command: F) -> F:
+    """The options of a command that takes several locations; it gets `targets`."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def target_options(command: F) -> F:
+    """The options of a command that takes one location."""
+    return targets_options(_LOCATION(command))
+
+
+def targets_of(ctx: click.Context, options: dict[str, Any]) -> list[Target]:
+    """Take the options of a target out of `options`: the targets they mean.
+
+    Raises:
+        click.UsageError: they contradict each other, or there is no target at all.
+        LoadError: a file that names targets cannot be right.
+    """
+    given = {name: options.pop(name) for name in _SOURCES}
+    attribute, folder = options.pop("attribute"), options.pop("working_directory")
+    chosen = {name for name, value in given.items() if value}
+    typed = {name for name in chosen if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    chosen = typed or chosen
+    if len(chosen) > 1:
+        names = " and ".join(sorted(f"--{name.replace('_', '-')}" for name in chosen))
+        raise click.UsageError(f"{names} both say where the definitions are. Give one of them.", ctx)
+    working = Path(folder) if folder else None
+    if working is not None and not working.is_dir():
+        raise click.UsageError(f"--working-directory: there is no folder {folder!r}. Name one that exists.", ctx)
+    if not chosen:
+        targets = discover((working or Path.cwd()).absolute())
+        if not targets:
+            raise click.UsageError(
+                f"Nothing says where the definitions are: no option, and no [tool.treadle] in a pyproject.toml or workspace.yaml in "
+                f"{working or Path.cwd()}. Give a file with -f or a module with -m.",
+                ctx,
+            )
+        return [_with_attribute(one, attribute) for one in targets] if attribute else targets
+    source = chosen.pop()
+    if source == "empty_workspace":
+        return []
+    if source == "workspace":
+        return [target for path in given[source] for target in from_workspace(Path(path))]
+    values = given[source] if isinstance(given[source], tuple) else (given[source],)
+    if attribute and len(values) > 1:
+        raise click.UsageError("--attribute names something in one file or module, and several are given.", ctx)
+    return [Target(_KINDS[source], value, attribute, working) for value in values]
+
+
+def _with_attribute(target: Target, attribute: str) -> Target:
+    return Target(
+        target.kind, target.value, attribute, target.working_directory, target.location_name, target.origin
+    )
+
+
+def location_of(ctx: click.Context, options: dict[str, Any]) -> Location:
+    """Take the options of a target out of `options`: the one location they mean, loaded.
+
+    Raises:
+        click.UsageError: there is none, or more than one and none is chosen.
+        LoadError: it cannot be loaded.
+    """
+    wanted = options.pop("location")
+    targets = targets_of(ctx, options)
+    names = [target.name for target in targets]
+    if wanted is not None:
+        targets = [target for target in targets if target.name == wanted]
+        if not targets:
+            raise click.UsageError(
+                f"There is no code location {wanted!r}.{did_you_mean(wanted, names)} These are there: {', '.join(names)}.", ctx
+            )
+    if len(targets) != 1:
+        raise click.UsageError(
+            f"There are {len(targets)} code locations, and this command works on one. "
+            + (f"Choose with -l: {', '.join(names)}." if names else "Give a file with -f or a module with -m."),
+            ctx,
+        )
+    return load(targets[0])

@@ -1,0 +1,480 @@
+"""Targets: where definitions are written, and loading them from there.
+
+A target names a Python file, a module or a package, and perhaps an attribute in it. Targets come from the command line, from
+`[tool.treadle]` (or `[tool.dagster]`, `[tool.dg.project]`) in pyproject.toml, or from a workspace file. `load` imports the target as
+Python would import it, with its working directory on `sys.path`, and finds the one `Definitions` in it. Whatever goes wrong is a
+`LoadError`; if user code raised, that is its `__cause__`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+from treadle.author.asset_jobs import UnresolvedAssetJobDefinition
+from treadle.author.assets import AssetsDefinition
+from treadle.author.definitions import Definitions
+from treadle.author.graphs import GraphDefinition
+from treadle.author.jobs import JobDefinition
+from treadle.core.keys import did_you_mean
+from treadle.errors import LoadError, TreadleError
+from treadle.spec.assets import AssetSpec
+
+Kind = Literal["file", "module", "package", "autoload"]
+WORKSPACE_FILES = ("workspace.yaml", "workspace.yml")
+_OWN_NAMES = ("treadle", "dagster")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the definitions of one code location are.
+
+    Attributes:
+        kind: "file", "module", "package" (a module, too), or "autoload": a package all of whose modules are taken together.
+        value: the path of the file as it was written, or the dotted name.
+        attribute: the name of the `Definitions` (or of a function that returns them) in it; None to look for it.
+        working_directory: the folder that is on `sys.path`; relative paths start there.
+        location_name: the name of the location; None for the one that follows from the rest.
+        origin: what named this target, for messages.
+    """
+
+    kind: Kind
+    value: str
+    attribute: str | None = None
+    working_directory: Path | None = None
+    location_name: str | None = None
+    origin: str = "the command line"
+
+    @property
+    def name(self) -> str:
+        """The name of the location."""
+        if self.location_name:
+            return self.location_name
+        base = Path(self.value).name if self.kind == "file" else self.value
+        return f"{base}:{self.attribute}" if self.attribute else base
+
+    @property
+    def folder(self) -> Path:
+        """The working directory."""
+        return (self.working_directory or Path.cwd()).expanduser().absolute()
+
+    @property
+    def path(self) -> Path:
+        """The path of the file."""
+        written = Path(self.value).expanduser()
+        return written if written.is_absolute() else self._existing(written)
+
+    def _existing(self, written: Path) -> Path:
+        """A relative path starts at the caller's folder, as shells complete it, or else at the working directory."""
+        here = written.absolute()
+        return here if here.exists() or self.working_directory is None else self.folder / written
+
+    def __str__(self) -> str:
+        what = "file" if self.kind == "file" else "module"
+        return f"{what} {self.value!r}" + (f", attribute {self.attribute!r}" if self.attribute else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A code location that has been loaded: its name, its definitions, and the module they were found in."""
+
+    name: str
+    definitions: Definitions
+    module: ModuleType
+    target: Target
+
+
+# --- loading ---------------------------------------------------------------------------------------------------------
+
+
+def load(target: Target) -> Location:
+    """Import the target and find its definitions.
+
+    Raises:
+        LoadError: there is no such file, module or attribute, importing it raised, or there is not exactly one `Definitions`.
+    """
+    module = _import(target)
+    if target.attribute:
+        definitions = _named(target, module, target.attribute)
+    elif target.kind == "autoload":
+        definitions = _autoload(target, module)
+    else:
+        definitions = _found(target, module)
+    return Location(target.name, definitions, module, target)
+
+
+@contextmanager
+def separate_modules() -> Iterator[None]:
+    """Let go of what is imported inside from outside of Python's own folders, and of what was put on `sys.path`.
+
+    Two locations may have modules of one name. Loaded one after the other inside such a block each, they do not get to see the
+    other's.
+    """
+    path, before = list(sys.path), set(sys.modules)
+    try:
+        yield
+    finally:
+        kept = tuple(folder for folder in path if folder)
+        sys.path[:] = path
+        for name in set(sys.modules) - before:
+            file = getattr(sys.modules[name], "__file__", None)
+            if file is not None and not file.startswith(kept):
+                del sys.modules[name]
+        importlib.invalidate_caches()
+
+
+def _import(target: Target) -> ModuleType:
+    if target.kind != "file":
+        _prepend_path(target.folder, target.folder / "src")
+        return _import_module(target, target.value)
+    path = target.path
+    if not path.is_file():
+        raise LoadError(_no_file(target, path))
+    if path.stem in _OWN_NAMES:
+        raise LoadError(
+            f"The file {target.value!r} has the name of a package it imports: inside it, `import {path.stem}` would import the "
+            f"file itself. Rename the file."
+        )
+    _prepend_path(path.parent, target.folder)
+    package = _package_of(path)
+    if package is not None:  # relative imports in it work only if it is imported as part of its package
+        root, dotted = package
+        _prepend_path(root)
+        return _import_module(target, dotted)
+    return _import_file(target, path)
+
+
+def _prepend_path(*folders: Path) -> None:
+    for folder in reversed(folders):
+        text = str(folder)
+        if text not in sys.path and folder.is_dir():
+            sys.path.insert(0, text)
+
+
+def _package_of(path: Path) -> tuple[Path, str] | None:
+    """The folder above the package that `path` is in, and its dotted name; None if it is in no package."""
+    parts, folder = ([] if path.name == "__init__.py" else [path.stem]), path.parent
+    while (folder / "__init__.py").is_file() and folder.name.isidentifier():
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    dotted = ".".join(parts)
+    return (folder, dotted) if len(parts) > 1 or path.name == "__init__.py" else None
+
+
+def _import_file(target: Target, path: Path) -> ModuleType:
+    name = path.stem
+    loaded = sys.modules.get(name)
+    if loaded is not None and (file := getattr(loaded, "__file__", None)) and Path(file).absolute() == path:
+        return loaded
+    if loaded is not None or name in sys.stdlib_module_names or not name.isidentifier():
+        name = f"treadle_file_{abs(hash(str(path))):x}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise LoadError(f"{target.value!r} is not a Python file: its name does not end in .py. Give the file with -f.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise _import_failed(target, error) from error
+    return module
+
+
+def _import_module(target: Target, name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+            raise LoadError(_no_module(target, name)) from None
+        raise _import_failed(target, error) from error
+    except (Exception, SystemExit) as error:
+        raise _import_failed(target, error) from error
+
+
+def _import_failed(target: Target, error: BaseException) -> LoadError:
+    """What to say when user code raised while it was imported."""
+    if isinstance(error, TreadleError):
+        return LoadError(f"The {target} could not be loaded. {error}")
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    advice = "Mend what the traceback shows."
+    if isinstance(error, ModuleNotFoundError):
+        advice = (
+            f"Install what {error.name!r} is in, or, if it is your own, name the folder it is in with -d. Modules are looked for in "
+            f"{target.folder}, and among what is installed for {sys.executable}."
+        )
+    elif isinstance(error, SystemExit):
+        said = f"it ended the program (SystemExit: {error})"
+        advice = "Put what runs things under `if __name__ == '__main__':`."
+    return LoadError(f"The {target} could not be imported: {said}. {advice}")
+
+
+def _no_file(target: Target, path: Path) -> str:
+    if path.is_dir():
+        return f"{target.value!r} is a folder ({path}). Give a Python file with -f, or a module with -m."
+    near = ""
+    if path.parent.is_dir():
+        near = did_you_mean(path.name, [one.name for one in path.parent.glob("*.py")])
+    return f"There is no file {target.value!r} (it was looked for at {path}).{near} Give the Python file that has your Definitions."
+
+
+def _no_module(target: Target, name: str) -> str:
+    hint = f" {name!r} looks like a file: use -f instead of -m." if name.endswith(".py") else ""
+    return (
+        f"There is no module {name!r} (named by {target.origin}).{hint} Modules are looked for in {target.folder}, and among what is "
+        "installed. Check the name, or name another folder with -d."
+    )
+
+
+# --- finding definitions ----------------------------------------------------------------------------------------------
+
+
+def _named(target: Target, module: ModuleType, attribute: str) -> Definitions:
+    """The definitions that an attribute of the module is, or returns."""
+    missing = object()
+    value = getattr(module, attribute, missing)
+    if isinstance(value, GraphDefinition):
+        value = value.to_job()
+    if value is missing:
+        known = [name for name, one in vars(module).items() if _is_loadable(one)]
+        there = f" Definitions in it: {', '.join(known)}." if known else ""
+        raise LoadError(f"There is no {attribute!r} in {target.value!r}.{did_you_mean(attribute, vars(module))}{there}")
+    if callable(value) and not _is_loadable(value) and not isinstance(value, type):
+        try:
+            value = value()
+        except Exception as error:
+            raise LoadError(
+                f"The function {attribute!r} in {target.value!r} raised {type(error).__name__}: {error}. It is called without "
+                "arguments, and returns Definitions."
+            ) from error
+    if isinstance(value, Definitions):
+        return value
+    if not _is_loadable(value):
+        raise LoadError(
+            f"{attribute!r} in {target.value!r} is {_kind_of(value)}. With -a, name a Definitions, a job, an asset, or a "
+            "function without parameters that returns Definitions."
+        )
+    return _collected([value])
+
+
+def _found(target: Target, module: ModuleType) -> Definitions:
+    """The only Definitions of the module; without any, all assets, checks and jobs at its top level together."""
+    found = {id(value): (name, value) for name, value in reversed(vars(module).items()) if isinstance(value, Definitions)}
+    if len(found) > 1:
+        names = sorted(name for name, _ in found.values())
+        raise LoadError(
+            f"There are {len(found)} Definitions in {target.value!r}: {_listed(names)}. Choose one with -a {names[0]}, or put "
+            f"them together: Definitions.merge({', '.join(names)})."
+        )
+    if found:
+        return next(iter(found.values()))[1]
+    return _loose(target, [module])
+
+
+def _loose(target: Target, modules: Iterable[ModuleType]) -> Definitions:
+    values: dict[int, Any] = {}
+    for module in modules:
+        for name, value in vars(module).items():
+            for one in value if isinstance(value, list | tuple) else (value,):
+                if not name.startswith("__") and _is_loadable(one):
+                    values[id(one)] = one
+    if not values:
+        raise LoadError(
+            f"There is nothing to load in {target.value!r}: no Definitions, asset or job at its top level. Add one, for example "
+            "`defs = Definitions(assets=[...])`."
+        )
+    return _collected(values.values())
+
+
+def _collected(values: Iterable[Any]) -> Definitions:
+    """Loose definitions as one."""
+    assets: list[Any] = []
+    checks: list[Any] = []
+    jobs: list[Any] = []
+    for value in values:
+        if isinstance(value, AssetsDefinition | AssetSpec):
+            (assets if isinstance(value, AssetSpec) or value.specs else checks).append(value)
+        else:
+            jobs.append(value)
+    return Definitions(assets=assets, asset_checks=checks, jobs=jobs)
+
+
+def _autoload(target: Target, package: ModuleType) -> Definitions:
+    """Everything in a package and the modules below it, as one."""
+    import pkgutil  # noqa: PLC0415  only these targets need it
+
+    modules = [package]
+    for info in pkgutil.walk_packages(getattr(package, "__path__", ()), f"{package.__name__}."):
+        modules.append(_import_module(target, info.name))
+    whole = {id(one): one for module in modules for one in vars(module).values() if isinstance(one, Definitions)}
+    inside = {id(one) for defs in whole.values() for one in (*defs.assets, *defs.asset_checks, *defs.jobs)}
+    bare = [
+        one
+        for module in modules
+        for one in vars(module).values()
+        if _is_loadable(one) and not isinstance(one, Definitions) and id(one) not in inside
+    ]
+    return Definitions.merge(*whole.values(), _collected({id(one): one for one in bare}.values()))
+
+
+_LOADABLE = (Definitions, AssetsDefinition, AssetSpec, JobDefinition, UnresolvedAssetJobDefinition)
+
+
+def _is_loadable(value: Any) -> bool:
+    return isinstance(value, _LOADABLE)
+
+
+def _kind_of(value: Any) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:-1]) + f" and {names[-1]}" if len(names) > 1 else names[0]
+
+
+# --- targets that files name ------------------------------------------------------------------------------------------
+
+
+def discover(folder: Path) -> list[Target]:
+    """The targets of a project: those of pyproject.toml in `folder`, else of its workspace file, else of pyproject.toml in the
+    nearest folder above that names any. None if nothing does.
+
+    Raises:
+        LoadError: such a file cannot be read, or names a target in a form that is not known.
+    """
+    for here in (folder, *folder.parents):
+        file = here / "pyproject.toml"
+        if file.is_file() and (targets := from_pyproject(file)) is not None:
+            return targets
+        for name in WORKSPACE_FILES if here == folder else ():
+            if (here / name).is_file():
+                return from_workspace(here / name)
+    return []
+
+
+def from_pyproject(file: Path) -> list[Target] | None:
+    """The targets that a pyproject.toml names; None if it says nothing about Treadle.
+
+    Raises:
+        LoadError: it is not valid TOML, or its table names no target.
+    """
+    import tomllib  # noqa: PLC0415  a target on the command line needs no file
+
+    try:
+        tool = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
+    except (OSError, ValueError) as error:
+        raise LoadError(f"{file} cannot be read: {error}. Mend it.") from None
+    for key in ("treadle", "dagster"):
+        if key in tool:
+            return _of_table(tool[key], f"[tool.{key}] in {file}", file.parent)
+    if "dg" in tool:
+        return _of_dg(tool["dg"], f"[tool.dg.project] in {file}", file.parent)
+    return None
+
+
+def _of_table(table: Mapping[str, Any], where: str, folder: Path) -> list[Target]:
+    """`module_name = "x"`, `python_file = "x.py"`, `package_name`, `autoload_defs_module_name`, or `modules = [{type, name}]`."""
+    name = table.get("code_location_name") or table.get("location_name")
+    attribute = table.get("attribute")
+    working = folder / table.get("working_directory", ".")
+    kinds: dict[str, Kind] = {
+        "module_name": "module",
+        "python_file": "file",
+        "package_name": "package",
+        "autoload_defs_module_name": "autoload",
+    }
+    targets: list[Target] = []
+    for key, kind in kinds.items():
+        if key in table:
+            value = str(working / table[key]) if kind == "file" else table[key]
+            targets.append(Target(kind, value, attribute, working, name, where))
+    types: dict[str, Kind] = {"module": "module", "package": "package", "file": "file"}
+    for entry in table.get("modules", ()):
+        if not isinstance(entry, Mapping) or entry.get("type") not in types or "name" not in entry:
+            raise LoadError(f'{where}: {entry!r} names no module. Write modules = [{{type = "module", name = "my.defs"}}].')
+        kind = types[entry["type"]]
+        value = str(working / entry["name"]) if kind == "file" else entry["name"]
+        targets.append(Target(kind, value, entry.get("attribute"), working, name, where))
+    if not targets:
+        raise LoadError(f'{where} names no code. Write, for example, module_name = "my_project.definitions".')
+    if len(targets) > 1 and name:
+        raise LoadError(f"{where} has one code_location_name and {len(targets)} locations. Leave the name out.")
+    return targets
+
+
+def _of_dg(table: Mapping[str, Any], where: str, folder: Path) -> list[Target] | None:
+    project = table.get("project")
+    if not isinstance(project, Mapping):
+        return None
+    root = project.get("root_module")
+    if not root:
+        raise LoadError(f'{where} has no root_module. Write root_module = "my_project".')
+    name = project.get("code_location_name") or root
+    if project.get("autoload_defs"):
+        return [Target("autoload", project.get("defs_module") or f"{root}.defs", None, folder, name, where)]
+    module = project.get("code_location_target_module") or f"{root}.definitions"
+    return [Target("module", module, None, folder, name, where)]
+
+
+def from_workspace(file: Path) -> list[Target]:
+    """The targets that a workspace file names. Relative paths start at its folder.
+
+    Raises:
+        LoadError: it is not valid YAML, or an entry has a form that is not known.
+    """
+    import yaml  # noqa: PLC0415  only workspace files need it
+
+    try:
+        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise LoadError(f"The workspace file {file} cannot be read: {error}. Mend it, or name another with -w.") from None
+    entries = data.get("load_from") if isinstance(data, Mapping) else None
+    if not isinstance(entries, list):
+        raise LoadError(f"{file} has no list `load_from`. Write `load_from: [{{python_file: definitions.py}}]`.")
+    return [_of_entry(entry, file) for entry in entries]
+
+
+_ENTRIES: Mapping[str, tuple[Kind, tuple[str, ...]]] = {
+    "python_file": ("file", ("relative_path", "python_file")),
+    "python_module": ("module", ("module_name", "python_module")),
+    "python_package": ("package", ("package_name", "python_package")),
+    "autoload_defs_module": ("autoload", ("module_name", "autoload_defs_module")),
+}
+
+
+def _of_entry(entry: Any, file: Path) -> Target:
+    if isinstance(entry, Mapping) and "grpc_server" in entry:
+        raise LoadError(
+            f"{file} names a gRPC server, which serves its code from another process and cannot be loaded here. Name the code "
+            "itself with -f or -m."
+        )
+    if not isinstance(entry, Mapping) or len(entry) != 1 or next(iter(entry)) not in _ENTRIES:
+        raise LoadError(f"{file}: {entry!r} is no location. Use one of {', '.join(_ENTRIES)}.")
+    word, given = next(iter(entry.items()))
+    kind, names = _ENTRIES[word]
+    options: Mapping[str, Any] = given if isinstance(given, Mapping) else {names[0]: given}
+    value = next((_text(options[name], file) for name in names if name in options), None)
+    if not value:
+        raise LoadError(f"{file}: {word} has no {names[0]}. Write `{word}: {{{names[0]}: ...}}`.")
+    folder = file.absolute().parent
+    working = folder / _text(options.get("working_directory", "."), file)
+    if kind == "file":
+        value = str(folder / value)
+    return Target(kind, value, options.get("attribute"), working, options.get("location_name"), str(file))
+
+
+def _text(value: Any, file: Path) -> str:
+    """A value of a workspace file; `{env: NAME}` is taken from the environment."""
+    if isinstance(value, Mapping) and set(value) == {"env"}:
+        if value["env"] not in os.environ:
+            raise LoadError(f"{file}: the environment variable {value['env']} is not set. Set it.")
+        return os.environ[value["env"]]
+    return str(value)
