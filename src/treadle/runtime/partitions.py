@@ -10,6 +10,7 @@ from treadle.author.io_contexts import AssetPartitions
 from treadle.core import tags
 from treadle.core.keys import AssetKey
 from treadle.core.mappings import PartitionMapping, default_mapping
+from treadle.core.multi_partitions import MultiPartitionsDefinition
 from treadle.core.partitions import PartitionsDefinition
 from treadle.core.subsets import PartitionKeyRange
 from treadle.errors import InvocationError, UnknownPartitionError
@@ -56,7 +57,9 @@ class RunPartitions:
                 "The run makes a partitioned asset and has no partition. Run it for one: `partition_key=...` in Python, "
                 "`--partition` on the command line."
             )
-        return [definition.partition_key_of(self.key)]
+        if isinstance(definition, MultiPartitionsDefinition):
+            return [definition.get_partition_key_from_str(self.key)]
+        return [self.key]
 
     def upstream(self, spec: AssetSpec | None, upstream: AssetSpec) -> AssetPartitions | None:
         """The partitions of `upstream` that making this run's partitions of `spec` reads; None if it is not partitioned.
@@ -71,19 +74,19 @@ class RunPartitions:
         mapping = _declared(spec, upstream.key) or default_mapping(theirs, mine)
         subset = None
         if mine is not None:
-            subset = mine.subset_of_keys(self.of(mine).keys, current_time=self._now, store=self._dynamic)
+            subset = mine.subset_with_partition_keys(self.of(mine).keys)
         elif self.is_partitioned and _declared(spec, upstream.key) is None and self.key is not None:
             # an unpartitioned step in a run for a partition, such as a check: it looks at that partition
             if theirs.has_partition_key(self.key, current_time=self._now, dynamic_partitions_store=self._dynamic):
                 return self.of(theirs)
-        found = mapping.upstream(subset, mine, theirs, current_time=self._now, store=self._dynamic)
-        if found.missing:
-            first = next(iter(found.missing))
+        found = mapping.upstream(subset, mine, theirs, self._now, self._dynamic)
+        if found.required_but_nonexistent_subset:
+            first = found.required_but_nonexistent_partition_keys[0]
             raise UnknownPartitionError(
                 f"{upstream.key.to_user_string()!r} has no partition {first!r}, which is needed here. Allow it with "
                 "TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True), or start later."
             )
-        return AssetPartitions(list(found.subset.keys()), theirs)
+        return AssetPartitions(list(found.partitions_subset), theirs)
 
 
 def _declared(spec: AssetSpec | None, key: AssetKey) -> PartitionMapping | None:
@@ -96,10 +99,7 @@ def partition_tags(
     """The run tags that name a partition or a range of them."""
     found: dict[str, str] = {}
     if key is not None:
-        found[tags.PARTITION] = key
-        by_dimension = getattr(definition.partition_key_of(key), "keys_by_dimension", {}) if definition else {}
-        for dimension, one in by_dimension.items():
-            found[tags.partition_dimension(dimension)] = one
+        found.update(definition.get_tags_for_partition_key(key) if definition is not None else {tags.PARTITION: key})
     if key_range is not None:
         found[tags.PARTITION_RANGE_START], found[tags.PARTITION_RANGE_END] = key_range.start, key_range.end
     return found
