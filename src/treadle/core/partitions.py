@@ -1,7 +1,7 @@
 """Partitions definitions: which keys a partitioned asset has. This module: the base, static keys and dynamic keys.
 
-A definition answers by computation, and gives sets as subsets (`core.subsets`), never as lists of keys unless asked for a
-list. Whoever needs "now" or the dynamic keys passes them, or pins them with `partition_loading_context`.
+A definition answers by computation, and gives sets as subsets (`core.subsets`), never as lists of keys unless asked for
+a list. Whoever needs "now" or the dynamic keys passes them, or pins them with `partition_loading_context`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class DynamicPartitionsStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PartitionLoadingContext:
-    """What partition keys are computed from when the caller passes nothing: a pinned time, and a store of dynamic keys."""
+    """What partition keys come from when the caller passes nothing: a pinned time, a store of dynamic keys."""
 
     effective_dt: datetime | None = None
     dynamic_partitions_store: DynamicPartitionsStore | None = None
@@ -119,8 +119,9 @@ def _first_duplicate(keys: Sequence[str]) -> str | None:
 class PartitionsDefinition:
     """Which partitions an asset or job has. Subclass it and define `get_partition_keys` for keys by your own rule.
 
-    Keys are strings, distinct, in an order of their own. `current_time` (any time zone; without one it is wall time of the
-    definition) and `dynamic_partitions_store` default to what `partition_loading_context` pins, then to now and to nothing.
+    Keys are strings, distinct, in an order of their own. `current_time` (any time zone; without one it is wall time of
+    the definition) and `dynamic_partitions_store` default to what `partition_loading_context` pins, then to now and to
+    nothing.
     """
 
     __slots__ = ()
@@ -203,7 +204,7 @@ class PartitionsDefinition:
 
     def get_serializable_unique_identifier(self) -> str:
         """A hash of the definition's content: equal definitions have equal identifiers."""
-        import hashlib  # loads OpenSSL, which starting up need not
+        import hashlib  # noqa: PLC0415  loads OpenSSL, which starting up need not
 
         return hashlib.sha1(codec.encode(self.to_wire()), usedforsecurity=False).hexdigest()
 
@@ -246,7 +247,7 @@ class PartitionsDefinition:
         return KeySubset(self, partition_keys), frozenset()
 
     def subset_from_ids(self, ids: BitMap, keys_of: Callable[[BitMap], Iterable[str]]) -> PartitionSubset:
-        """The subset for a bitmap of interned ids from the store. Keys that the definition no longer has are left out."""
+        """The subset for a bitmap of interned ids. Keys that the definition no longer has are left out."""
         return self.subset_of_known(keys_of(ids))[0]
 
     def subset_from_wire(self, data: Mapping[str, Any]) -> PartitionSubset:
@@ -289,7 +290,7 @@ class StaticPartitionsDefinition(PartitionsDefinition):
     def __init__(self, partition_keys: Sequence[str]) -> None:
         if isinstance(partition_keys, str):
             raise DefinitionError(
-                f"StaticPartitionsDefinition takes a list of keys, not the string {partition_keys!r}. Write [{partition_keys!r}]."
+                f"StaticPartitionsDefinition takes a list of keys, not a string. Write [{partition_keys!r}]."
             )
         self.partition_keys = tuple(partition_keys)
         self._positions: dict[str, int] | None = None
@@ -415,7 +416,7 @@ class StaticPartitionsDefinition(PartitionsDefinition):
 
 
 class Partition:
-    """A partition with a value beside its key. Deprecated: only functions given to `DynamicPartitionsDefinition` use it."""
+    """A partition with a value beside its key. Deprecated, as is the function of `DynamicPartitionsDefinition`."""
 
     __slots__ = ("name", "value")
 
@@ -444,7 +445,7 @@ class DynamicPartitionsDefinition(PartitionsDefinition):
     def __init__(self, partition_fn: PartitionFunction | None = None, name: str | None = None) -> None:
         if isinstance(partition_fn, str):
             raise DefinitionError(
-                f"Write DynamicPartitionsDefinition(name={partition_fn!r}): the first argument is a function of the time."
+                f"Write DynamicPartitionsDefinition(name={partition_fn!r}): the first argument is a function."
             )
         if (partition_fn is None) == (not name):
             raise DefinitionError("DynamicPartitionsDefinition takes a name (or, as before, a function): exactly one.")
@@ -469,7 +470,7 @@ class DynamicPartitionsDefinition(PartitionsDefinition):
         if store is None:
             raise InvocationError(
                 f"The keys of the dynamic partitions {self.name!r} are kept by an instance, and none is at hand. Pass "
-                "dynamic_partitions_store=instance, or ask inside partition_loading_context(dynamic_partitions_store=...)."
+                "dynamic_partitions_store=instance, or pin it with partition_loading_context."
             )
         return store
 
@@ -514,7 +515,7 @@ _readers: dict[str, Callable[[Mapping[str, Any]], PartitionsDefinition]] = {}
 def register_definition(
     cls: type[PartitionsDefinition], kind: str, read: Callable[[Mapping[str, Any]], PartitionsDefinition]
 ) -> None:
-    """Let definitions of `cls` travel: `read` makes one from the plain data that `to_wire` gives, tagged with `kind`."""
+    """Let definitions of `cls` travel: `read` makes one from what `to_wire` gives, tagged with `kind`."""
     _readers[kind] = read
     codec.register(
         cls, PartitionsDefinition.to_wire if cls is PartitionsDefinition else cls.to_wire, definition_from_wire

@@ -1,8 +1,9 @@
 """Sets of partitions, as values. A million partitions cost as much as the runs they form, not as their keys.
 
-Four kinds, chosen by the definition: spans of instants for time windows, a bitmap of positions for static keys, one row a
-combination for several dimensions, and a set of keys where nothing better is known (dynamic and user-made definitions).
-Positions are of this moment's definition and never stored: the store keeps interned ids, see `to_ids` and `from_ids`.
+Four kinds, chosen by the definition: spans of instants for time windows, a bitmap of positions for static keys, one row
+a combination for several dimensions, and a set of keys where nothing better is known (dynamic and user-made
+definitions). Positions are of this moment's definition and never stored: the store keeps interned ids, see `to_ids` and
+`from_ids`.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class PartitionSubset:
         return list(self)
 
     def get_partition_key_ranges(self, partitions_def: object = None) -> Sequence[PartitionKeyRange]:
-        """The keys as the fewest ranges of neighbours. `partitions_def` is accepted for compatibility and not needed."""
+        """The keys as the fewest ranges of neighbours. `partitions_def` is not needed."""
         return [PartitionKeyRange(key, key) for key in self]
 
     def with_partition_keys(self, partition_keys: Iterable[str]) -> PartitionSubset:
@@ -229,8 +230,8 @@ class PositionSubset(PartitionSubset):
 class TimeSubset(PartitionSubset):
     """Partitions of a time-window definition: sorted spans of instants, each an exact union of windows.
 
-    Spans that touch are one; a window that the definition excludes is in none. Windows outside the definition's bounds may
-    be in it (a window that does not exist yet can be asked for).
+    Spans that touch are one; a window that the definition excludes is in none. Windows outside the definition's bounds
+    may be in it (a window that does not exist yet can be asked for).
     """
 
     __slots__ = ("_count", "spans")
@@ -377,7 +378,8 @@ def difference(left: Sequence[Span], right: Sequence[Span]) -> tuple[Span, ...]:
 
 class MultiSubset(PartitionSubset):
     """Partitions of a definition with several dimensions: for each combination of the outer dimensions, a subset of the
-    inner one (the time dimension if there is one). Rows with equal content may share one object, so a full product is small.
+    inner one (the time dimension if there is one). Rows with equal content may share one object, so a full product is
+    small.
     """
 
     __slots__ = ("rows",)
@@ -459,5 +461,5 @@ class MultiSubset(PartitionSubset):
 def from_ids(
     partitions_def: SubsetOwner, ids: BitMap, keys_of: Callable[[BitMap], Iterable[str]], known: Callable[[str], bool]
 ) -> PartitionSubset:
-    """The subset for a stored bitmap. `keys_of` gives the interned keys, `known` says which the definition still has."""
+    """The subset for a stored bitmap. `known` says which interned keys the definition still has."""
     return partitions_def.subset_with_partition_keys(key for key in keys_of(ids) if known(key))

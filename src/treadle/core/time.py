@@ -2,7 +2,8 @@
 
 A cron expression names wall-clock times. On days when a zone changes its offset the rules are: a wall time that does
 not exist fires at the end of the gap; a wall time that exists twice fires once, at its second occurrence; an expression
-that names all 24 hours follows real time instead, so it fires in both occurrences and never for hours that do not exist.
+that names all 24 hours follows real time instead, so it fires in both occurrences and never for hours that do not
+exist.
 
 Instants are whole seconds since 1970 UTC and days are days since 1970, both `int`, everywhere below the public API.
 """

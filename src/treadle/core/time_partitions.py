@@ -43,14 +43,14 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
     """One partition for every window between two ticks of a cron expression, from `start` on.
 
     Args:
-        start: the first window starts at the first tick at or after this. A string is read with `fmt`. A datetime counts by
-            its wall time in `timezone`, whatever zone it carries.
+        start: the first window starts at the first tick at or after this. A string is read with `fmt`. A datetime
+            counts by its wall time in `timezone`, whatever zone it carries.
         fmt: the `strftime` format of keys. Different windows must read differently.
         end: the last window ends at or before this. None: no end.
         schedule_type: a common cadence, refined by the offsets; or give `cron_schedule`.
         timezone: the IANA name of the zone; UTC if None.
-        end_offset: 0: the last partition is the last window that has ended. 1: also the one that is open. -1: one fewer.
-        minute_offset, hour_offset, day_offset: minute and hour of the ticks; day of the week (0 is Sunday) or of the month.
+        end_offset: how many windows more exist than have ended: 1 also the one that is open, -1 one fewer.
+        minute_offset, hour_offset, day_offset: the minute, the hour, the day of the week (0 is Sunday) or of the month.
         cron_schedule: five cron fields.
         exclusions: cron expressions and datetimes: windows that start there are no partitions.
 
@@ -222,7 +222,8 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         kind, (minute, hour, day) = _type_and_offsets(self.cron_schedule)
         allowed = ["minute_of_hour"] if kind is not None else []
         allowed += ["hour_of_day"] if kind not in (None, ScheduleType.HOURLY) else []
-        allowed += {ScheduleType.WEEKLY: ["day_of_week"], ScheduleType.MONTHLY: ["day_of_month"]}.get(kind, [])  # type: ignore[arg-type]
+        allowed += ["day_of_week"] if kind is ScheduleType.WEEKLY else []
+        allowed += ["day_of_month"] if kind is ScheduleType.MONTHLY else []
         wrong = [name for name, value in given.items() if value is not None and name not in allowed]
         if wrong or kind is None:
             raise InvocationError(
@@ -240,7 +241,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
     # --- which exist
 
     def bounds(self, current_time: datetime | None = None) -> tuple[int, int]:
-        """The instants from which and up to which windows exist at `current_time`; the second is 0 or less if none do."""
+        """The instants from which and up to which windows exist at `current_time`; none do if they are not in order."""
         zone, windows = self.windows.cadence.zone, self.windows
         first = windows.first(self._start)
         if first is None:
@@ -718,17 +719,10 @@ class DailyPartitionsDefinition(TimeWindowPartitionsDefinition):
 
 
 class WeeklyPartitionsDefinition(TimeWindowPartitionsDefinition):
-    """One partition a week.
+    """One partition a week. Arguments as those of `DailyPartitionsDefinition`, and:
 
     Args:
-        start_date: the first window starts at the first tick at or after this. A string is read with `fmt`.
-        end_date: the last window ends at or before this.
-        minute_offset, hour_offset: the time of day at which windows start.
-        day_offset: the day of the week on which they start; 0 is Sunday.
-        timezone: the IANA name of the zone; UTC if None.
-        fmt: the `strftime` format of keys, `%Y-%m-%d` if None.
-        end_offset: how many windows more exist than have ended.
-        exclusions: cron expressions and datetimes: windows that start there are no partitions.
+        day_offset: the day of the week on which windows start; 0 is Sunday.
     """
 
     __slots__ = ()
@@ -761,17 +755,10 @@ class WeeklyPartitionsDefinition(TimeWindowPartitionsDefinition):
 
 
 class MonthlyPartitionsDefinition(TimeWindowPartitionsDefinition):
-    """One partition a month.
+    """One partition a month. Arguments as those of `DailyPartitionsDefinition`, and:
 
     Args:
-        start_date: the first window starts at the first tick at or after this. A string is read with `fmt`.
-        end_date: the last window ends at or before this.
-        minute_offset, hour_offset: the time of day at which windows start.
-        day_offset: the day of the month on which they start, 1 to 31; shorter months have no start then.
-        timezone: the IANA name of the zone; UTC if None.
-        fmt: the `strftime` format of keys, `%Y-%m-%d` if None.
-        end_offset: how many windows more exist than have ended.
-        exclusions: cron expressions and datetimes: windows that start there are no partitions.
+        day_offset: the day of the month on which windows start, 1 to 31; in shorter months none starts.
     """
 
     __slots__ = ()

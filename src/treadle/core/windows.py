@@ -1,8 +1,8 @@
 """Cadences: the instants that a cron expression fires in a zone, computed and never listed.
 
 A day whose offset does not change is arithmetic: midnight plus the times of day. The few days on which it does change
-are worked out wall time by wall time and kept. Every question (the tick before or after, how many between, the n-th from
-here) walks over segments of such days, four a year at most.
+are worked out wall time by wall time and kept. Every question (the tick before or after, how many between, the n-th
+from here) walks over segments of such days, four a year at most.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ _OPTIMISTIC_DAYS = 366 * 9  # 29 February may be eight years away; 1900 and 2100
 class _Block(NamedTuple):
     """The ticks of a few days in which the offset changes.
 
-    `labels` are the wall times the ticks stand for; `repeated` marks ticks whose wall time has already been another tick.
+    `labels` are the wall times the ticks stand for; `repeated` marks ticks whose wall time has already been another
+    tick.
     """
 
     instants: list[int]
@@ -309,7 +310,7 @@ def previous_tick(cron_schedule: str | Sequence[str], before: datetime, timezone
 
 
 def iterate_ticks(cron_schedule: str | Sequence[str], start: datetime, timezone: str = "UTC") -> Iterator[datetime]:
-    """Ticks from `start` (inclusive) on, ascending, without end. A list of expressions is their union, each tick once."""
+    """Ticks from `start` (inclusive) on, ascending, without end. A list of expressions is their union."""
     exact = -int(-start.timestamp() // 1) if start.tzinfo else instant_of(start)
     last: int | None = None
     for tick in merge(*(_walk(one, exact) for one in _cadences(cron_schedule, timezone))):
@@ -337,8 +338,8 @@ _OFFSET_AT_END = re.compile(r"[+-]\d{4}(?:\d{2})?\Z")
 class KeyFormat:
     """How windows of a cadence are named: `strftime` of the start, in its zone.
 
-    The second of two windows whose starts read alike on the clock (the hour that a zone repeats) has its offset appended,
-    as in `2024-11-03-01:00-0500`.
+    The second of two windows whose starts read alike on the clock (the hour that a zone repeats) has its offset
+    appended, as in `2024-11-03-01:00-0500`.
     """
 
     def __init__(self, cadence: Cadence, fmt: str) -> None:
@@ -494,7 +495,7 @@ def wall_instant(at: datetime, zone: Zone) -> int:
 
 
 def _split_format(fmt: str) -> tuple[str, str] | None:
-    """The format as a part that depends on the date alone and one that depends on the time of day alone, if it can be."""
+    """The format as a part that depends on the date alone and one on the time of day alone, if it can be."""
     cut = len(fmt)
     for match in _DIRECTIVE.finditer(fmt):
         letter = match.group(1)

@@ -1,0 +1,483 @@
+"""Partitions with several dimensions: one for every combination of their keys.
+
+A key is the dimensions' keys joined by `|`, in the order of the dimensions' names. Sets are rows: for every combination
+of the outer dimensions a subset of the inner one, which is the time dimension if there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from itertools import product
+from typing import Any, NamedTuple
+
+from treadle.core.partitions import (
+    PARTITION_TAG,
+    DynamicPartitionsStore,
+    PartitionsDefinition,
+    StaticPartitionsDefinition,
+    definition_from_wire,
+    register_definition,
+)
+from treadle.core.subsets import MultiSubset, PartitionKeyRange, PartitionSubset, Row
+from treadle.core.time import TimeWindow
+from treadle.core.time_partitions import TimeWindowPartitionsDefinition
+from treadle.errors import DefinitionError, InvocationError, UnknownPartitionError
+
+SEPARATOR = "|"
+_RESERVED = "|[],"
+
+
+class PartitionDimensionKey(NamedTuple):
+    """The key of one dimension."""
+
+    dimension_name: str
+    partition_key: str
+
+
+class PartitionDimensionDefinition(NamedTuple):
+    """One dimension: its name and its partitions."""
+
+    name: str
+    partitions_def: PartitionsDefinition
+
+
+class MultiPartitionKey(str):
+    """The key of a partition with several dimensions: a string, which also knows its parts.
+
+    Args:
+        keys_by_dimension: the key of each dimension. The string joins them by `|` in the order of the dimensions'
+        names.
+    """
+
+    __slots__ = ("dimension_keys",)
+    dimension_keys: list[PartitionDimensionKey]
+
+    def __new__(cls, keys_by_dimension: Mapping[str, str]) -> MultiPartitionKey:
+        parts = [PartitionDimensionKey(name, keys_by_dimension[name]) for name in sorted(keys_by_dimension)]
+        self = super().__new__(cls, SEPARATOR.join(part.partition_key for part in parts))
+        self.dimension_keys = parts
+        return self
+
+    @property
+    def keys_by_dimension(self) -> Mapping[str, str]:
+        """The key of each dimension."""
+        return dict(self.dimension_keys)
+
+    def __getnewargs__(self) -> tuple[dict[str, str]]:  # type: ignore[override]
+        return (dict(self.dimension_keys),)
+
+
+class MultiPartitionsDefinition(PartitionsDefinition):
+    """One partition for every combination of the keys of two or more dimensions.
+
+    Args:
+        partitions_defs: the partitions of each dimension, by its name.
+
+    Raises:
+        DefinitionError: there are fewer than two dimensions, one has dimensions itself, or a key holds one of `|[],`.
+    """
+
+    __slots__ = ("_defs", "_inner", "_outer", "partition_dimension_names")
+    kind = "multi"
+    partition_dimension_names: list[str]
+
+    def __init__(self, partitions_defs: Mapping[str, PartitionsDefinition]) -> None:
+        if len(partitions_defs) < 2:
+            raise DefinitionError(
+                f"MultiPartitionsDefinition needs two dimensions or more, not {len(partitions_defs)}. "
+                "Use the definition of the one dimension itself."
+            )
+        for name, definition in partitions_defs.items():
+            if not isinstance(definition, PartitionsDefinition) or isinstance(definition, MultiPartitionsDefinition):
+                raise DefinitionError(
+                    f"Dimension {name!r} is {definition!r}: a dimension is a partitions definition of one kind."
+                )
+            if isinstance(definition, StaticPartitionsDefinition):
+                wrong = _first_reserved(definition.partition_keys)
+                if wrong is not None:
+                    raise DefinitionError(
+                        f"Partition key {wrong!r} of dimension {name!r} contains one of {' '.join(_RESERVED)}, which "
+                        "separate dimensions. Choose another name."
+                    )
+        self.partition_dimension_names = sorted(partitions_defs)
+        self._defs = tuple(partitions_defs[name] for name in self.partition_dimension_names)
+        self._inner = max(range(len(self._defs)), key=lambda i: (_weight(self._defs[i]), i))
+        self._outer = tuple(i for i in range(len(self._defs)) if i != self._inner)
+
+    # --- dimensions
+
+    @property
+    def partitions_defs(self) -> Sequence[PartitionDimensionDefinition]:
+        """The dimensions, by name."""
+        return list(map(PartitionDimensionDefinition, self.partition_dimension_names, self._defs))
+
+    def get_partitions_def_for_dimension(self, dimension_name: str) -> PartitionsDefinition:
+        """The partitions of a dimension.
+
+        Raises:
+            InvocationError: there is no such dimension.
+        """
+        if dimension_name not in self.partition_dimension_names:
+            known = ", ".join(map(repr, self.partition_dimension_names))
+            raise InvocationError(f"There is no dimension {dimension_name!r}: the dimensions are {known}.")
+        return self._defs[self.partition_dimension_names.index(dimension_name)]
+
+    @property
+    def inner_dimension(self) -> str:
+        """The dimension that rows of subsets hold subsets of."""
+        return self.partition_dimension_names[self._inner]
+
+    @property
+    def outer_dimensions(self) -> tuple[str, ...]:
+        """The dimensions whose keys name the rows of subsets."""
+        return tuple(self.partition_dimension_names[i] for i in self._outer)
+
+    @property
+    def primary_dimension(self) -> PartitionDimensionDefinition:
+        """The time dimension, else the first one."""
+        dimensions = self.partitions_defs
+        return next(
+            (one for one in dimensions if isinstance(one.partitions_def, TimeWindowPartitionsDefinition)), dimensions[0]
+        )
+
+    @property
+    def secondary_dimension(self) -> PartitionDimensionDefinition:
+        """The first dimension that is not the primary one."""
+        primary = self.primary_dimension.name
+        return next(one for one in self.partitions_defs if one.name != primary)
+
+    @property
+    def has_time_window_dimension(self) -> bool:
+        """Whether exactly one dimension is by time."""
+        return sum(isinstance(one, TimeWindowPartitionsDefinition) for one in self._defs) == 1
+
+    @property
+    def time_window_dimension(self) -> PartitionDimensionDefinition:
+        """The one dimension by time.
+
+        Raises:
+            InvocationError: there is none, or more than one.
+        """
+        if not self.has_time_window_dimension:
+            raise InvocationError(f"{self!s} has not exactly one time dimension. Name the dimension you mean.")
+        return next(
+            one for one in self.partitions_defs if isinstance(one.partitions_def, TimeWindowPartitionsDefinition)
+        )
+
+    @property
+    def time_window_partitions_def(self) -> TimeWindowPartitionsDefinition:
+        """The partitions of the one dimension by time."""
+        definition = self.time_window_dimension.partitions_def
+        assert isinstance(definition, TimeWindowPartitionsDefinition)
+        return definition
+
+    def time_window_for_partition_key(self, partition_key: str) -> TimeWindow:
+        """The window of the time dimension of this key."""
+        name = self.time_window_dimension.name
+        key = self.get_partition_key_from_str(partition_key).keys_by_dimension[name]
+        return self.time_window_partitions_def.time_window_for_partition_key(key)
+
+    # --- keys
+
+    def _parts(self, partition_key: str) -> list[str] | None:
+        if isinstance(partition_key, MultiPartitionKey):
+            names = [part.dimension_name for part in partition_key.dimension_keys]
+            return (
+                [part.partition_key for part in partition_key.dimension_keys]
+                if names == self.partition_dimension_names
+                else None
+            )
+        parts = partition_key.split(SEPARATOR)
+        return parts if len(parts) == len(self._defs) else None
+
+    def is_valid_key_format(self, partition_key: str) -> bool:
+        """Whether this has as many parts as there are dimensions."""
+        return self._parts(partition_key) is not None
+
+    def get_partition_key_from_str(self, partition_key_str: str) -> MultiPartitionKey:
+        """The key written as this string.
+
+        Raises:
+            UnknownPartitionError: it has not one part a dimension.
+        """
+        parts = self._parts(partition_key_str)
+        if parts is None:
+            raise UnknownPartitionError(
+                f"{partition_key_str!r} is no key of {self!s}: write one key a dimension, joined by '|', in the order "
+                f"{'|'.join(self.partition_dimension_names)}."
+            )
+        return self._key(parts)
+
+    def _key(self, parts: Sequence[str]) -> MultiPartitionKey:
+        return MultiPartitionKey(dict(zip(self.partition_dimension_names, parts, strict=True)))
+
+    def get_partition_keys(
+        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
+    ) -> Sequence[MultiPartitionKey]:
+        """All combinations of the dimensions' keys: the first dimension by name varies slowest."""
+        return [self._key(parts) for parts in product(*self._lists(current_time, dynamic_partitions_store))]
+
+    def _lists(self, now: datetime | None, store: DynamicPartitionsStore | None) -> list[Sequence[str]]:
+        return [one.get_partition_keys(now, store) for one in self._defs]
+
+    def get_first_partition_key(
+        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
+    ) -> MultiPartitionKey | None:
+        """The first key, or None if there is none."""
+        return self._joined([one.get_first_partition_key(current_time, dynamic_partitions_store) for one in self._defs])
+
+    def get_last_partition_key(
+        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
+    ) -> MultiPartitionKey | None:
+        """The last key, or None if there is none."""
+        return self._joined([one.get_last_partition_key(current_time, dynamic_partitions_store) for one in self._defs])
+
+    def _joined(self, parts: Sequence[str | None]) -> MultiPartitionKey | None:
+        found = [part for part in parts if part is not None]
+        return self._key(found) if len(found) == len(parts) else None
+
+    def get_num_partitions(
+        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
+    ) -> int:
+        """How many combinations there are."""
+        number = 1
+        for one in self._defs:
+            number *= one.get_num_partitions(current_time, dynamic_partitions_store)
+        return number
+
+    def has_partition_key(
+        self,
+        partition_key: str,
+        current_time: datetime | None = None,
+        dynamic_partitions_store: DynamicPartitionsStore | None = None,
+    ) -> bool:
+        """Whether every part of the key exists in its dimension."""
+        parts = self._parts(partition_key) if isinstance(partition_key, str) else None
+        return parts is not None and all(
+            one.has_partition_key(part, current_time, dynamic_partitions_store)
+            for one, part in zip(self._defs, parts, strict=True)
+        )
+
+    def filter_valid_partition_keys(self, partition_keys: Iterable[str]) -> set[str]:
+        """Those of the keys that exist."""
+        return {self.get_partition_key_from_str(key) for key in partition_keys if self.has_partition_key(key)}
+
+    def get_partition_keys_in_range(
+        self, partition_key_range: PartitionKeyRange, dynamic_partitions_store: DynamicPartitionsStore | None = None
+    ) -> Sequence[MultiPartitionKey]:
+        """The combinations of the dimensions' ranges: every dimension from its part of `start` to its part of `end`."""
+        ranges = self._ranges(partition_key_range)
+        keys = [
+            one.get_partition_keys_in_range(part, dynamic_partitions_store)
+            for one, part in zip(self._defs, ranges, strict=True)
+        ]
+        return [self._key(parts) for parts in product(*keys)]
+
+    def _ranges(self, partition_key_range: PartitionKeyRange) -> list[PartitionKeyRange]:
+        starts, ends = (self.get_partition_key_from_str(key).dimension_keys for key in partition_key_range)
+        return [PartitionKeyRange(a.partition_key, b.partition_key) for a, b in zip(starts, ends, strict=True)]
+
+    def get_multipartition_keys_with_dimension_value(
+        self,
+        dimension_name: str,
+        dimension_partition_key: str,
+        current_time: datetime | None = None,
+        dynamic_partitions_store: DynamicPartitionsStore | None = None,
+    ) -> Sequence[MultiPartitionKey]:
+        """All keys whose part in one dimension is this."""
+        return self.get_multipartition_keys_with_dimension_values(
+            dimension_name, [dimension_partition_key], current_time, dynamic_partitions_store
+        )
+
+    def get_multipartition_keys_with_dimension_values(
+        self,
+        dimension_name: str,
+        dimension_partition_keys: Sequence[str],
+        current_time: datetime | None = None,
+        dynamic_partitions_store: DynamicPartitionsStore | None = None,
+    ) -> Sequence[MultiPartitionKey]:
+        """All keys whose part in one dimension is one of these."""
+        self.get_partitions_def_for_dimension(dimension_name)
+        lists = [
+            dimension_partition_keys
+            if one.name == dimension_name
+            else one.partitions_def.get_partition_keys(current_time, dynamic_partitions_store)
+            for one in self.partitions_defs
+        ]
+        return [self._key(parts) for parts in product(*lists)]
+
+    def get_tags_for_partition_key(self, partition_key: str) -> Mapping[str, str]:
+        """The tags of a run of this partition: the key, and each dimension's."""
+        key = self.get_partition_key_from_str(partition_key)
+        return {PARTITION_TAG: str(key)} | {
+            f"{PARTITION_TAG}/{part.dimension_name}": part.partition_key for part in key.dimension_keys
+        }
+
+    def _nearby_keys(self, now: datetime | None, store: DynamicPartitionsStore | None) -> Sequence[str]:
+        first, last = self.get_first_partition_key(now, store), self.get_last_partition_key(now, store)
+        return [] if first is None or last is None else [first, last]
+
+    # --- subsets
+
+    def split(self, partition_key: str) -> tuple[Row, str] | None:
+        """The row a key belongs to and its key in the inner dimension, or None if it is no key."""
+        parts = self._parts(partition_key)
+        return None if parts is None else (tuple(parts[i] for i in self._outer), parts[self._inner])
+
+    def join(self, outer: Row, inner: str) -> str:
+        """The key in this row with this key in the inner dimension."""
+        parts = list(outer)
+        parts.insert(self._inner, inner)
+        return SEPARATOR.join(parts)
+
+    def sorted_rows(self, rows: Iterable[Row]) -> list[Row]:
+        """The rows, in the order of the outer dimensions' keys."""
+        return sorted(
+            rows, key=lambda row: tuple(_rank(self._defs[i], part) for i, part in zip(self._outer, row, strict=True))
+        )
+
+    def keys_of_rows(self, rows: Mapping[Row, PartitionSubset]) -> Sequence[str]:
+        """The keys of a subset's rows, in order."""
+        ordered = self.sorted_rows(rows)
+        if self._inner == len(self._defs) - 1:
+            return [self.join(row, key) for row in ordered for key in rows[row]]
+        found: list[tuple[tuple[Any, ...], str]] = []
+        for row in ordered:
+            outer_rank = [_rank(self._defs[i], part) for i, part in zip(self._outer, row, strict=True)]
+            for position, key in _ranked(self._defs[self._inner], rows[row]):
+                rank = [*outer_rank]
+                rank.insert(self._inner, position)
+                found.append((tuple(rank), self.join(row, key)))
+        found.sort()
+        return [key for _, key in found]
+
+    def empty_subset(self) -> MultiSubset:
+        """No partitions."""
+        return MultiSubset(self, {})
+
+    def _inner_def(self) -> PartitionsDefinition:
+        return self._defs[self._inner]
+
+    def subset_with_partition_keys(self, partition_keys: Iterable[str]) -> MultiSubset:
+        """The subset of these keys.
+
+        Raises:
+            UnknownPartitionError: a key can never be one of this definition.
+        """
+        rows: dict[Row, list[str]] = {}
+        for key in partition_keys:
+            parts = self.split(key)
+            if parts is None:
+                self.get_partition_key_from_str(key)
+                continue
+            rows.setdefault(parts[0], []).append(parts[1])
+        for outer in rows:
+            for i, part in zip(self._outer, outer, strict=True):
+                self._defs[i].subset_with_partition_keys([part])
+        inner = self._inner_def()
+        return MultiSubset(self, {outer: inner.subset_with_partition_keys(keys) for outer, keys in rows.items()})
+
+    def subset_with_all_partitions(
+        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
+    ) -> MultiSubset:
+        """All combinations that exist at `current_time`."""
+        inner = self._inner_def().subset_with_all_partitions(current_time, dynamic_partitions_store)
+        outer = [self._defs[i].get_partition_keys(current_time, dynamic_partitions_store) for i in self._outer]
+        return MultiSubset(self, dict.fromkeys(product(*outer), inner))
+
+    def subset_in_range(
+        self,
+        partition_key_range: PartitionKeyRange,
+        current_time: datetime | None = None,
+        dynamic_partitions_store: DynamicPartitionsStore | None = None,
+    ) -> MultiSubset:
+        """The combinations of the dimensions' ranges."""
+        subsets = [
+            one.subset_in_range(part, current_time, dynamic_partitions_store)
+            for one, part in zip(self._defs, self._ranges(partition_key_range), strict=True)
+        ]
+        return self.product(subsets)
+
+    def product(self, subsets: Sequence[PartitionSubset]) -> MultiSubset:
+        """All combinations of one subset a dimension, in the order of the dimensions' names."""
+        inner = subsets[self._inner]
+        return MultiSubset(self, dict.fromkeys(product(*(subsets[i] for i in self._outer)), inner))
+
+    def subset_of_known(self, partition_keys: Iterable[str]) -> tuple[MultiSubset, frozenset[str]]:
+        """The subset of those keys that this definition can have, and the other keys."""
+        rows: dict[Row, list[str]] = {}
+        unknown: set[str] = set()
+        for key in partition_keys:
+            parts = self.split(key)
+            if parts is None:
+                unknown.add(key)
+            else:
+                rows.setdefault(parts[0], []).append(parts[1])
+        found: dict[Row, PartitionSubset] = {}
+        for outer, keys in rows.items():
+            if any(self._defs[i].subset_of_known([part])[1] for i, part in zip(self._outer, outer, strict=True)):
+                unknown.update(self.join(outer, key) for key in keys)
+                continue
+            found[outer], strange = self._inner_def().subset_of_known(keys)
+            unknown.update(self.join(outer, key) for key in strange)
+        return MultiSubset(self, found), frozenset(unknown)
+
+    # --- values
+
+    def to_wire(self) -> dict[str, Any]:
+        """The definition as plain data."""
+        return {"kind": self.kind, "dimensions": {name: one.to_wire() for name, one in self.partitions_defs}}
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, MultiPartitionsDefinition):
+            return False
+        return self.partition_dimension_names == other.partition_dimension_names and self._defs == other._defs
+
+    def __hash__(self) -> int:
+        return hash((tuple(self.partition_dimension_names), self._defs))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (MultiPartitionsDefinition, (dict(self.partitions_defs),))
+
+    def __repr__(self) -> str:
+        return f"MultiPartitionsDefinition({dict(self.partitions_defs)!r})"
+
+    def __str__(self) -> str:
+        return "partitions with dimensions " + ", ".join(f"{name}: {one!s}" for name, one in self.partitions_defs)
+
+
+def _first_reserved(keys: Sequence[str]) -> str | None:
+    joined = " ".join(keys)
+    return next((key for char in _RESERVED if char in joined for key in keys if char in key), None)
+
+
+def _weight(definition: PartitionsDefinition) -> tuple[int, int]:
+    """Which dimension is held as a subset: time first, then the most static keys, dynamic last."""
+    if isinstance(definition, TimeWindowPartitionsDefinition):
+        return (2, 0)
+    return (1, len(definition.partition_keys)) if isinstance(definition, StaticPartitionsDefinition) else (0, 0)
+
+
+@lru_cache(maxsize=65536)
+def _rank(definition: PartitionsDefinition, key: str) -> int | str:
+    """Something that sorts as keys of a dimension do."""
+    if isinstance(definition, TimeWindowPartitionsDefinition):
+        return definition.windows.format.parse(key) or 0
+    if isinstance(definition, StaticPartitionsDefinition):
+        return definition.position_of(key) or 0
+    return key
+
+
+def _ranked(definition: PartitionsDefinition, subset: PartitionSubset) -> Iterable[tuple[int | str, str]]:
+    return ((_rank(definition, key), key) for key in subset)
+
+
+def _read(data: Mapping[str, Any]) -> PartitionsDefinition:
+    return MultiPartitionsDefinition({name: definition_from_wire(one) for name, one in data["dimensions"].items()})
+
+
+register_definition(MultiPartitionsDefinition, MultiPartitionsDefinition.kind, _read)
