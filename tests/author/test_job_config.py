@@ -252,6 +252,8 @@ def test_inputs_of_the_job() -> None:
     assert resolve(made, {}).input_values == {"x": 1}
     assert resolve(made, {}, input_values={"x": 2}).input_values == {"x": 2}
     assert faults(made, {"inputs": {"x": 9}}) == [("root", "FIELD_NOT_DEFINED")]
+    with pytest.raises(DefinitionError, match="'other'"):
+        resolve(made, {}, input_values={"other": 2})
 
 
 def test_an_input_of_the_job_that_config_cannot_give_has_to_be_given() -> None:

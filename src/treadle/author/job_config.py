@@ -324,6 +324,7 @@ def resolve(
         ConfigError: it does not fit, with all faults.
         ConfigMappingError: a config mapping raised.
         InvocationError: an input of the job has no value, and config cannot give it one.
+        DefinitionError: a value is given for an input that the job does not have.
     """
     if run_config is not None and not isinstance(run_config, RunConfig | Mapping):
         raise InvocationError(
@@ -433,6 +434,8 @@ class _Resolver:
         return ConfigError(render_faults(faults, title), errors=tuple(faults), config=given)
 
     def _check_values(self) -> None:
+        if self.values:
+            self.job.check_input_values(self.values)
         for name, open_input in self.layout.run_inputs.items():
             if open_input.required and open_input.config is None and name not in self.values:
                 raise InvocationError(

@@ -195,11 +195,8 @@ class JobDefinition:
             description or graph_def.description, partitions_def, tags, run_tags, metadata, hook_defs, op_retry_policy,
             input_values, owners, automation_condition,
         )  # fmt: skip
-        if input_values and (unknown := next((name for name in input_values if name not in flat.inputs), None)):
-            raise DefinitionError(
-                f"Job {self.name!r} got an input value for {unknown!r}, and its graph has no such input (there are: "
-                f"{', '.join(sorted(flat.inputs)) or 'none'}).{did_you_mean(unknown, flat.inputs)}"
-            )
+        if input_values:
+            self.check_input_values(input_values)
 
     @staticmethod
     def of_nodes(
@@ -346,6 +343,19 @@ class JobDefinition:
     def partitioned_config(self) -> Any:
         """Its config as a function of the partition, if it is one."""
         return self.config if hasattr(self.config, "partitions_def") else None
+
+    def check_input_values(self, values: Mapping[str, Any]) -> None:
+        """Make sure that each of `values` is for an input of the job.
+
+        Raises:
+            DefinitionError: one is not.
+        """
+        for name in values:
+            if name not in self.inputs:
+                raise DefinitionError(
+                    f"Job {self.name!r} got an input value for {name!r}, and its graph has no such input (there are: "
+                    f"{', '.join(sorted(self.inputs)) or 'none'}).{did_you_mean(name, self.inputs)}"
+                )
 
     # --- variants ---------------------------------------------------------------------------------------------------
 
