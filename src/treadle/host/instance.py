@@ -18,6 +18,7 @@ from typing import Any
 from treadle.core.keys import AssetCheckKey, AssetKey
 from treadle.errors import InvocationError, StoreError
 from treadle.host.settings import Settings, find_home, load_settings, parse_settings
+from treadle.state import stats
 from treadle.state.events import (
     AssetCheckEvaluated,
     AssetMaterialized,
@@ -41,7 +42,9 @@ from treadle.state.records import (
     EventLogRecord,
     EventRecordsFilter,
     EventRecordsResult,
+    RunStats,
     RunStatusChangeRecordsFilter,
+    StepStats,
 )
 from treadle.state.runs import Run, RunRecord, RunsFilter, RunStatus
 from treadle.store.store import FILE, Store
@@ -243,7 +246,7 @@ class Instance:
 
     def has_run(self, run_id: str) -> bool:
         """Whether a run exists."""
-        return self.store.names.find_run(run_id) is not None
+        return self.store.runs.has(run_id)
 
     def get_run_record_by_id(self, run_id: str) -> RunRecord | None:
         """A run with its times, or None."""
@@ -306,6 +309,14 @@ class Instance:
         """
         self.store.database.settle()
         self.store.runs.add_tags(run_id, new_tags)
+
+    def get_run_stats(self, run_id: str) -> RunStats:
+        """Counts over the events of a run, and its times."""
+        return stats.of_run(run_id, self.all_logs(run_id))
+
+    def get_run_step_stats(self, run_id: str, step_keys: Sequence[str] | None = None) -> Sequence[StepStats]:
+        """How the steps of a run went, in the order they began."""
+        return stats.of_steps(run_id, self.all_logs(run_id, of_type=stats.OF_STEPS), step_keys)
 
     # --- events -------------------------------------------------------------------------------------------------------
 
@@ -629,11 +640,33 @@ class Instance:
         """Whether a partition of a dynamic partitions definition exists."""
         return self.store.dynamic.has(partitions_def_name, partition_key)
 
+    def get_existing_dynamic_partitions(self, partitions_def_name: str, partition_keys: Collection[str]) -> set[str]:
+        """Those of `partition_keys` that exist."""
+        return self.store.dynamic.existing(partitions_def_name, partition_keys)
+
     # --- upkeep -------------------------------------------------------------------------------------------------------
 
     def wipe(self) -> None:
         """Forget everything: runs, events, assets, dynamic partitions."""
         self.store.wipe()
+
+    def upgrade(self) -> bool:
+        """Bring the store to the schema of this Treadle, keeping a copy of it. Whether there was anything to do.
+
+        Raises:
+            StoreVersionError: the store is newer than this Treadle, or does not say which version it has.
+            StoreError: it cannot be read or written, or is in use for too long.
+        """
+        from treadle.store.migrate import migrate  # noqa: PLC0415  loads Alembic and SQLAlchemy
+
+        if self.store.database.path is None:
+            return False
+        self.store.close()
+        return migrate(self.store.database.path).copy is not None
+
+    def check(self) -> list[str]:
+        """What is damaged in the store, as SQLite's integrity check finds it; empty if nothing is."""
+        return self.store.database.check()
 
 
 def _types(of_type: EventType | Collection[EventType] | None) -> Collection[EventType] | None:

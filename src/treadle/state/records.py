@@ -213,7 +213,15 @@ class AssetCheckRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StepStats(msgspec.Struct, frozen=True, kw_only=True):
-    """How a step of a run went: its last status word, when it began and ended (epoch seconds), and its attempts."""
+    """How a step of a run went.
+
+    Attributes:
+        run_id, step_key: the step.
+        status: IN_PROGRESS, SUCCESS, FAILURE or SKIPPED.
+        start_time, end_time: when its first attempt began and its last ended, in seconds since the epoch.
+        attempts: how many attempts began.
+        materializations: how many assets it has made.
+    """
 
     run_id: str
     step_key: str
@@ -221,6 +229,7 @@ class StepStats(msgspec.Struct, frozen=True, kw_only=True):
     start_time: float | None = None
     end_time: float | None = None
     attempts: int = 0
+    materializations: int = 0
 
 
 class RunStats(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -34,6 +35,12 @@ _COLUMNS = (
 _MADE = (
     "UPDATE assets SET materialization = ?, materialization_run = ?, materialization_time = ?,"
     " materialization_body = ?, last_run = coalesce(?, last_run)"
+)
+_FORGET = (
+    "UPDATE assets SET materialization = NULL, materialization_run = NULL, materialization_time = NULL,"
+    " materialization_body = NULL, observation = NULL, observation_run = NULL, observation_time = NULL,"
+    " observation_body = NULL, planned = NULL, planned_run = NULL, last_run = NULL, open_run = NULL, failed = 0,"
+    " wiped = ?"
 )
 _OPEN = tuple(status.value for status in RunStatus if status not in FINISHED)
 _BEGAN = (CODES[EventType.STEP_START], CODES[EventType.STEP_WORKER_STARTED], CODES[EventType.STEP_RESTARTED])
@@ -173,13 +180,7 @@ class Assets:
             connection.execute(
                 "UPDATE events SET asset = NULL, partition = NULL WHERE asset = ? AND id < ?", (asset, number)
             )
-            connection.execute(
-                "UPDATE assets SET materialization = NULL, materialization_run = NULL, materialization_time = NULL,"
-                " materialization_body = NULL, observation = NULL, observation_run = NULL, observation_time = NULL,"
-                " observation_body = NULL, planned = NULL, planned_run = NULL, last_run = NULL, open_run = NULL,"
-                " failed = 0, wiped = ? WHERE id = ?",
-                (timestamp, asset),
-            )
+            connection.execute(f"{_FORGET} WHERE id = ?", (timestamp, asset))
             connection.execute("DELETE FROM asset_checks WHERE asset = ?", (asset,))
             self._sets.wipe(connection, asset, None)
             return
@@ -203,6 +204,12 @@ class Assets:
                 f"UPDATE assets SET {kind} = ?, {kind}_run = ?, {kind}_time = ?, {kind}_body = ? WHERE id = ?",
                 (*row, asset),
             )
+
+    def wipe_all(self, connection: sqlite3.Connection) -> None:
+        """Forget everything about all assets. Their rows stay: processes remember the numbers."""
+        connection.execute(_FORGET, (time.time(),))
+        for table in ("asset_checks", "partition_sets", "open_partitions"):
+            connection.execute(f"DELETE FROM {table}")
 
     # --- reading assets -----------------------------------------------------------------------------------------------
 

@@ -156,7 +156,9 @@ class Database:
             return connection
         if not self.path.exists():
             make(self.path)
-        connection = sqlite3.connect(self.path, timeout=min(5.0, self._patience_s), isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            self.path, timeout=min(5.0, self._patience_s), isolation_level=None, check_same_thread=False
+        )
         try:
             deadline = time.monotonic() + self._patience_s
             while True:

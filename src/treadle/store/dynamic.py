@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Collection, Sequence
+
+import msgspec
 
 from treadle.errors import InvocationError
 from treadle.store.database import Database
@@ -32,6 +35,15 @@ class DynamicPartitions:
         """Delete a key, if it is there."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM dynamic_partitions WHERE definition = ? AND key = ?", (definition, key))
+
+    def delete_all(self, connection: sqlite3.Connection) -> None:
+        """Delete the keys of all definitions, inside a transaction."""
+        connection.execute("DELETE FROM dynamic_partitions")
+
+    def existing(self, definition: str, keys: Collection[str]) -> set[str]:
+        """Those of `keys` that are there."""
+        sql = "SELECT key FROM dynamic_partitions WHERE definition = ? AND key IN (SELECT value FROM json_each(?))"
+        return {row[0] for row in self._database.read(sql, (definition, msgspec.json.encode(list(keys)).decode()))}
 
     def keys(self, definition: str) -> list[str]:
         """All keys, in the order they were added."""

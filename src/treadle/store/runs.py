@@ -143,7 +143,16 @@ class Runs:
         connection.execute("DELETE FROM run_tags WHERE run = ?", (number,))
         connection.execute("DELETE FROM runs WHERE id = ?", (number,))
 
+    def delete_all(self, connection: sqlite3.Connection) -> None:
+        """Remove all runs and their tags."""
+        connection.execute("DELETE FROM run_tags")
+        connection.execute("DELETE FROM runs")
+
     # --- reading ------------------------------------------------------------------------------------------------------
+
+    def has(self, run_id: str) -> bool:
+        """Whether there is a run with this id."""
+        return bool(self._database.read("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)))
 
     def get(self, run_id: str) -> Run | None:
         """A run by its id."""

@@ -89,13 +89,13 @@ class Store:
         self.logs.delete((run_id,))
 
     def wipe(self) -> None:
-        """Remove all runs, events and state."""
+        """Remove all runs, events, dynamic partitions, and what is known of assets. Names keep their numbers."""
         self.database.settle()
         with self.database.transaction() as connection:
             self.events.wipe(connection)
-            for table in ("runs", "run_tags", "assets", "partition_sets", "open_partitions", "asset_checks"):
-                connection.execute(f"DELETE FROM {table}")
-            connection.execute("DELETE FROM dynamic_partitions")
+            self.assets.wipe_all(connection)
+            self.runs.delete_all(connection)
+            self.dynamic.delete_all(connection)
         self.names.forget()
 
     def close(self) -> None:
@@ -116,7 +116,8 @@ class Backlog:
     def __init__(self, store: Store) -> None:
         self._runs, self._log, self._database = store.runs, store.events, store.database
         self._noted: deque[EventLogEntry | tuple[Run, float]] = deque()
-        self._run_ids: set[str] = set()
+        self._run_ids: set[str] = set()  # of the runs among them
+        self._flushed = False
         self._lock = threading.RLock()
 
     def add_run(self, run: Run) -> None:
@@ -125,7 +126,7 @@ class Backlog:
         Raises:
             InvocationError: a run with this id exists.
         """
-        if run.run_id in self._run_ids:
+        if run.run_id in self._run_ids or (self._flushed and self._runs.has(run.run_id)):
             raise InvocationError(f"A run with the id {run.run_id!r} exists already. Give the new one its own id.")
         self._run_ids.add(run.run_id)
         self._noted.append((run, time.time()))
@@ -149,6 +150,8 @@ class Backlog:
             items = [noted.popleft() for _ in range(len(noted))]
             if not items:
                 return
+            self._flushed = True
+            self._run_ids.clear()
             with self._database.transaction() as connection:
                 events: list[EventLogEntry] = []
                 for item in items:
