@@ -9,7 +9,8 @@ from typing import Any
 from treadle.author.io_contexts import AssetPartitions
 from treadle.core import tags
 from treadle.core.keys import AssetKey
-from treadle.core.mappings import PartitionMapping, default_mapping
+from treadle.core.mappings import PartitionMapping
+from treadle.core.multi_mappings import default_mapping
 from treadle.core.multi_partitions import MultiPartitionsDefinition
 from treadle.core.partitions import PartitionsDefinition
 from treadle.core.subsets import PartitionKeyRange
