@@ -36,13 +36,9 @@ def notes(results: list[RowResult]) -> str:
     """What failed, and what each side recorded."""
     failed = [f"- **{result.row.id} failed**: {result.problem}" for result in results if result.problem]
     recorded = [line for result in results for line in _counts(result)]
-    return "\n".join(
-        [
-            *failed,
-            *(["Events recorded, the same on both sides where one figure stands:", ""] if recorded else []),
-            *recorded,
-        ]
-    )
+    heading = "Events recorded, the same on both sides where one figure stands:"
+    parts = ["\n".join(failed), *([heading, "\n".join(recorded)] if recorded else [])]
+    return "\n\n".join(filter(None, parts))
 
 
 def _line(result: RowResult, line: Line) -> str:
