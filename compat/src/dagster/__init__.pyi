@@ -1,0 +1,37 @@
+# ruff: noqa: F403
+import treadle
+from dagster._warnings import BetaWarning as BetaWarning
+from dagster._warnings import ConfigArgumentWarning as ConfigArgumentWarning
+from dagster._warnings import PreviewWarning as PreviewWarning
+from dagster._warnings import SupersessionWarning as SupersessionWarning
+from treadle import *
+
+DagsterAssetMetadataValue = treadle.AssetMetadataValue
+DagsterConfigMappingFunctionError = treadle.ConfigMappingError
+DagsterError = treadle.TreadleError
+DagsterEvent = treadle.Event
+DagsterEventType = treadle.EventType
+DagsterExecutionInterruptedError = treadle.ExecutionInterruptedError
+DagsterExecutionStepExecutionError = treadle.StepExecutionError
+DagsterExecutionStepNotFoundError = treadle.StepNotFoundError
+DagsterInstance = treadle.Instance
+DagsterInvalidConfigDefinitionError = treadle.ConfigDefinitionError
+DagsterInvalidConfigError = treadle.ConfigError
+DagsterInvalidDefinitionError = treadle.DefinitionError
+DagsterInvalidInvocationError = treadle.InvocationError
+DagsterInvalidSubsetError = treadle.SelectionError
+DagsterInvariantViolationError = treadle.InvariantError
+DagsterJobMetadataValue = treadle.JobMetadataValue
+DagsterResourceFunctionError = treadle.ResourceError
+DagsterRun = treadle.Run
+DagsterRunMetadataValue = treadle.RunMetadataValue
+DagsterRunNotFoundError = treadle.RunNotFoundError
+DagsterRunStatus = treadle.RunStatus
+DagsterStepOutputNotFoundError = treadle.StepOutputNotFoundError
+DagsterTypeCheckDidNotPass = treadle.TypeCheckError
+DagsterTypeCheckError = treadle.TypeCheckError
+DagsterUnknownPartitionError = treadle.UnknownPartitionError
+DagsterUnknownResourceError = treadle.UnknownResourceError
+DagsterUserCodeExecutionError = treadle.UserCodeError
+
+__version__: str

@@ -1,0 +1,50 @@
+"""`dagster`: the commands of the old name, run by Treadle's command line.
+
+Commands and options have the same names in both, so most of a command line goes through as it is. Here is only what differs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from dagster._version import __version__
+from treadle.cli.main import cli, run
+
+GROUPS = frozenset(["api", "asset", "code-server", "debug", "definitions", "dev", "instance", "job", "project", "run", "schedule", "sensor"])
+"""The commands that `dagster` has, whether or not Treadle has them."""
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """The console script."""
+    given = list(sys.argv[1:] if args is None else args)
+    if given[:1] == ["--version"]:
+        print(f"dagster, version {__version__}")  # noqa: T201  # what scripts that ask for it read
+        sys.exit(0)
+    absent = _absent(given)
+    if absent is not None:
+        print(f"`dagster {absent}` has no counterpart in Treadle. See `dagster --help`.", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    sys.exit(run(given, prog_name="dagster", env_prefix="DAGSTER_CLI"))
+
+
+def _absent(args: Sequence[str]) -> str | None:
+    """The command that `args` names and Treadle does not have, if so."""
+    words = [word for word in args[:3] if not word.startswith("-")]
+    command: click.Command | None = cli
+    ctx = click.Context(cli)
+    said: list[str] = []
+    for word in words:
+        if not isinstance(command, click.Group):
+            return None
+        command = command.get_command(ctx, word)
+        said.append(word)
+        if command is None:
+            return " ".join(said) if said[0] in GROUPS else None
+    return None
+
+
+if __name__ == "__main__":
+    main()
