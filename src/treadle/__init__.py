@@ -1,7 +1,8 @@
 """Treadle: declare the data you want to exist; Treadle works out what has to run, runs it, and remembers.
 
-The public API. A name is imported from its module when it is first used, so that `import treadle` costs next to nothing. What type
-checkers see is in `__init__.pyi`, which `python -m treadle._door` writes from the table below and a test holds equal to it.
+The public API. A name is imported from its module when it is first used, so that `import treadle` costs next to nothing.
+What type checkers see is in `__init__.pyi`, which `python -m treadle._door` writes from the table below; a test holds
+both equal.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ _MODULES = {
     "treadle.author.checks": "AssetChecksDefinition asset_check multi_asset_check",
     "treadle.author.config": "Config PermissiveConfig",
     "treadle.author.config_types": (
-        "Array BoolSource Enum EnumValue Field IntSource Map Noneable Permissive ScalarUnion Selector Shape StringSource"
+        "Array BoolSource Enum EnumValue Field IntSource Map Noneable Permissive ScalarUnion Selector Shape "
+        "StringSource"
     ),
     "treadle.author.configurable": (
         "ConfigurableIOManager ConfigurableIOManagerFactory ConfigurableResource ConfigurableResourceFactory "
@@ -52,8 +54,8 @@ _MODULES = {
         "AssetMetadataValue BoolMetadataValue CodeReferencesMetadataValue FloatMetadataValue IntMetadataValue "
         "JobMetadataValue JsonMetadataValue LocalFileCodeReference MarkdownMetadataValue MetadataValue "
         "NotebookMetadataValue NullMetadataValue PathMetadataValue PoolMetadataValue PythonArtifactMetadataValue "
-        "RunMetadataValue TableColumnLineageMetadataValue TableMetadataValue TableSchemaMetadataValue TextMetadataValue "
-        "TimestampMetadataValue UrlCodeReference UrlMetadataValue"
+        "RunMetadataValue TableColumnLineageMetadataValue TableMetadataValue TableSchemaMetadataValue "
+        "TextMetadataValue TimestampMetadataValue UrlCodeReference UrlMetadataValue"
     ),
     "treadle.core.partitions": (
         "DynamicPartitionsDefinition PartitionsDefinition StaticPartitionsDefinition partition_loading_context"
@@ -68,8 +70,8 @@ _MODULES = {
         "TimeWindowPartitionsDefinition WeeklyPartitionsDefinition"
     ),
     "treadle.errors": (
-        "CheckFailedError ConfigDefinitionError ConfigError ConfigMappingError DefinitionError ExecutionInterruptedError "
-        "InvariantError InvocationError LoadError MetadataError ResourceError RunNotFoundError SelectionError "
+        "CheckFailedError ConfigDefinitionError ConfigError ConfigMappingError DefinitionError "
+        "ExecutionInterruptedError InvariantError InvocationError LoadError MetadataError ResourceError RunNotFoundError SelectionError "
         "StepExecutionError StepNotFoundError StepOutputNotFoundError StoreError StoreVersionError TreadleError "
         "TypeCheckError UnknownPartitionError UnknownResourceError UserCodeError"
     ),

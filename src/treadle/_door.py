@@ -1,4 +1,7 @@
-"""Writes `__init__.pyi`, what type checkers see of the package, from the table in `__init__.py`: `python -m treadle._door`."""
+"""Writes `__init__.pyi`, what type checkers see of the package, from the table in `__init__.py`.
+
+Call it as `python -m treadle._door`.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What users write: decorators, definitions, resources, contexts. Running them is the runtime's work, reached by `port`."""
+"""What users write: decorators, definitions, resources, contexts. Running them is the runtime's work: see `port`."""

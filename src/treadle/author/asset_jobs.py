@@ -57,7 +57,8 @@ def define_asset_job(
 
     Args:
         name: the job's name.
-        selection: what it materializes: an `AssetSelection`, a selection string, keys or definitions; everything by default.
+        selection: what it materializes: an `AssetSelection`, a selection string, keys or definitions; everything by
+            default.
         config: run config, as a dict, `RunConfig`, or a function of the partition.
         tags, run_tags: tags of the job and of its runs; `tags` go to both unless `run_tags` is given.
         partitions_def: its partitions; inferred from its assets by default.

@@ -48,8 +48,8 @@ class AssetLayer:
     def _with_prefixes(self, definition: AssetsDefinition) -> AssetsDefinition:
         """The definition, its dependencies naming what is there.
 
-        A parameter or dependency `b` of an asset `p/a` means `p/b` where there is no `b`: assets with one prefix call each other
-        by name.
+        A parameter or dependency `b` of an asset `p/a` means `p/b` where there is no `b`: assets with one prefix call
+        each other by name.
         """
         by_key = self.by_key
         unknown = {dep.asset_key for spec in definition.specs for dep in spec.deps if dep.asset_key not in by_key}
@@ -145,7 +145,7 @@ def _unknown_input(
     mine = {spec.key.to_user_string() for spec in definition.specs}
     near = did_you_mean(key.to_user_string(), [one for one in known if one not in mine])
     return (
-        f"{definition.op.name!r} takes a parameter {name!r}, which stands for an asset {key.to_user_string()!r}, and there "
-        f"is none.{near} Declare that asset, name another with ins={{{name!r}: AssetIn(...)}}, or, if it is a resource, "
-        f"annotate it as one.{definition.op.where}"
+        f"{definition.op.name!r} takes a parameter {name!r}, which stands for an asset {key.to_user_string()!r}, and "
+        f"there is none.{near} Declare that asset, name another with ins={{{name!r}: AssetIn(...)}}, or, if it is a "
+        f"resource, annotate it as one.{definition.op.where}"
     )

@@ -441,16 +441,17 @@ def asset(
 ) -> Any:
     """Make a function an asset: calling it makes the data.
 
-    Parameters are upstream assets, loaded by name, except `context`, `config` and resources, which are recognised by their
-    annotations. What it returns is stored by an IO manager, unless it returns `MaterializeResult` without a value or is annotated `-> None`.
+    Parameters are upstream assets, loaded by name, except `context`, `config` and resources, which are recognised by
+    their annotations. What it returns is stored by an IO manager, unless it returns `MaterializeResult` without a value
+    or is annotated `-> None`.
 
     Args:
         name: the last part of the key; the function's name by default.
         key_prefix: the parts before.
         ins: parameters whose upstream asset is not the one with their name.
         deps: upstream assets that are not loaded.
-        metadata, tags, description, group_name, owners, kinds, code_version, automation_condition, freshness_policy, partitions_def,
-            is_virtual: see `AssetSpec`. The description defaults to the docstring.
+        metadata, tags, description, group_name, owners, kinds, code_version, automation_condition, freshness_policy,
+            partitions_def, is_virtual: see `AssetSpec`. The description defaults to the docstring.
         config_schema: config in the older style; `config: MyConfig` as a parameter is the newer one.
         required_resource_keys: resources used through `context.resources`.
         resource_defs: resources bound to this asset.
@@ -746,4 +747,3 @@ def _spec_with(
 def default_io_manager_key(spec: AssetSpec) -> str:
     """The resource that stores and loads this asset."""
     return spec.metadata.get(IO_MANAGER_KEY) or DEFAULT_IO_MANAGER_KEY
-

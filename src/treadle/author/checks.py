@@ -152,4 +152,3 @@ def multi_asset_check(
         )  # fmt: skip
 
     return make
-

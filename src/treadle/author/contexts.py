@@ -11,9 +11,9 @@ from treadle.author.jobs import JobDefinition
 from treadle.author.ops import OpDefinition
 from treadle.core.keys import AssetCheckKey, AssetKey, CoercibleToAssetKey
 from treadle.core.metadata import MetadataValue
+from treadle.core.multi_partitions import MultiPartitionKey
 from treadle.core.partitions import PartitionsDefinition
 from treadle.core.subsets import PartitionKeyRange
-from treadle.core.multi_partitions import MultiPartitionKey
 from treadle.core.time import TimeWindow
 from treadle.errors import InvariantError
 from treadle.state.facts import AssetMaterialization, AssetObservation
@@ -23,15 +23,22 @@ from treadle.state.runs import Run
 class StepPort(Protocol):
     """What contexts read and write; the runtime implements it, and `build_op_context` does for tests."""
 
-    run: Run
-    op_def: OpDefinition
-    assets_def: AssetsDefinition | None
-    job_def: JobDefinition | None
-    op_config: Any
-    retry_number: int
-    step_key: str
-    mapping_key: str | None
-
+    @property
+    def run(self) -> Run: ...
+    @property
+    def op_def(self) -> OpDefinition: ...
+    @property
+    def assets_def(self) -> AssetsDefinition | None: ...
+    @property
+    def job_def(self) -> JobDefinition | None: ...
+    @property
+    def op_config(self) -> Any: ...
+    @property
+    def retry_number(self) -> int: ...
+    @property
+    def step_key(self) -> str: ...
+    @property
+    def mapping_key(self) -> str | None: ...
     @property
     def log(self) -> logging.Logger: ...
     @property

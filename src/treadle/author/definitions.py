@@ -191,7 +191,7 @@ class Definitions:
         defs.layer.graph.order  # noqa: B018  # raises on a circle
         _require_resources(defs)
         for job in defs.jobs_by_name.values():
-            job.validate()
+            _require_job_resources(job)
 
     @staticmethod
     def merge(*def_sets: Definitions) -> Definitions:
@@ -262,3 +262,17 @@ def _require_resources(defs: Definitions) -> None:
             )
 
 
+def _require_job_resources(job: JobDefinition) -> None:
+    """Every resource that an op of the job asks for is there."""
+    provided = job.resource_defs
+    for handle, op in job.ops.items():
+        bound = job.assets[handle].resource_defs if handle in job.assets else {}
+        missing = required_keys([op]) - provided.keys() - bound.keys()
+        if missing:
+            key = min(missing)
+            raise UnknownResourceError(
+                f"Op {op.name!r} of job {job.name!r} needs a resource {key!r}, and there is none."
+                f"{did_you_mean(key, provided)} Give it to the job's resource_defs, or to Definitions(resources=...)."
+                f"{op.where}",
+                keys=frozenset(missing),
+            )

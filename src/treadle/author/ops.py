@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any, TypeVar, overload
 
@@ -124,7 +125,7 @@ _ANY_IN = In()
 
 
 class OpDefinition:
-    """An op: a function with named inputs and outputs. Made by `@op`; call it in a test, or inside a `@graph` or `@job`.
+    """An op: a function with named inputs and outputs. Made by `@op`; call it in a test, a `@graph` or a `@job`.
 
     Attributes:
         name: its name.
@@ -311,8 +312,6 @@ def output_annotation(annotation: Any) -> Any:
 
 
 def _tag_text(value: Any) -> str:
-    import json  # only ops with tags that are not texts
-
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -350,8 +349,8 @@ def op(
 ) -> Any:
     """Make a function an op.
 
-    Parameters become inputs by name, except `context`, `config` and resources, which are recognised by their annotations. The
-    return annotation gives the type of the one output, unless `out` declares outputs.
+    Parameters become inputs by name, except `context`, `config` and resources, which are recognised by their
+    annotations. The return annotation gives the type of the one output, unless `out` declares outputs.
 
     Args:
         name: the op's name; the function's by default.

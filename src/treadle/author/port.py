@@ -1,7 +1,7 @@
 """The one seam through which definitions reach upwards to what runs them.
 
-`materialize(...)`, `job.execute_in_process()` and calling an op in a test need the runtime, which lies above this room. The package
-door names the module that provides it; it is imported when something first runs.
+`job.execute_in_process()` and calling an op in a test need the runtime, which lies above this room. The package door
+names the module that provides it; it is imported when something first runs.
 """
 
 from __future__ import annotations

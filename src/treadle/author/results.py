@@ -65,8 +65,10 @@ class ExecuteInProcessResult:
         """The events of a node; of a graph, those of all nodes in it."""
         inside = f"{node_name}."
         return self.filter_events(
-            lambda event: event.step_key is not None
-            and (event.step_key == node_name or event.step_key.startswith((inside, f"{node_name}[")))
+            lambda event: (
+                event.step_key is not None
+                and (event.step_key == node_name or event.step_key.startswith((inside, f"{node_name}[")))
+            )
         )
 
     compute_events_for_handle = events_for_node

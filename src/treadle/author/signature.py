@@ -1,7 +1,7 @@
 """What a user's function takes and gives back, read once when it is decorated.
 
-`inspect.signature` costs more than all the rest of a definition, so parameters come from the code object; annotations are looked at
-only where they exist.
+`inspect.signature` costs more than all the rest of a definition, so parameters come from the code object; annotations
+are looked at only where they exist.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ class Step:
         node: the node.
         outputs: those of its outputs that are wanted.
         upstream: keys of the steps that must end before.
-        sources: (step, output) pairs whose absence leaves it without something it needs. With `waits_for_any`, see there.
+        sources: (step, output) pairs whose absence leaves it without something it needs.
         priority: among steps that are ready, higher goes first.
     """
 
@@ -121,8 +121,8 @@ def _wanted(node: NodeSpec, selection: Selection) -> tuple[OutputSpec, ...] | No
         left_out = [output.asset for output in node.outputs if output.asset and output not in wanted]
         if left_out:
             raise SelectionError(
-                f"{node.op_name!r} makes all of its assets at once, and {left_out[0].to_user_string()!r} is not selected. "
-                "Select all of them, or declare it with can_subset=True and make only what the context asks for."
+                f"{node.op_name!r} makes all of its assets at once, and {left_out[0].to_user_string()!r} is not "
+                "selected. Select all of them, or declare it with can_subset=True and make only what the context asks for."
             )
     return wanted
 
@@ -154,9 +154,7 @@ def _step(
             upstream.add(producer[0])
             sources.append(producer)
     priority = node.tags.get(tags.PRIORITY) if node.tags else None
-    return Step(
-        node.handle, node, outputs, frozenset(upstream), tuple(sources), _priority(priority) if priority else 0
-    )
+    return Step(node.handle, node, outputs, frozenset(upstream), tuple(sources), _priority(priority) if priority else 0)
 
 
 def _need(
@@ -218,7 +216,7 @@ def _ordered(steps: list[Step]) -> dict[str, Step]:
     if len(order) < len(by_key):
         stuck = sorted(key for key, count in waiting.items() if count)
         raise DefinitionError(
-            f"Steps wait for each other in a circle: {', '.join(stuck)}. Split the ops that make several assets, so that "
-            "none needs what is made from it."
+            f"Steps wait for each other in a circle: {', '.join(stuck)}. Split the ops that make several assets, so "
+            "that none needs what is made from it."
         )
     return {key: by_key[key] for key in order}

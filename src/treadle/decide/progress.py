@@ -1,6 +1,7 @@
 """What of a plan can run now. It knows readiness; only the runner touches the world.
 
-The runner takes a decision (`next`), acts on it, and tells how it ended (`succeeded`, `failed`, `skipped`); until nothing is left.
+The runner takes a decision (`next`), acts on it, and tells how it ended (`succeeded`, `failed_for_good`, `skipped`,
+`abandoned`), until nothing is left.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ class Progress:
             for above in step.upstream:
                 self._below[above].append(key)
         self._index = {key: index for index, key in enumerate(plan.steps)}
-        self._ready = [(-step.priority, self._index[key], step) for key, step in plan.steps.items() if not step.upstream]
+        self._ready = [
+            (-step.priority, self._index[key], step) for key, step in plan.steps.items() if not step.upstream
+        ]
         heapq.heapify(self._ready)
         self._not_produced: set[tuple[str, str]] = set()
         self._dead: set[str] = set()  # failed or abandoned

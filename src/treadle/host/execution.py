@@ -16,12 +16,12 @@ from msgspec import structs
 from treadle.author.asset_jobs import asset_job
 from treadle.author.asset_layer import AssetLayer
 from treadle.author.assets import AssetsDefinition
-from treadle.author.jobs import JobDefinition
 from treadle.author.io_managers import mem_io_manager
+from treadle.author.job_config import resolve, run_config_of
+from treadle.author.jobs import JobDefinition
 from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, required_keys
 from treadle.author.resources import resource_definitions
 from treadle.author.results import ExecuteInProcessResult
-from treadle.author.job_config import resolve, run_config_of
 from treadle.author.run_config import RunConfig
 from treadle.core.keys import AssetKey
 from treadle.core.partitions import PartitionsDefinition
@@ -35,6 +35,7 @@ from treadle.runtime.ports import LogFiles
 from treadle.runtime.run import RunScope, execute
 from treadle.runtime.step import execute_step
 from treadle.spec.assets import AssetSpec
+from treadle.spec.nodes import FromOutput
 from treadle.spec.op_selection import select_ops
 from treadle.spec.selection import AssetSelection
 from treadle.state import events
@@ -111,9 +112,7 @@ def materialize_to_memory(
                 "materialize."
             )
     with_memory = {**(resources or {}), DEFAULT_IO_MANAGER_KEY: mem_io_manager}
-    return materialize(
-        assets, run_config, instance, with_memory, partition_key, raise_on_error, tags, selection
-    )
+    return materialize(assets, run_config, instance, with_memory, partition_key, raise_on_error, tags, selection)
 
 
 def execute_job(
@@ -206,9 +205,12 @@ def run_job(
 
 def _plan(job: JobDefinition, op_selection: Sequence[str] | None) -> Plan:
     handles = None
+    op_selection = op_selection or job.op_selection
     if op_selection:
         upstream = {
-            node.handle: {source.node for spec in node.inputs for source in spec.sources if hasattr(source, "node")}
+            node.handle: {
+                source.node for spec in node.inputs for source in spec.sources if isinstance(source, FromOutput)
+            }
             for node in job.nodes
         }
         handles = frozenset(select_ops(list(op_selection), upstream))
@@ -233,11 +235,15 @@ def _new_run(
     op_selection: Sequence[str] | None,
 ) -> Run:
     all_tags = {**job.run_tags, **(tags or {}), **partition_tags(job.partitions_def, partition_key, partition_range)}
-    ids = {"run_id": run_id} if run_id is not None else {}
-    return Run(
-        job_name=job.name, run_config=config, tags=all_tags, asset_selection=job.selected_assets,
-        asset_check_selection=job.selected_checks, op_selection=tuple(op_selection) if op_selection else None, **ids,
-    )  # fmt: skip
+    run = Run(
+        job_name=job.name,
+        run_config=config,
+        tags=all_tags,
+        asset_selection=frozenset(job.selected_assets) if job.selected_assets is not None else None,
+        asset_check_selection=frozenset(job.selected_checks) if job.selected_checks is not None else None,
+        op_selection=tuple(op_selection) if op_selection else None,
+    )
+    return run if run_id is None else structs.replace(run, run_id=run_id)
 
 
 def _check_partition(
@@ -304,9 +310,13 @@ def _emit_planned(scope: RunScope) -> None:
                 bounds = partitions.range if partitions.key is None else None
                 scope.emit(
                     events.AssetMaterializationPlanned(
-                        output.asset, step.key, partitions.key, bounds.start if bounds else None,
+                        output.asset,
+                        step.key,
+                        partitions.key,
+                        tuple(partitions.of(spec.partitions_def).keys) if bounds else (),
+                        bounds.start if bounds else None,
                         bounds.end if bounds else None,
-                    )  # fmt: skip
+                    )
                 )
             elif output.check is not None:
                 scope.emit(events.AssetCheckEvaluationPlanned(output.check, step.key))
@@ -341,4 +351,12 @@ def load_asset_value(
     return load_value(defs, key, python_type, instance, partition_key, metadata)
 
 
-__all__ = ["execute_job", "invoke_assets", "invoke_op", "load_asset_value", "materialize", "materialize_to_memory", "run_job"]
+__all__ = [
+    "execute_job",
+    "invoke_assets",
+    "invoke_op",
+    "load_asset_value",
+    "materialize",
+    "materialize_to_memory",
+    "run_job",
+]

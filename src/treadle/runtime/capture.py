@@ -1,8 +1,8 @@
 """Capture of stdout and stderr, of the process and its children, into two files.
 
-The file descriptors themselves are turned, so that C code and subprocesses are captured too, a kill loses nothing, and other
-processes read along. One pair of files serves all steps of a process; a step's share is where the files stood when it began and ended.
-A thread copies what arrives to where it would have gone, so that a terminal still shows it.
+The file descriptors themselves are turned, so that C code and subprocesses are captured too, a kill loses nothing, and
+other processes read along. One pair of files serves all steps of a process; a step's share is where the files stood
+when it began and ended. A thread copies what arrives to where it would have gone, so that a terminal still shows it.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from typing import Any
 
 from treadle.author.assets import AssetsDefinition
 from treadle.author.checks import AssetChecksDefinition
-from treadle.author.contexts import AssetCheckExecutionContext, AssetExecutionContext, OpExecutionContext
 from treadle.author.config_types import is_config_class
+from treadle.author.contexts import AssetCheckExecutionContext, AssetExecutionContext, OpExecutionContext
 from treadle.author.op_config import build_config, config_field, load_config
 from treadle.author.ops import OpDefinition
 from treadle.author.outcomes import Output
@@ -65,14 +65,16 @@ class DirectStep:
         self._op, self.assets_def, self.step_key = op, assets_def, op.name
         if op.has_config:
             self.op_config = _config_from_hand(op, self.given_config)
-        missing = op.required_resource_keys - self.given_resources.keys() - (
-            assets_def.resource_defs.keys() if assets_def is not None else set()
+        missing = (
+            op.required_resource_keys
+            - self.given_resources.keys()
+            - (assets_def.resource_defs.keys() if assets_def is not None else set())
         )
         if missing:
             key = min(missing)
             raise InvocationError(
-                f"{op.name!r} needs a resource {key!r}. Give it to the context: build_op_context(resources={{{key!r}: ...}})"
-                f", or as an argument.{op.where}"
+                f"{op.name!r} needs a resource {key!r}. Give it to the context: "
+                f"build_op_context(resources={{{key!r}: ...}}), or as an argument.{op.where}"
             )
 
     @property
@@ -198,7 +200,9 @@ def build_op_context(
     if op_config is not None and config is not None:
         raise InvocationError("build_op_context: give op_config or config, not both.")
     chosen = config if config is not None else op_config
-    step = _step(resources, resources_config, chosen, instance, partition_key, partition_key_range, mapping_key, run_tags)
+    step = _step(
+        resources, resources_config, chosen, instance, partition_key, partition_key_range, mapping_key, run_tags
+    )
     return DirectOpExecutionContext(step)
 
 
@@ -213,7 +217,9 @@ def build_asset_context(
     event_loop: Any = None,
 ) -> DirectAssetExecutionContext:
     """A context to call an asset with in a test. Arguments as for `build_op_context`."""
-    step = _step(resources, resources_config, asset_config, instance, partition_key, partition_key_range, None, run_tags)
+    step = _step(
+        resources, resources_config, asset_config, instance, partition_key, partition_key_range, None, run_tags
+    )
     return DirectAssetExecutionContext(step)
 
 
@@ -366,4 +372,3 @@ def _checked(op: OpDefinition, result: Any) -> Any:
                 f"{op.name!r} must give {kind.name}, and it gave {type(value).__name__}: {value!r:.80}.{op.where}"
             )
     return result
-

@@ -24,9 +24,11 @@ def load_inputs(context: StepContext) -> dict[str, Any]:
         if spec.is_nothing:
             continue
         definition = context.op_def.ins[spec.name]
-        if spec.is_list or len(spec.sources) != 1:
+        if not spec.sources and not spec.is_list:
+            value: Any = _from_manager(context, spec.name, definition)
+        elif spec.is_list or len(spec.sources) != 1:
             values = [_load(context, spec, definition, source) for source in spec.sources]
-            value: Any = [one for one in values if one is not _LEFT_OUT]
+            value = [one for one in values if one is not _LEFT_OUT]
         else:
             value = _load(context, spec, definition, spec.sources[0])
             if value is _LEFT_OUT:
@@ -55,6 +57,12 @@ def _load(context: StepContext, spec: InputSpec, definition: In, source: Source)
         return definition.default_value if definition.has_default_value else _LEFT_OUT
     assert type(source) is FromDefault
     return definition.default_value if definition.has_default_value else _LEFT_OUT
+
+
+def _from_manager(context: StepContext, name: str, definition: In) -> Any:
+    """A value that nothing in the job makes: its input manager knows where it is."""
+    key = definition.asset_key if isinstance(definition.asset_key, AssetKey) else None
+    return _read(context, name, definition, definition.input_manager_key or DEFAULT_IO_MANAGER_KEY, key, None, None)
 
 
 def _from_output(context: StepContext, spec: InputSpec, definition: In, source: FromOutput) -> Any:
@@ -99,7 +107,7 @@ def _read(
     definition: In,
     manager_key: str,
     key: AssetKey | None,
-    upstream: OutputContext,
+    upstream: OutputContext | None,
     source: FromOutput | None,
 ) -> Any:
     manager = context.scope.resources.raw[manager_key]
@@ -112,21 +120,26 @@ def _read(
     except TreadleError:
         raise
     except Exception as error:
-        what = f"asset {key.to_user_string()!r}" if key is not None else f"the output of {source.node if source else ''!r}"
+        what = (
+            f"asset {key.to_user_string()!r}" if key is not None else f"the output of {source.node if source else ''!r}"
+        )
         raise StepExecutionError(
             f"The IO manager {manager_key!r} could not load {what} for input {name!r} of {context.op_def.name!r}: "
             f"{type(error).__name__}: {error}",
             user_exception=error, step_key=context.step_key, op_name=context.op_def.name,
         ) from error  # fmt: skip
+    for observation in input_context.get_observations():
+        context.scope.emit(AssetObserved(observation, context.step_key))
     logged = input_context.consume_logged_metadata()
-    if logged and key is not None:
-        for observation in input_context.get_observations():
-            context.scope.emit(AssetObserved(observation, context.step_key))
     context.scope.emit(
         LoadedInput(
-            context.step_key, name, manager_key, source.output if source else None, source.node if source else None,
+            context.step_key,
+            name,
+            manager_key,
+            source.output if source else None,
+            source.node if source else None,
             dict(logged),
-        )  # fmt: skip
+        )
     )
     return value
 
@@ -136,4 +149,3 @@ def _wrong_type(context: StepContext, name: str, kind: ValueType, value: Any) ->
         f"Input {name!r} of {context.op_def.name!r} must be {kind.name}, and it is {type(value).__name__}: "
         f"{value!r:.80}. Change the annotation, or what is upstream.{context.op_def.where}"
     )
-

@@ -26,7 +26,7 @@ class _EventHandler(logging.Handler):
 
 
 def step_logger(emit: Callable[[Event], None], step_key: str | None) -> logging.Logger:
-    """A logger for one step. It also passes lines on to the Python logger `treadle.user`, for the application's own handlers."""
+    """A logger for one step. It passes lines on to the Python logger `treadle.user`, for the application's handlers."""
     logger = logging.Logger("treadle.user.step", logging.DEBUG)
     logger.parent = _parent
     logger.addHandler(_EventHandler(emit, step_key))

@@ -1,7 +1,7 @@
 """What a user's function gives: values to store, materializations and check results to record.
 
-A function returns, or yields one by one, raw values, `Output`, `MaterializeResult`, `AssetCheckResult`, or events about other assets.
-Each is checked, stored by its IO manager and recorded as soon as it is there.
+A function returns, or yields one by one, raw values, `Output`, `MaterializeResult`, `AssetCheckResult`, or events about
+other assets. Each is checked, stored by its IO manager and recorded as soon as it is there.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ class Outputs:
 
     def take_returned(self, returned: Any) -> None:
         """Take what the function returned."""
-        if isinstance(returned, Output | MaterializeResult | AssetCheckResult | AssetMaterialization | AssetObservation):
+        if isinstance(
+            returned, Output | MaterializeResult | AssetCheckResult | AssetMaterialization | AssetObservation
+        ):
             self.take(returned)
             return
         values = [output for output in self._wanted.values() if output.check is None]
@@ -111,9 +113,9 @@ class Outputs:
             self._context.log_event(item)
         else:
             raise InvariantError(
-                f"{self._context.op_def.name!r} yielded {type(item).__name__} ({item!r:.60}). A function with `yield` yields "
-                "Output, MaterializeResult, AssetCheckResult, AssetMaterialization or AssetObservation: wrap a value as "
-                f"Output(value).{self._context.op_def.where}"
+                f"{self._context.op_def.name!r} yielded {type(item).__name__} ({item!r:.60}). A function with `yield` "
+                "yields Output, MaterializeResult, AssetCheckResult, AssetMaterialization or AssetObservation: wrap a "
+                f"value as Output(value).{self._context.op_def.where}"
             )
 
     def _take_output(self, item: Output[Any]) -> None:
@@ -123,11 +125,12 @@ class Outputs:
             names = ", ".join(context.op_def.outs)
             if item.output_name in context.op_def.outs:
                 raise InvariantError(
-                    f"{context.op_def.name!r} yielded output {item.output_name!r}, which this run did not select. Yield "
-                    f"only what is in context.selected_output_names.{context.op_def.where}"
+                    f"{context.op_def.name!r} yielded output {item.output_name!r}, which this run did not select. "
+                    f"Yield only what is in context.selected_output_names.{context.op_def.where}"
                 )
             raise InvariantError(
-                f"{context.op_def.name!r} has no output {item.output_name!r}. Its outputs: {names}.{context.op_def.where}"
+                f"{context.op_def.name!r} has no output {item.output_name!r}. Its outputs: {names}."
+                f"{context.op_def.where}"
             )
         if output.name in self._produced:
             raise InvariantError(
@@ -152,10 +155,12 @@ class Outputs:
         if output is None:
             made = ", ".join(one.to_user_string() for one in context.step.assets) or "none"
             raise InvariantError(
-                f"{context.op_def.name!r} gave a MaterializeResult for {key.to_user_string()!r}, which this step does not "
-                f"make. It makes: {made}.{context.op_def.where}"
+                f"{context.op_def.name!r} gave a MaterializeResult for {key.to_user_string()!r}, which this step does "
+                f"not make. It makes: {made}.{context.op_def.where}"
             )
-        metadata = normalize(item.metadata, f"the MaterializeResult of {context.op_def.name!r}") if item.metadata else {}
+        metadata = (
+            normalize(item.metadata, f"the MaterializeResult of {context.op_def.name!r}") if item.metadata else {}
+        )
         out = context.op_def.outs[output.name]
         self._produce(output, out, item.value, metadata, item.data_version, item.tags)
         for result in item.check_results:
@@ -175,8 +180,8 @@ class Outputs:
             known = ", ".join(one.to_user_string() for one in context.step.checks) or "none"
             what = "is not clear about its check" if fitting else "is for a check that this step does not evaluate"
             raise InvariantError(
-                f"{context.op_def.name!r} gave an AssetCheckResult that {what}. Give asset_key= and check_name= of one of: "
-                f"{known}.{context.op_def.where}"
+                f"{context.op_def.name!r} gave an AssetCheckResult that {what}. Give asset_key= and check_name= of one "
+                f"of: {known}.{context.op_def.where}"
             )
         self._record_check(fitting[0], item)
 
@@ -315,7 +320,8 @@ class Outputs:
         if self._failed_checks:
             names = ", ".join(key.to_user_string() for key in self._failed_checks)
             raise CheckFailedError(
-                f"Blocking asset checks failed with severity ERROR: {names}. What is downstream of these assets does not run."
+                f"Blocking asset checks failed with severity ERROR: {names}. What is downstream of these assets does "
+                "not run."
             )
         left_out = []
         specs_only = context.assets_def is not None and self._declared_by_specs
@@ -357,8 +363,8 @@ def _consume(handled: OutputContext, items: Any) -> None:
 def _wrong_type(context: StepContext, output: OutputSpec, expected: str, value: Any) -> TypeCheckError:
     what = f"Asset {output.asset.to_user_string()!r}" if output.asset is not None else f"Output {output.name!r}"
     return TypeCheckError(
-        f"{what} must be {expected}, and {context.op_def.name!r} gave {type(value).__name__}: {value!r:.80}. Change the "
-        f"annotation, or what the function returns.{context.op_def.where}"
+        f"{what} must be {expected}, and {context.op_def.name!r} gave {type(value).__name__}: {value!r:.80}. Change "
+        f"the annotation, or what the function returns.{context.op_def.where}"
     )
 
 
@@ -371,4 +377,3 @@ def _not_produced(context: StepContext, output: OutputSpec) -> StepOutputNotFoun
         step_key=context.step_key,
         output_name=output.name,
     )
-

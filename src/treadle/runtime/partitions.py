@@ -50,20 +50,18 @@ class RunPartitions:
 
     def _keys(self, definition: PartitionsDefinition) -> Sequence[str]:
         if self.range is not None:
-            return definition.get_partition_keys_in_range(
-                self.range, current_time=self._now, dynamic_partitions_store=self._dynamic
-            )
+            return definition.get_partition_keys_in_range(self.range, self._dynamic)
         if self.key is None:
             raise InvocationError(
-                "The run makes a partitioned asset and has no partition. Run it for one: `partition_key=...` in Python, "
-                "`--partition` on the command line."
+                "The run makes a partitioned asset and has no partition. Run it for one: `partition_key=...` in "
+                "Python, `--partition` on the command line."
             )
         if isinstance(definition, MultiPartitionsDefinition):
             return [definition.get_partition_key_from_str(self.key)]
         return [self.key]
 
     def upstream(self, spec: AssetSpec | None, upstream: AssetSpec) -> AssetPartitions | None:
-        """The partitions of `upstream` that making this run's partitions of `spec` reads; None if it is not partitioned.
+        """The partitions of `upstream` that this run's partitions of `spec` need; None if it is not partitioned.
 
         Raises:
             UnknownPartitionError: a partition is needed that does not exist.
@@ -78,7 +76,7 @@ class RunPartitions:
             subset = mine.subset_with_partition_keys(self.of(mine).keys)
         elif self.is_partitioned and _declared(spec, upstream.key) is None and self.key is not None:
             # an unpartitioned step in a run for a partition, such as a check: it looks at that partition
-            if theirs.has_partition_key(self.key, current_time=self._now, dynamic_partitions_store=self._dynamic):
+            if theirs.has_partition_key(self.key, self._now, self._dynamic):
                 return self.of(theirs)
         found = mapping.upstream(subset, mine, theirs, self._now, self._dynamic)
         if found.required_but_nonexistent_subset:

@@ -104,6 +104,11 @@ class RunScope:
         if self.listener is not None:
             self.listener(entry)
 
+    @property
+    def required_by(self) -> Mapping[str, str]:
+        """For messages: an op that needs each resource."""
+        return {key: f"op {op.name!r}" for op in self.job.ops.values() for key in op.required_resource_keys}
+
     def source_run(self, step_key: str) -> str:
         """The run whose step of this key made the value that is read: this one, or the one that it re-executes."""
         return self.run.run_id if step_key in self.plan.steps else self.run.parent_run_id or self.run.run_id
@@ -137,7 +142,7 @@ class RunScope:
     def await_(self, awaitable: Any) -> Any:
         """The result of a coroutine, on the run's own event loop."""
         if self.loop is None:
-            import asyncio  # only runs with async functions pay for it
+            import asyncio  # noqa: PLC0415  # only runs with async functions pay for it
 
             self.loop = asyncio.new_event_loop()
         return self.loop.run_until_complete(awaitable)
@@ -193,7 +198,7 @@ def _open(scope: RunScope) -> None:
         scope.emit(events.ResourceInitStarted(keys))
         scope.sink.commit()  # whoever watches sees what a slow resource keeps waiting
     try:
-        opened = open_resources(scope.job.resource_defs, keys, scope.resource_configs, init)
+        opened = open_resources(scope.job.resource_defs, keys, scope.resource_configs, init, scope.required_by)
     except Exception as failure:
         scope.emit(events.ResourceInitFailed(keys, error=error_info(failure)))
         raise
@@ -261,9 +266,7 @@ def _next(scope: RunScope, progress: Progress, waiting: list[tuple[float, str, i
     elif type(decision) is Abandon:
         failed = ", ".join(decision.failed)
         scope.emit(
-            events.LogMessage(
-                f"Dependencies for step {step.key} failed: [{failed}]. Not executing.", 40, step.key
-            )
+            events.LogMessage(f"Dependencies for step {step.key} failed: [{failed}]. Not executing.", 40, step.key)
         )
         progress.abandoned(step)
     return None, 0

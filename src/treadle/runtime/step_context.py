@@ -6,8 +6,8 @@ import logging
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
-from treadle.author.contexts import AssetCheckExecutionContext, AssetExecutionContext, OpExecutionContext
 from treadle.author.checks import AssetChecksDefinition
+from treadle.author.contexts import AssetCheckExecutionContext, AssetExecutionContext, OpExecutionContext
 from treadle.author.io_contexts import AssetPartitions
 from treadle.author.resources import Resources
 from treadle.core.keys import AssetKey

@@ -62,7 +62,9 @@ def deps_of(values: Iterable[CoercibleToAssetDep] | None) -> tuple[AssetDep, ...
         return _NO_DEPS
     by_key: dict[AssetKey, AssetDep] = {}
     for value in values:
-        several = getattr(value, "keys", None) if not isinstance(value, AssetDep | AssetKey | str | list | tuple) else None
+        several = (
+            getattr(value, "keys", None) if not isinstance(value, AssetDep | AssetKey | str | list | tuple) else None
+        )
         for one in sorted(several) if several is not None and not callable(several) else (value,):
             dep = AssetDep.of(one)
             known = by_key.setdefault(dep.asset_key, dep)

@@ -1,7 +1,7 @@
 """What runs: nodes with inputs and outputs, flattened out of graphs. The plan is made from these.
 
-A node is one op at one place of a job. Its handle is the path to that place, with dots: `graph.inner.op`. An asset's node has the
-name of its op as handle, for `AssetKey(["p", "q"])` that is `p__q`.
+A node is one op at one place of a job. Its handle is the path to that place, with dots: `graph.inner.op`. An asset's
+node has the name of its op as handle, for `AssetKey(["p", "q"])` that is `p__q`.
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
 """The event log's vocabulary: one frozen struct per kind of event, all in one tagged union.
 
-An event carries only what is particular to it. When and in which run it happened is in its `EventLogEntry`; the sentence for
-people is derived from its data (`message`), never stored.
+An event carries only what is particular to it. When and in which run it happened is in its `EventLogEntry`; the
+sentence for people is derived from its data (`message`), never stored.
 """
 
 from __future__ import annotations
 
-import enum
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -15,199 +14,34 @@ from treadle.core import codec
 from treadle.core.keys import AssetCheckKey, AssetKey
 from treadle.core.metadata import MetadataValue
 from treadle.state.error_info import ErrorInfo
+from treadle.state.event_types import ErrorSource, Event, EventType
 from treadle.state.facts import AssetCheckEvaluation, AssetMaterialization, AssetObservation
 
 Metadata: TypeAlias = dict[str, MetadataValue]
 
 
-class EventType(enum.Enum):
-    """The kinds of events. The value is what is stored; run events keep the older word there."""
-
-    RUN_ENQUEUED = "PIPELINE_ENQUEUED"
-    RUN_DEQUEUED = "PIPELINE_DEQUEUED"
-    RUN_STARTING = "PIPELINE_STARTING"
-    RUN_START = "PIPELINE_START"
-    RUN_SUCCESS = "PIPELINE_SUCCESS"
-    RUN_FAILURE = "PIPELINE_FAILURE"
-    RUN_CANCELING = "PIPELINE_CANCELING"
-    RUN_CANCELED = "PIPELINE_CANCELED"
-    RUN_SUSPENDED = "RUN_SUSPENDED"
-    RUN_RESUMED = "RUN_RESUMED"
-    ENGINE_EVENT = "ENGINE_EVENT"
-    RESOURCE_INIT_STARTED = "RESOURCE_INIT_STARTED"
-    RESOURCE_INIT_SUCCESS = "RESOURCE_INIT_SUCCESS"
-    RESOURCE_INIT_FAILURE = "RESOURCE_INIT_FAILURE"
-    LOGS_CAPTURED = "LOGS_CAPTURED"
-    STEP_WORKER_STARTING = "STEP_WORKER_STARTING"
-    STEP_WORKER_STARTED = "STEP_WORKER_STARTED"
-    STEP_START = "STEP_START"
-    STEP_RESTARTED = "STEP_RESTARTED"
-    STEP_UP_FOR_RETRY = "STEP_UP_FOR_RETRY"
-    STEP_SUCCESS = "STEP_SUCCESS"
-    STEP_FAILURE = "STEP_FAILURE"
-    STEP_SKIPPED = "STEP_SKIPPED"
-    STEP_INPUT = "STEP_INPUT"
-    STEP_OUTPUT = "STEP_OUTPUT"
-    LOADED_INPUT = "LOADED_INPUT"
-    HANDLED_OUTPUT = "HANDLED_OUTPUT"
-    ASSET_MATERIALIZATION_PLANNED = "ASSET_MATERIALIZATION_PLANNED"
-    ASSET_MATERIALIZATION = "ASSET_MATERIALIZATION"
-    ASSET_OBSERVATION = "ASSET_OBSERVATION"
-    ASSET_FAILED_TO_MATERIALIZE = "ASSET_FAILED_TO_MATERIALIZE"
-    ASSET_CHECK_EVALUATION_PLANNED = "ASSET_CHECK_EVALUATION_PLANNED"
-    ASSET_CHECK_EVALUATION = "ASSET_CHECK_EVALUATION"
-    ASSET_WIPED = "ASSET_WIPED"
-    STEP_EXPECTATION_RESULT = "STEP_EXPECTATION_RESULT"
-    HOOK_COMPLETED = "HOOK_COMPLETED"
-    HOOK_ERRORED = "HOOK_ERRORED"
-    HOOK_SKIPPED = "HOOK_SKIPPED"
-    LOG_MESSAGE = "LOG_MESSAGE"
-
-
-class ErrorSource(enum.Enum):
-    """Whose fault a step failure is."""
-
-    USER_CODE_ERROR = "USER_CODE_ERROR"
-    FRAMEWORK_ERROR = "FRAMEWORK_ERROR"
-    UNEXPECTED_ERROR = "UNEXPECTED_ERROR"
-    INTERRUPT = "INTERRUPT"
-
-
-class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type"):
-    """Base of all events."""
-
-    event_type: ClassVar[EventType]
-    level: ClassVar[int] = 10
-    step_key: ClassVar[str | None] = None  # step events shadow it with a field
-
-    @property
-    def event_type_value(self) -> str:
-        """The stored word for the kind of this event."""
-        return self.event_type.value
-
-    @property
-    def message(self) -> str:
-        """What happened, as a sentence."""
-        return self.event_type.name
-
-    @property
-    def asset_key(self) -> AssetKey | None:
-        """The asset this event is about, if any."""
-        return None
-
-    @property
-    def partition(self) -> str | None:
-        """The partition this event is about, if any."""
-        return None
-
-    @property
-    def is_step_event(self) -> bool:
-        """Whether this event belongs to a step."""
-        return self.step_key is not None
-
-    @property
-    def is_failure(self) -> bool:
-        """Whether this event reports that a step or the run failed."""
-        return self.event_type in (EventType.STEP_FAILURE, EventType.RUN_FAILURE)
-
-    @property
-    def is_step_success(self) -> bool:
-        """Whether a step ended well."""
-        return self.event_type is EventType.STEP_SUCCESS
-
-    @property
-    def is_step_failure(self) -> bool:
-        """Whether a step failed for good."""
-        return self.event_type is EventType.STEP_FAILURE
-
-    @property
-    def is_step_skipped(self) -> bool:
-        """Whether a step was skipped."""
-        return self.event_type is EventType.STEP_SKIPPED
-
-    @property
-    def is_step_start(self) -> bool:
-        """Whether a step began."""
-        return self.event_type is EventType.STEP_START
-
-    @property
-    def is_step_up_for_retry(self) -> bool:
-        """Whether an attempt failed and another will follow."""
-        return self.event_type is EventType.STEP_UP_FOR_RETRY
-
-    @property
-    def is_step_restarted(self) -> bool:
-        """Whether another attempt began."""
-        return self.event_type is EventType.STEP_RESTARTED
-
-    @property
-    def is_successful_output(self) -> bool:
-        """Whether a step produced an output."""
-        return self.event_type is EventType.STEP_OUTPUT
-
-    @property
-    def is_handled_output(self) -> bool:
-        """Whether an IO manager stored an output."""
-        return self.event_type is EventType.HANDLED_OUTPUT
-
-    @property
-    def is_loaded_input(self) -> bool:
-        """Whether an IO manager loaded an input."""
-        return self.event_type is EventType.LOADED_INPUT
-
-    @property
-    def is_step_materialization(self) -> bool:
-        """Whether an asset was materialized."""
-        return self.event_type is EventType.ASSET_MATERIALIZATION
-
-    @property
-    def is_asset_observation(self) -> bool:
-        """Whether an asset was observed."""
-        return self.event_type is EventType.ASSET_OBSERVATION
-
-    @property
-    def is_asset_materialization_planned(self) -> bool:
-        """Whether an asset is planned to be materialized by the run."""
-        return self.event_type is EventType.ASSET_MATERIALIZATION_PLANNED
-
-    @property
-    def is_engine_event(self) -> bool:
-        """Whether the framework speaks about itself."""
-        return self.event_type is EventType.ENGINE_EVENT
-
-    @property
-    def is_hook_event(self) -> bool:
-        """Whether a hook ran, failed or was skipped."""
-        return self.event_type in (EventType.HOOK_COMPLETED, EventType.HOOK_ERRORED, EventType.HOOK_SKIPPED)
-
-    @property
-    def is_resource_init_failure(self) -> bool:
-        """Whether a resource could not be set up."""
-        return self.event_type is EventType.RESOURCE_INIT_FAILURE
-
-
 # --- the run ---------------------------------------------------------------------------------------------------------
 
 
-class RunEnqueued(Event, tag="PIPELINE_ENQUEUED"):
+class RunEnqueued(Event, frozen=True, tag="PIPELINE_ENQUEUED"):
     """The run waits in the queue."""
 
     event_type = EventType.RUN_ENQUEUED
 
 
-class RunDequeued(Event, tag="PIPELINE_DEQUEUED"):
+class RunDequeued(Event, frozen=True, tag="PIPELINE_DEQUEUED"):
     """The run left the queue."""
 
     event_type = EventType.RUN_DEQUEUED
 
 
-class RunStarting(Event, tag="PIPELINE_STARTING"):
+class RunStarting(Event, frozen=True, tag="PIPELINE_STARTING"):
     """A process for the run is being made."""
 
     event_type = EventType.RUN_STARTING
 
 
-class RunStarted(Event, tag="PIPELINE_START"):
+class RunStarted(Event, frozen=True, tag="PIPELINE_START"):
     """The run began."""
 
     job_name: str = ""
@@ -218,7 +52,7 @@ class RunStarted(Event, tag="PIPELINE_START"):
         return f'Started execution of run for "{self.job_name}".'
 
 
-class RunSucceeded(Event, tag="PIPELINE_SUCCESS"):
+class RunSucceeded(Event, frozen=True, tag="PIPELINE_SUCCESS"):
     """The run ended, every step well or skipped."""
 
     job_name: str = ""
@@ -229,7 +63,7 @@ class RunSucceeded(Event, tag="PIPELINE_SUCCESS"):
         return f'Finished execution of run for "{self.job_name}".'
 
 
-class RunFailed(Event, tag="PIPELINE_FAILURE"):
+class RunFailed(Event, frozen=True, tag="PIPELINE_FAILURE"):
     """The run ended, and something failed.
 
     Attributes:
@@ -253,13 +87,13 @@ class RunFailed(Event, tag="PIPELINE_FAILURE"):
         return f"{text} {self.error.message.strip()}" if self.error else text
 
 
-class RunCanceling(Event, tag="PIPELINE_CANCELING"):
+class RunCanceling(Event, frozen=True, tag="PIPELINE_CANCELING"):
     """The run was asked to stop."""
 
     event_type = EventType.RUN_CANCELING
 
 
-class RunCanceled(Event, tag="PIPELINE_CANCELED"):
+class RunCanceled(Event, frozen=True, tag="PIPELINE_CANCELED"):
     """The run stopped because it was asked to."""
 
     job_name: str = ""
@@ -271,19 +105,19 @@ class RunCanceled(Event, tag="PIPELINE_CANCELED"):
         return f'Execution of run for "{self.job_name}" canceled.'
 
 
-class RunSuspended(Event, tag="RUN_SUSPENDED"):
+class RunSuspended(Event, frozen=True, tag="RUN_SUSPENDED"):
     """The run pauses."""
 
     event_type = EventType.RUN_SUSPENDED
 
 
-class RunResumed(Event, tag="RUN_RESUMED"):
+class RunResumed(Event, frozen=True, tag="RUN_RESUMED"):
     """The run goes on."""
 
     event_type = EventType.RUN_RESUMED
 
 
-class EngineEvent(Event, tag="ENGINE_EVENT"):
+class EngineEvent(Event, frozen=True, tag="ENGINE_EVENT"):
     """The framework speaks about itself. Markers pair up to intervals that a timeline draws."""
 
     text: str
@@ -299,7 +133,7 @@ class EngineEvent(Event, tag="ENGINE_EVENT"):
         return self.text
 
 
-class ResourceInitStarted(Event, tag="RESOURCE_INIT_STARTED"):
+class ResourceInitStarted(Event, frozen=True, tag="RESOURCE_INIT_STARTED"):
     """Resources are about to be set up."""
 
     resource_keys: tuple[str, ...] = ()
@@ -311,7 +145,7 @@ class ResourceInitStarted(Event, tag="RESOURCE_INIT_STARTED"):
         return f"Starting initialization of resources [{', '.join(self.resource_keys)}]."
 
 
-class ResourceInitSucceeded(Event, tag="RESOURCE_INIT_SUCCESS"):
+class ResourceInitSucceeded(Event, frozen=True, tag="RESOURCE_INIT_SUCCESS"):
     """Resources are set up."""
 
     resource_keys: tuple[str, ...] = ()
@@ -324,7 +158,7 @@ class ResourceInitSucceeded(Event, tag="RESOURCE_INIT_SUCCESS"):
         return f"Finished initialization of resources [{', '.join(self.resource_keys)}]."
 
 
-class ResourceInitFailed(Event, tag="RESOURCE_INIT_FAILURE"):
+class ResourceInitFailed(Event, frozen=True, tag="RESOURCE_INIT_FAILURE"):
     """A resource could not be set up."""
 
     resource_keys: tuple[str, ...] = ()
@@ -338,7 +172,7 @@ class ResourceInitFailed(Event, tag="RESOURCE_INIT_FAILURE"):
         return "Initialization of resources failed."
 
 
-class LogsCaptured(Event, tag="LOGS_CAPTURED"):
+class LogsCaptured(Event, frozen=True, tag="LOGS_CAPTURED"):
     """Capture of stdout and stderr began.
 
     Attributes:
@@ -370,20 +204,20 @@ class StepEvent(Event, frozen=True):
     step_key: str
 
 
-class StepWorkerStarting(StepEvent, tag="STEP_WORKER_STARTING"):
+class StepWorkerStarting(StepEvent, frozen=True, tag="STEP_WORKER_STARTING"):
     """A process for the step is being made."""
 
     event_type = EventType.STEP_WORKER_STARTING
 
 
-class StepWorkerStarted(StepEvent, tag="STEP_WORKER_STARTED"):
+class StepWorkerStarted(StepEvent, frozen=True, tag="STEP_WORKER_STARTED"):
     """The step's process is up."""
 
     pid: int | None = None
     event_type = EventType.STEP_WORKER_STARTED
 
 
-class StepStarted(StepEvent, tag="STEP_START"):
+class StepStarted(StepEvent, frozen=True, tag="STEP_START"):
     """The first attempt of the step began."""
 
     event_type = EventType.STEP_START
@@ -393,7 +227,7 @@ class StepStarted(StepEvent, tag="STEP_START"):
         return f'Started execution of step "{self.step_key}".'
 
 
-class StepRestarted(StepEvent, tag="STEP_RESTARTED"):
+class StepRestarted(StepEvent, frozen=True, tag="STEP_RESTARTED"):
     """A later attempt of the step began. `attempt` counts from 2."""
 
     attempt: int = 2
@@ -404,7 +238,7 @@ class StepRestarted(StepEvent, tag="STEP_RESTARTED"):
         return f'Started re-execution (attempt # {self.attempt}) of step "{self.step_key}".'
 
 
-class StepUpForRetry(StepEvent, tag="STEP_UP_FOR_RETRY"):
+class StepUpForRetry(StepEvent, frozen=True, tag="STEP_UP_FOR_RETRY"):
     """An attempt failed and another will follow after `seconds_to_wait`."""
 
     error: ErrorInfo | None = None
@@ -417,7 +251,7 @@ class StepUpForRetry(StepEvent, tag="STEP_UP_FOR_RETRY"):
         return f'Execution of step "{self.step_key}" failed and has requested a retry{wait}.'
 
 
-class StepSucceeded(StepEvent, tag="STEP_SUCCESS"):
+class StepSucceeded(StepEvent, frozen=True, tag="STEP_SUCCESS"):
     """The step ended well after `duration_ms` milliseconds."""
 
     duration_ms: float = 0.0
@@ -428,7 +262,7 @@ class StepSucceeded(StepEvent, tag="STEP_SUCCESS"):
         return f'Finished execution of step "{self.step_key}" in {format_duration(self.duration_ms)}.'
 
 
-class StepFailed(StepEvent, tag="STEP_FAILURE"):
+class StepFailed(StepEvent, frozen=True, tag="STEP_FAILURE"):
     """The step failed for good.
 
     Attributes:
@@ -449,7 +283,7 @@ class StepFailed(StepEvent, tag="STEP_FAILURE"):
         return f'Execution of step "{self.step_key}" failed.'
 
 
-class StepSkipped(StepEvent, tag="STEP_SKIPPED"):
+class StepSkipped(StepEvent, frozen=True, tag="STEP_SKIPPED"):
     """The step did not run because optional outputs above it were not produced."""
 
     missing: tuple[str, ...] = ()
@@ -461,7 +295,7 @@ class StepSkipped(StepEvent, tag="STEP_SKIPPED"):
         return f'Skipped execution of step "{self.step_key}"{above}.'
 
 
-class StepInput(StepEvent, tag="STEP_INPUT"):
+class StepInput(StepEvent, frozen=True, tag="STEP_INPUT"):
     """An input has its value and passed its type check."""
 
     input_name: str
@@ -474,7 +308,7 @@ class StepInput(StepEvent, tag="STEP_INPUT"):
         return f'Got input "{self.input_name}" of type "{self.type_name}". (Type check passed).'
 
 
-class StepOutput(StepEvent, tag="STEP_OUTPUT"):
+class StepOutput(StepEvent, frozen=True, tag="STEP_OUTPUT"):
     """The step produced an output that passed its type check."""
 
     output_name: str
@@ -489,7 +323,7 @@ class StepOutput(StepEvent, tag="STEP_OUTPUT"):
         return f'Yielded output "{self.output_name}"{key} of type "{self.type_name}". (Type check passed).'
 
 
-class LoadedInput(StepEvent, tag="LOADED_INPUT"):
+class LoadedInput(StepEvent, frozen=True, tag="LOADED_INPUT"):
     """An IO manager read the value of an input."""
 
     input_name: str
@@ -509,7 +343,7 @@ class LoadedInput(StepEvent, tag="LOADED_INPUT"):
         return f'Loaded input "{self.input_name}" using input manager "{self.manager_key}"{source}'
 
 
-class HandledOutput(StepEvent, tag="HANDLED_OUTPUT"):
+class HandledOutput(StepEvent, frozen=True, tag="HANDLED_OUTPUT"):
     """An IO manager stored the value of an output."""
 
     output_name: str
@@ -522,7 +356,7 @@ class HandledOutput(StepEvent, tag="HANDLED_OUTPUT"):
         return f'Handled output "{self.output_name}" using IO manager "{self.manager_key}"'
 
 
-class HookCompleted(StepEvent, tag="HOOK_COMPLETED"):
+class HookCompleted(StepEvent, frozen=True, tag="HOOK_COMPLETED"):
     """A hook ran."""
 
     hook_name: str
@@ -533,7 +367,7 @@ class HookCompleted(StepEvent, tag="HOOK_COMPLETED"):
         return f'Finished the execution of hook "{self.hook_name}" triggered for "{self.step_key}".'
 
 
-class HookErrored(StepEvent, tag="HOOK_ERRORED"):
+class HookErrored(StepEvent, frozen=True, tag="HOOK_ERRORED"):
     """A hook raised. The run goes on."""
 
     hook_name: str
@@ -546,7 +380,7 @@ class HookErrored(StepEvent, tag="HOOK_ERRORED"):
         return f'Error occurred during the execution of hook "{self.hook_name}" triggered for "{self.step_key}".'
 
 
-class HookSkipped(StepEvent, tag="HOOK_SKIPPED"):
+class HookSkipped(StepEvent, frozen=True, tag="HOOK_SKIPPED"):
     """A hook did not apply to how the step ended."""
 
     hook_name: str
@@ -560,7 +394,7 @@ class HookSkipped(StepEvent, tag="HOOK_SKIPPED"):
 # --- assets ----------------------------------------------------------------------------------------------------------
 
 
-class AssetMaterializationPlanned(Event, tag="ASSET_MATERIALIZATION_PLANNED"):
+class AssetMaterializationPlanned(Event, frozen=True, tag="ASSET_MATERIALIZATION_PLANNED"):
     """The run means to materialize `key`: its partition `partition_key`, or those of a range.
 
     Attributes:
@@ -588,7 +422,7 @@ class AssetMaterializationPlanned(Event, tag="ASSET_MATERIALIZATION_PLANNED"):
         return f"{self.key.to_user_string()} intends to materialize"
 
 
-class AssetMaterialized(Event, tag="ASSET_MATERIALIZATION"):
+class AssetMaterialized(Event, frozen=True, tag="ASSET_MATERIALIZATION"):
     """An asset, or a partition of it, was materialized. Without `step_key`: reported from outside a run."""
 
     materialization: AssetMaterialization
@@ -608,7 +442,7 @@ class AssetMaterialized(Event, tag="ASSET_MATERIALIZATION"):
         return f"Materialized value {self.materialization.label}."
 
 
-class AssetObserved(Event, tag="ASSET_OBSERVATION"):
+class AssetObserved(Event, frozen=True, tag="ASSET_OBSERVATION"):
     """An asset was observed."""
 
     observation: AssetObservation
@@ -628,7 +462,7 @@ class AssetObserved(Event, tag="ASSET_OBSERVATION"):
         return f"Observed {self.observation.label}."
 
 
-class AssetCheckEvaluationPlanned(Event, tag="ASSET_CHECK_EVALUATION_PLANNED"):
+class AssetCheckEvaluationPlanned(Event, frozen=True, tag="ASSET_CHECK_EVALUATION_PLANNED"):
     """The run means to evaluate a check."""
 
     key: AssetCheckKey
@@ -649,7 +483,7 @@ class AssetCheckEvaluationPlanned(Event, tag="ASSET_CHECK_EVALUATION_PLANNED"):
         return f"{self.key.asset_key.to_user_string()} intends to execute asset check {self.key.name}"
 
 
-class AssetCheckEvaluated(Event, tag="ASSET_CHECK_EVALUATION"):
+class AssetCheckEvaluated(Event, frozen=True, tag="ASSET_CHECK_EVALUATION"):
     """A check was evaluated."""
 
     evaluation: AssetCheckEvaluation
@@ -670,7 +504,7 @@ class AssetCheckEvaluated(Event, tag="ASSET_CHECK_EVALUATION"):
         return f"Asset check '{self.evaluation.check_name}' on '{self.asset_key.to_user_string()}' {verdict}."
 
 
-class AssetWiped(Event, tag="ASSET_WIPED"):
+class AssetWiped(Event, frozen=True, tag="ASSET_WIPED"):
     """The history of an asset (or of the named partitions of it) was wiped."""
 
     key: AssetKey
@@ -689,7 +523,7 @@ class AssetWiped(Event, tag="ASSET_WIPED"):
 # --- log lines -------------------------------------------------------------------------------------------------------
 
 
-class LogMessage(Event, tag="LOG_MESSAGE"):
+class LogMessage(Event, frozen=True, tag="LOG_MESSAGE"):
     """A line that user code (or a captured Python logger) logged.
 
     Attributes:
@@ -713,7 +547,7 @@ class LogMessage(Event, tag="LOG_MESSAGE"):
         return self.text
 
 
-class Unknown(Event, tag="UNKNOWN"):
+class Unknown(Event, frozen=True, tag="UNKNOWN"):
     """An event of a kind that this version does not know. It keeps its bytes, so that a rewrite loses nothing."""
 
     kind: str
@@ -732,10 +566,10 @@ class Unknown(Event, tag="UNKNOWN"):
 AnyEvent: TypeAlias = (
     RunEnqueued | RunDequeued | RunStarting | RunStarted | RunSucceeded | RunFailed | RunCanceling | RunCanceled
     | RunSuspended | RunResumed | EngineEvent | ResourceInitStarted | ResourceInitSucceeded | ResourceInitFailed
-    | LogsCaptured | StepWorkerStarting | StepWorkerStarted | StepStarted | StepRestarted | StepUpForRetry | StepSucceeded
-    | StepFailed | StepSkipped | StepInput | StepOutput | LoadedInput | HandledOutput | HookCompleted | HookErrored | HookSkipped
-    | AssetMaterializationPlanned | AssetMaterialized | AssetObserved | AssetCheckEvaluationPlanned | AssetCheckEvaluated
-    | AssetWiped | LogMessage
+    | LogsCaptured | StepWorkerStarting | StepWorkerStarted | StepStarted | StepRestarted | StepUpForRetry
+    | StepSucceeded | StepFailed | StepSkipped | StepInput | StepOutput | LoadedInput | HandledOutput | HookCompleted
+    | HookErrored | HookSkipped | AssetMaterializationPlanned | AssetMaterialized | AssetObserved
+    | AssetCheckEvaluationPlanned | AssetCheckEvaluated | AssetWiped | LogMessage
 )  # fmt: skip
 
 
