@@ -12,6 +12,7 @@ import pytest
 from treadle.core.keys import AssetCheckKey, AssetKey
 from treadle.errors import InvocationError, RunNotFoundError
 from treadle.host.instance import Instance
+from treadle.host.settings import SettingsError
 from treadle.state.events import (
     AssetMaterializationPlanned,
     AssetMaterialized,
@@ -97,6 +98,28 @@ def test_settings_say_where_the_database_is_and_how_durable(tmp_path: Path) -> N
         assert (tmp_path / "fast disk" / "treadle.db").exists()
         assert instance.store.database.read("PRAGMA synchronous") == [(2,)]
         assert instance.get_settings("storage")["sqlite"]["durability"] == "full"
+
+
+def test_settings_say_where_files_go(tmp_path: Path) -> None:
+    settings = {
+        "compute_logs": {"module": "m", "class": "LocalComputeLogManager", "config": {"base_dir": "/logs"}},
+        "local_artifact_storage": {"module": "m", "class": "LocalArtifactStorage", "config": {"base_dir": "/values"}},
+    }
+    with Instance.local_temp(str(tmp_path), settings) as instance:
+        assert instance.store.logs.paths(("run", "compute_logs", "a")).out == Path("/logs/run/compute_logs/a.out")
+        assert instance.storage_directory() == "/values/storage"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"storage": {"postgres": {"postgres_url": "postgresql://x"}}},
+        {"event_log_storage": {"module": "m", "class": "PostgresEventLogStorage"}},
+    ],
+)
+def test_another_store_is_never_replaced_by_sqlite_silently(tmp_path: Path, settings: dict[str, object]) -> None:
+    with pytest.raises(SettingsError, match=r"(?i)postgres.*SQLite"):
+        Instance.local_temp(str(tmp_path), settings)
 
 
 def test_preload_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 
@@ -66,8 +67,8 @@ def test_what_a_sleeping_step_wrote_is_seen_all_the_same(store: Store, open_stor
     committed = threading.Event()
     append = store.events.append
 
-    def watched(entries: Sequence[EventLogEntry]) -> int:
-        first = append(entries)
+    def watched(entries: Sequence[EventLogEntry], on_commit: Callable[[], object]) -> int:
+        first = append(entries, on_commit)
         committed.set()
         return first
 
@@ -84,7 +85,7 @@ def test_a_failed_commit_loses_nothing(store: Store, entry: Entry, monkeypatch: 
     sink = store.sink()
     assert isinstance(sink, EventWriter)
 
-    def fail(_: object) -> int:
+    def fail(*_: object) -> int:
         raise StoreError("the disk is full")
 
     with monkeypatch.context() as patch:
@@ -106,6 +107,41 @@ def test_an_event_that_cannot_be_stored_does_not_hold_up_the_others(store: Store
         sink.commit()
     assert texts(store) == ["a", "b"]
     sink.commit()
+
+
+class Interrupted:
+    """A connection during which a signal arrives: its handler raises before or after a statement."""
+
+    def __init__(self, connection: sqlite3.Connection, statement: str, *, after: bool) -> None:
+        self._connection, self._statement, self._after = connection, statement, after
+
+    def execute(self, sql: str, *parameters: object) -> object:
+        if sql.startswith(self._statement):
+            if self._after:
+                self._connection.execute(sql, *parameters)
+            raise KeyboardInterrupt
+        return self._connection.execute(sql, *parameters)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._connection, name)
+
+
+@pytest.mark.parametrize("statement", ["BEGIN", "INSERT INTO events", "COMMIT"])
+@pytest.mark.parametrize("after", [False, True])
+def test_a_signal_in_a_commit_neither_loses_nor_doubles(
+    store: Store, entry: Entry, statement: str, after: bool
+) -> None:
+    sink = store.sink()
+    sink.write(entry(LogMessage("a")))
+    connection = store.database._connection
+    assert connection is not None
+    store.database._connection = Interrupted(connection, statement, after=after)  # type: ignore[assignment]
+    with pytest.raises(KeyboardInterrupt):
+        sink.commit()
+    store.database._connection = connection
+    sink.write(entry(LogMessage("b")))
+    sink.commit()
+    assert texts(store) == ["a", "b"]
 
 
 def test_several_threads_write_to_one_sink(store: Store, entry: Entry) -> None:
@@ -185,3 +221,14 @@ def test_in_memory_a_write_comes_after_what_was_noted(entry: Entry) -> None:
     assert texts(store) == ["a", "b"]
     with pytest.raises(Exception, match="exists already"):
         store.add_run(Run(job_name="job", run_id="r"))
+
+
+def test_in_memory_an_event_that_cannot_be_stored_does_not_take_the_others_along(entry: Entry) -> None:
+    store = Store(None, lambda: pytest.fail("no logs were asked for"))
+    store.add_run(Run(job_name="job", run_id="r"))
+    sink = store.sink()
+    for event in (entry(LogMessage("a")), entry(LogMessage("lost"), run_id="nobody"), entry(LogMessage("b"))):
+        sink.write(event)
+    with pytest.raises(UnstorableEventError, match="nobody"):
+        store.runs.get("r")
+    assert texts(store) == ["a", "b"]

@@ -17,7 +17,7 @@ from typing import Any
 
 from treadle.core.keys import AssetCheckKey, AssetKey
 from treadle.errors import InvocationError, StoreError
-from treadle.host.settings import Settings, find_home, load_settings, parse_settings
+from treadle.host.settings import Settings, SettingsError, find_home, load_settings, parse_settings
 from treadle.state import stats
 from treadle.state.events import (
     AssetCheckEvaluated,
@@ -72,6 +72,11 @@ class Instance:
         self._home = home
         self._settings = settings or (load_settings(home) if home is not None else Settings())
         self._folder = home or (Path(tempdir) if tempdir else None)
+        if other := self._settings.other_store:
+            raise SettingsError(
+                f"The settings ask for a store of kind {other!r}; this version keeps its store in SQLite. Remove that "
+                "block, or use `storage: {sqlite: {}}`."
+            )
         self._cleanup: weakref.finalize[[str, bool], Instance] | None = None
         sqlite = self._settings.storage.sqlite
         path = None
@@ -83,7 +88,7 @@ class Instance:
             instance = reference()
             if instance is None:
                 raise StoreError("The instance is closed. Keep it while its logs are read.")
-            return Path(instance.storage_directory())
+            return Path(instance.settings.log_folder or instance.storage_directory())
 
         self.store = Store(
             path,
@@ -173,7 +178,7 @@ class Instance:
 
     def storage_directory(self) -> str:
         """The folder where IO managers store values and logs are captured."""
-        return str(Path(self.root_directory) / "storage")
+        return str(Path(self._settings.artifact_folder or self.root_directory) / "storage")
 
     def file_manager_directory(self, run_id: str) -> str:
         """The folder where a run's file manager keeps files."""

@@ -218,6 +218,27 @@ class Settings(_Block, frozen=True):
     auto_materialize: AutoMaterializeSettings = AutoMaterializeSettings()
     freshness: Switch = Switch()
 
+    @property
+    def other_store(self) -> str | None:
+        """The kind of store that is asked for, if it is another than SQLite."""
+        for kind in ("postgres", "mysql", "custom"):
+            if getattr(self.storage, kind) is not None:
+                return kind
+        for block in (self.run_storage, self.event_log_storage, self.schedule_storage):
+            if block is not None and "sqlite" not in block.cls.lower():
+                return block.cls
+        return None
+
+    @property
+    def log_folder(self) -> str | None:
+        """Where captured logs go, if the settings say."""
+        return self.compute_logs.config.get("base_dir") if self.compute_logs else None
+
+    @property
+    def artifact_folder(self) -> str | None:
+        """The folder whose `storage` holds the values of IO managers, if the settings say."""
+        return self.local_artifact_storage.config.get("base_dir") if self.local_artifact_storage else None
+
     def get(self, block: str) -> Any:
         """A block of settings by its key, as plain data."""
         return msgspec.to_builtins(getattr(self, block, None))

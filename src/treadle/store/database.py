@@ -59,6 +59,7 @@ class Database:
 
     Attributes:
         settle: called before a read, so that what was buffered is seen by it. In memory also before a write.
+        lock: held while this process works with the connection; a fork waits for it.
         forget: called when ids that were read inside a transaction turned out never to be committed.
     """
 
@@ -68,9 +69,9 @@ class Database:
         self.settle: Callable[[], None] = _nothing
         self.forget: Callable[[], None] = _nothing
         self._patience_s = patience_s
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
-        self._depth = 0
+        self._owner: int | None = None  # the thread that is inside a transaction
         _open.add(self)
 
     @property
@@ -79,41 +80,49 @@ class Database:
         return self.path is None
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self, on_commit: Callable[[], object] = _nothing) -> Iterator[sqlite3.Connection]:
         """A connection that holds the write lock; commits at the end, rolls back on any error. Nested ones join.
+
+        `on_commit` is called if, and only if, the transaction was committed: also when the handler of a signal raises
+        at that very moment. It should be a method of a built-in type, which no signal interrupts.
 
         Raises:
             StoreError: another process holds the lock for longer than `patience_s`, or the disk refuses.
         """
-        if self.path is None and not self._depth:
+        mine = self._owner == threading.get_ident()
+        if self.path is None and not mine:
             self.settle()
-        with self._lock:
-            if self._depth:
+        with self.lock:
+            if mine:
                 yield self._connect()
+                on_commit()
                 return
             connection = self._connect()
             self._begin(connection)
-            self._depth = 1
+            self._owner = threading.get_ident()
+            committing = False
             try:
                 yield connection
+                committing = True
+                connection.execute("COMMIT")
             except BaseException as error:
-                self._depth = 0
-                self._roll_back(connection)
+                if committing and not connection.in_transaction and not isinstance(error, sqlite3.Error):
+                    on_commit()  # it was a signal's handler that raised, after SQLite was done
+                else:
+                    self._roll_back(connection)
                 if isinstance(error, sqlite3.Error):
                     raise self._explained(error) from error
                 raise
-            self._depth = 0
-            try:
-                connection.execute("COMMIT")
-            except sqlite3.Error as error:
-                self._roll_back(connection)
-                raise self._explained(error) from error
+            else:
+                on_commit()
+            finally:
+                self._owner = None
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """All rows of a query. Sees everything that was written through this object before."""
-        if not self._depth:
+        if self._owner != threading.get_ident():
             self.settle()
-        with self._lock:
+        with self.lock:
             deadline = time.monotonic() + self._patience_s
             while True:
                 try:
@@ -125,7 +134,7 @@ class Database:
 
     def close(self) -> None:
         """Close the connection. What is asked next opens it again, unless the database is in memory and so gone."""
-        with self._lock:
+        with self.lock:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
@@ -189,6 +198,8 @@ class Database:
         deadline = time.monotonic() + self._patience_s
         while True:
             try:
+                if connection.in_transaction:  # begun, and interrupted by a signal at that very moment
+                    self._roll_back(connection)
                 connection.execute("BEGIN IMMEDIATE")
                 return
             except sqlite3.OperationalError as error:
@@ -198,7 +209,7 @@ class Database:
 
     def _roll_back(self, connection: sqlite3.Connection) -> None:
         try:
-            if connection.in_transaction:
+            if connection.in_transaction:  # SQLite has rolled back itself where the disk failed
                 connection.execute("ROLLBACK")
         finally:
             self.forget()
@@ -326,15 +337,15 @@ _held: list[Database] = []
 
 def _before_fork() -> None:
     for database in list(_open):
-        database._lock.acquire()
+        database.lock.acquire()
         _held.append(database)
-        if database.path is not None and not database._depth:
+        if database.path is not None and database._owner is None:
             database.close()
 
 
 def _after_fork() -> None:
     while _held:
-        _held.pop()._lock.release()
+        _held.pop().lock.release()
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

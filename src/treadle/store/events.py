@@ -7,7 +7,7 @@ the last number it saw misses nothing.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -25,6 +25,10 @@ from treadle.store.names import Names
 from treadle.store.runs import Runs
 
 _INSERT = "INSERT INTO events (run, timestamp, type, step_key, asset, partition, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
+
+
+def _nothing() -> None:
+    pass
 
 
 class UnstorableEventError(StoreError):
@@ -46,14 +50,16 @@ class EventLog:
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
-    def append(self, entries: Sequence[EventLogEntry]) -> int:
+    def append(self, entries: Sequence[EventLogEntry], on_commit: Callable[[], object] | None = None) -> int:
         """Store `entries` and what they change, all or nothing. Gives the number of the first; the rest follow it.
+
+        `on_commit` is called once they are stored, as in `Database.transaction`.
 
         Raises:
             UnstorableEventError: one of them cannot be stored; none was.
             StoreError: the store cannot be written; none was stored.
         """
-        with self._database.transaction() as connection:
+        with self._database.transaction(on_commit or _nothing) as connection:
             return self.insert(connection, entries)
 
     def insert(self, connection: sqlite3.Connection, entries: Sequence[EventLogEntry]) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import groupby
 from pathlib import Path
+from typing import cast
 
 from treadle.errors import InvocationError
 from treadle.state.events import EventLogEntry
@@ -16,7 +17,7 @@ from treadle.store.assets import Assets
 from treadle.store.cursors import Cursors
 from treadle.store.database import PATIENCE_S, Database, Durability
 from treadle.store.dynamic import DynamicPartitions
-from treadle.store.events import EventLog
+from treadle.store.events import EventLog, UnstorableEventError
 from treadle.store.logs import LogStore
 from treadle.store.names import Names
 from treadle.store.partitions import PartitionSets
@@ -118,7 +119,6 @@ class Backlog:
         self._noted: deque[EventLogEntry | tuple[Run, float]] = deque()
         self._run_ids: set[str] = set()  # of the runs among them
         self._flushed = False
-        self._lock = threading.RLock()
 
     def add_run(self, run: Run) -> None:
         """Note down a new run.
@@ -142,25 +142,34 @@ class Backlog:
         """Nothing, as for `commit`."""
 
     def flush(self) -> None:
-        """Store what was noted down."""
+        """Store what was noted down.
+
+        Raises:
+            UnstorableEventError: one event could not be stored and was dropped; the others were stored.
+        """
         noted = self._noted
         if not noted:
             return
-        with self._lock:
+        dropped: UnstorableEventError | None = None
+        with self._database.lock:
             items = [noted.popleft() for _ in range(len(noted))]
             if not items:
                 return
             self._flushed = True
             self._run_ids.clear()
             with self._database.transaction() as connection:
-                events: list[EventLogEntry] = []
-                for item in items:
-                    if isinstance(item, EventLogEntry):
-                        events.append(item)
+                for is_event, group in groupby(items, lambda item: isinstance(item, EventLogEntry)):
+                    if not is_event:
+                        for run, created in cast("Iterable[tuple[Run, float]]", group):
+                            self._runs.insert(connection, run, None, created)
                         continue
-                    if events:
-                        self._log.insert(connection, events)
-                        events = []
-                    self._runs.insert(connection, item[0], None, item[1])
-                if events:
-                    self._log.insert(connection, events)
+                    events = cast("list[EventLogEntry]", list(group))
+                    while events:
+                        try:
+                            self._log.insert(connection, events)
+                            break
+                        except UnstorableEventError as error:
+                            dropped = error
+                            del events[error.place]
+        if dropped is not None:
+            raise dropped

@@ -15,6 +15,7 @@ import threading
 import time
 import weakref
 from collections import deque
+from itertools import repeat, starmap
 from typing import Protocol
 
 from treadle.errors import StoreError
@@ -57,6 +58,7 @@ class EventWriter:
 
     def _reset(self) -> None:
         self._waiting.clear()
+        self._batch: list[EventLogEntry] = []  # what is being committed, or could not be
         self._commit_lock = threading.RLock()
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
@@ -65,7 +67,7 @@ class EventWriter:
     @property
     def waiting(self) -> int:
         """How many events are not in the store yet."""
-        return len(self._waiting)
+        return len(self._waiting) + len(self._batch)
 
     def write(self, entry: EventLogEntry) -> None:
         """Take an event. Commits if one has waited for longer than 50 ms.
@@ -91,22 +93,19 @@ class EventWriter:
             StoreError: the store could not be written. The events still wait; the next commit tries again.
             UnstorableEventError: one event could not be stored and was dropped; the others were stored.
         """
-        if not self._waiting and self._dropped is None:
+        if not self._waiting and not self._batch and self._dropped is None:
             return
         with self._commit_lock:
-            waiting = self._waiting
-            batch = [waiting.popleft() for _ in range(len(waiting))]
+            waiting, batch = self._waiting, self._batch
+            # in one go, so that no signal's handler can raise while an event is in neither
+            batch.extend(starmap(waiting.popleft, repeat((), len(waiting))))
             dropped, self._dropped = self._dropped, None
             while batch:
                 try:
-                    self._log.append(batch)
-                    break
+                    self._log.append(batch, batch.clear)
                 except UnstorableEventError as error:
                     dropped = error
                     del batch[error.place]
-                except BaseException:
-                    waiting.extendleft(reversed(batch))
-                    raise
             if dropped is not None:
                 raise dropped
 
@@ -132,9 +131,9 @@ class EventWriter:
 
     def _look(self) -> float | None:
         """Commit what has waited long enough. How long until the next look, in seconds; None: until woken."""
-        if not self._waiting:
+        if not self.waiting:
             self._asleep = True
-            if not self._waiting:  # a write between the two lines saw no sleeper to wake
+            if not self.waiting:  # a write between the two lines saw no sleeper to wake
                 return None
             self._asleep = False
         age = _monotonic() - self._oldest
