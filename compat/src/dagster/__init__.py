@@ -1,9 +1,9 @@
 """The import name `dagster`, provided by Treadle: code written for Dagster runs unchanged.
 
-Nothing is implemented here. A name is looked up in Treadle when it is first used, under the name that Treadle gives it
-(`_names`); at the same moment, attributes that users know under an older name are attached to Treadle's classes (`_aliases`).
-The real Dagster, or a package pinned to it, cannot share an environment with this one: then the import fails and says what
-to do.
+Nothing is implemented here. A name is looked up in Treadle when it is first used, under the name that Treadle gives
+it (`_names`); at the same moment, attributes that users know under an older name are attached to Treadle's classes
+(`_aliases`). The real Dagster, or a package pinned to it, cannot share an environment with this one: then the import
+fails and says what to do.
 """
 
 from __future__ import annotations

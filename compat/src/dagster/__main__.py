@@ -1,6 +1,7 @@
 """`dagster`: the commands of the old name, run by Treadle's command line.
 
-Commands and options have the same names in both, so most of a command line goes through as it is. Here is only what differs.
+Commands and options have the same names in both, so most of a command line goes through as it is. Here is only what
+differs.
 """
 
 from __future__ import annotations
@@ -13,7 +14,12 @@ import click
 from dagster._version import __version__
 from treadle.cli.main import cli, run
 
-GROUPS = frozenset(["api", "asset", "code-server", "debug", "definitions", "dev", "instance", "job", "project", "run", "schedule", "sensor"])
+GROUPS = frozenset(
+    (
+        "api", "asset", "code-server", "debug", "definitions", "dev", "instance", "job", "project", "run", "schedule",
+        "sensor",
+    )
+)  # fmt: skip
 """The commands that `dagster` has, whether or not Treadle has them."""
 
 

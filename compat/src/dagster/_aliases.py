@@ -1,6 +1,6 @@
 """Attributes that users know under an older name, attached to Treadle's classes when `dagster` is first used.
 
-Treadle's events carry their data themselves; Dagster's carry it in an `event_specific_data`. Here the event stands in for
+Treadle's events carry their data themselves; users know it in an `event_specific_data`. Here the event stands in for
 its own data, so that `event.step_materialization_data.materialization` is `event.materialization`.
 """
 

@@ -1,7 +1,8 @@
 """Which name of Treadle stands behind each name of Dagster.
 
-Most names are the same in both, and are taken from Treadle's own table: a name that Treadle gains, `dagster` has. Here is
-only what differs: names that dropped their prefix, errors that have another name, and what is written in this distribution.
+Most names are the same in both, and are taken from Treadle's own table: a name that Treadle gains, `dagster` has. Here
+is only what differs: names that dropped their prefix, errors that have another name, and what is written in this
+distribution.
 """
 
 from __future__ import annotations

@@ -21,9 +21,9 @@ def refuse_the_real_one(path: Iterable[str]) -> None:
     if found:
         raise ImportError(
             "treadle-dagster provides the import name 'dagster', and cannot share an environment with "
-            f"{', '.join(found)}. To run on Treadle: pip uninstall {' '.join(found)}, then pip install --force-reinstall "
-            "--no-deps treadle-dagster. To run on Dagster: pip uninstall treadle-dagster, then pip install "
-            "--force-reinstall dagster."
+            f"{', '.join(found)}. To run on Treadle: pip uninstall {' '.join(found)}, then pip install "
+            "--force-reinstall --no-deps treadle-dagster. To run on Dagster: pip uninstall treadle-dagster, then pip "
+            "install --force-reinstall dagster."
         )
 
 

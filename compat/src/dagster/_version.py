@@ -1,3 +1,3 @@
-"""The version of Dagster whose public API is followed here: what code that asks for `dagster.__version__` compares with."""
+"""The version of Dagster whose public API is followed here: what code that reads `__version__` compares with."""
 
 __version__ = "1.13.27"

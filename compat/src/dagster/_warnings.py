@@ -1,4 +1,4 @@
-"""Warning classes that users name in `warnings.filterwarnings`. Treadle never issues them: its API has no such stages."""
+"""Warning classes that users name in `warnings.filterwarnings`. Treadle never issues them: it has no such stages."""
 
 from __future__ import annotations
 
