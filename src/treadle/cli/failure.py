@@ -5,6 +5,7 @@ Frames of this package and of the import machinery are left out: a traceback is 
 
 from __future__ import annotations
 
+import re
 import sys
 import sysconfig
 from pathlib import Path
@@ -25,7 +26,8 @@ from treadle.state.error_info import ErrorInfo, error_info
 
 _OF_THE_CALLER = (ConfigError, InvocationError, RunNotFoundError, UnknownPartitionError)
 _MACHINERY = ('  File "<frozen ', f'  File "{Path(sysconfig.get_path("stdlib")) / "importlib"}')
-_WRAPPERS = {StepExecutionError.__name__}
+_INSTALLED = tuple(f'  File "{sysconfig.get_path(name)}' for name in ("stdlib", "purelib", "platlib"))
+_OWN_CLASS = re.compile(r"treadle(\.\w+)+: ")
 _MAX_DEPTH = 10
 
 
@@ -34,30 +36,48 @@ def report(error: Exception) -> int:
     if not isinstance(error, TreadleError):
         return _unexpected(error)
     if isinstance(error, LoadError | UserCodeError) and error.__cause__ is not None:
-        print(traceback_text(error_info(error.__cause__)), file=sys.stderr)
-    print(f"{click.style('error:', fg='red', bold=True) if sys.stderr.isatty() else 'error:'} {error}", file=sys.stderr)
+        text = traceback_text(error_info(error.__cause__))
+        if text.startswith("Traceback") or "\n" in text:
+            print(text, file=sys.stderr)
+    say(str(error))
     return 2 if isinstance(error, _OF_THE_CALLER) else 1
+
+
+def say(message: str) -> None:
+    """Print one error on stderr."""
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
 
 
 def _unexpected(error: Exception) -> int:
     """Something that nobody raised on purpose: user code that was called outside of a step, or a fault of ours."""
     info = error_info(error)
-    frames = [frame for frame in info.stack if not frame.startswith(_MACHINERY) and not _is_installed(frame)]
-    if not frames:
+    theirs = [one for one in info.stack if not one.startswith(_MACHINERY) and not one.startswith(_INSTALLED)]
+    if not theirs:
         raise error
     print(traceback_text(info), file=sys.stderr)
-    print(f"error: {frames[-1].strip().splitlines()[0]} raised {info.message.strip()}. Mend it there.", file=sys.stderr)
+    say(f"{info.message.strip()} ({theirs[-1].strip().splitlines()[0]}). Mend what the traceback shows.")
     return 1
 
 
-def _is_installed(frame: str) -> bool:
-    return any(f'File "{sysconfig.get_path(name)}' in frame for name in ("stdlib", "purelib", "platlib"))
+def root(info: ErrorInfo) -> ErrorInfo:
+    """What user code raised, where `info` is only the step around it."""
+    return info.cause if info.cls_name == StepExecutionError.__name__ and info.cause is not None else info
+
+
+def sentence(info: ErrorInfo) -> str:
+    """The error on one line: its class (unless it is one of ours, whose messages stand alone), what it said, and where."""
+    error = root(info)
+    message = _OWN_CLASS.sub("", error.message.strip(), count=1)
+    theirs = [one for one in error.stack if not one.startswith((*_MACHINERY, *_INSTALLED))]
+    if not theirs or not info.stack and error is info:
+        return message
+    place = re.match(r'\s*File "([^"]+)", line (\d+)', theirs[-1])
+    return f"{message} ({place[1]}, line {place[2]})" if place else message
 
 
 def traceback_text(info: ErrorInfo, depth: int = 0) -> str:
     """`info` in the form of Python's own tracebacks: causes first, frames outermost first, the message last."""
-    if info.cls_name in _WRAPPERS and info.cause is not None:
-        return traceback_text(info.cause, depth)
+    info = root(info)
     text = ""
     for other, how in ((info.cause, "The above was the cause of:"), (info.context, "While this was handled:")):
         if other is not None and depth < _MAX_DEPTH:
@@ -65,4 +85,4 @@ def traceback_text(info: ErrorInfo, depth: int = 0) -> str:
     frames = [frame for frame in info.stack if not frame.startswith(_MACHINERY)]
     if frames:
         text += "Traceback (most recent call last):\n" + "".join(frames)
-    return text + info.message.rstrip()
+    return text + _OWN_CLASS.sub("", info.message.rstrip(), count=1)

@@ -79,3 +79,21 @@ def status(word: str) -> str:
 def indented(text: str, by: str = "  ") -> str:
     """`text` with every line moved to the right."""
     return "\n".join(by + line if line else line for line in text.splitlines())
+
+
+def confirmed(question: str) -> bool:
+    """Ask on the terminal. Without anyone to answer: no, and a hint how to go on without being asked."""
+    try:
+        if click.confirm(question, err=True):
+            return True
+    except click.Abort:
+        click.echo("\nNobody answered. Options such as --noprompt or --force go on without asking.", err=True)
+    click.echo("Nothing was changed.", err=True)
+    return False
+
+
+def yaml_text(data: Any) -> str:
+    """Plain data as YAML."""
+    import yaml  # noqa: PLC0415  few commands print it
+
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True).rstrip()

@@ -267,7 +267,9 @@ def _named(target: Target, module: ModuleType, attribute: str) -> Definitions:
 
 def _found(target: Target, module: ModuleType) -> Definitions:
     """The only Definitions of the module; without any, all assets, checks and jobs at its top level together."""
-    found = {id(value): (name, value) for name, value in reversed(vars(module).items()) if isinstance(value, Definitions)}
+    found = {
+        id(value): (name, value) for name, value in reversed(vars(module).items()) if isinstance(value, Definitions)
+    }
     if len(found) > 1:
         names = sorted(name for name, _ in found.values())
         raise LoadError(
@@ -399,7 +401,9 @@ def _of_table(table: Mapping[str, Any], where: str, folder: Path) -> list[Target
     types: dict[str, Kind] = {"module": "module", "package": "package", "file": "file"}
     for entry in table.get("modules", ()):
         if not isinstance(entry, Mapping) or entry.get("type") not in types or "name" not in entry:
-            raise LoadError(f'{where}: {entry!r} names no module. Write modules = [{{type = "module", name = "my.defs"}}].')
+            raise LoadError(
+                f'{where}: {entry!r} names no module. Write modules = [{{type = "module", name = "my.defs"}}].'
+            )
         kind = types[entry["type"]]
         value = str(working / entry["name"]) if kind == "file" else entry["name"]
         targets.append(Target(kind, value, entry.get("attribute"), working, name, where))
@@ -435,7 +439,9 @@ def from_workspace(file: Path) -> list[Target]:
     try:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
-        raise LoadError(f"The workspace file {file} cannot be read: {error}. Mend it, or name another with -w.") from None
+        raise LoadError(
+            f"The workspace file {file} cannot be read: {error}. Mend it, or name another with -w."
+        ) from None
     entries = data.get("load_from") if isinstance(data, Mapping) else None
     if not isinstance(entries, list):
         raise LoadError(f"{file} has no list `load_from`. Write `load_from: [{{python_file: definitions.py}}]`.")

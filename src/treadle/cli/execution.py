@@ -1,0 +1,270 @@
+"""Executing a job from a command: the options that say how, progress while it runs, and the exit code."""
+
+from __future__ import annotations
+
+import glob
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO, TypeVar
+
+import click
+import msgspec
+
+from treadle.author.jobs import JobDefinition
+from treadle.cli import failure, output, report
+from treadle.cli.progress import Lines
+from treadle.core.subsets import PartitionKeyRange
+from treadle.errors import ExecutionInterruptedError
+from treadle.host.execution import run_job
+from treadle.host.instance import Instance
+
+F = TypeVar("F", bound=Callable[..., Any])
+_OPTIONS = (
+    click.option("--partition", metavar="KEY", help="Partition to run for."),
+    click.option(
+        "--partition-range", metavar="FIRST...LAST",
+        help="Partitions to run for, both ends included, in one run. Needs a single-run backfill policy.",
+    ),
+    click.option(
+        "-c", "--config", multiple=True, metavar="CONFIG",
+        help="Run config: a YAML or JSON file, a glob of files, or the config itself. Repeatable; earlier ones win.",
+    ),
+    click.option("--config-json", metavar="JSON", help="Run config as JSON. Not together with --config."),
+    click.option("--tags", multiple=True, metavar="TAGS", help="Tags of the run: a JSON object, or key=value. Repeatable."),
+    click.option("-v", "--verbose", is_flag=True, help="Show every event."),
+)  # fmt: skip
+
+
+def execution_options(command: F) -> F:
+    """The options of a command that executes; it hands them to `execute` as they are."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return output.json_option(command)
+
+
+def execute(
+    job: JobDefinition,
+    *,
+    partition: str | None,
+    partition_range: str | None,
+    config: Sequence[str],
+    config_json: str | None,
+    tags: Sequence[str],
+    verbose: bool,
+    as_json: bool,
+    op_selection: Sequence[str] | None = None,
+) -> int:
+    """Run `job` in this process, recorded in the home. Returns the exit code: 0, 1 if it failed, 130 or 143 if interrupted.
+
+    Raises:
+        click.UsageError: an option cannot be right.
+        TreadleError: the run could not be started.
+    """
+    if partition is not None and partition_range is not None:
+        raise click.UsageError("--partition and --partition-range both say what to run for. Give one of them.")
+    if config and config_json is not None:
+        raise click.UsageError("--config and --config-json both give the run config. Give one of them.")
+    key_range = _range_of(job, partition_range) if partition_range is not None else None
+    run_config = read_config(config) if config else _json_config(config_json)
+    run_tags = read_tags(tags)
+    account = report.Account()
+    with Instance.get() as instance, _shown(job, verbose, as_json) as (listener, out):
+
+        def listen(entry: Any) -> None:
+            account.add(entry)
+            listener(entry)
+
+        try:
+            with _terminable():
+                result = run_job(
+                    job, instance=instance, run_config=run_config, tags=run_tags, partition_key=partition,
+                    partition_range=key_range, op_selection=op_selection, raise_on_error=False, listener=listen,
+                )  # fmt: skip
+        except KeyboardInterrupt:
+            return 130
+        except ExecutionInterruptedError:
+            return 143
+        if as_json:
+            out.write(output.json_text(report.document(result.run, result.entries)) + "\n")
+    if not as_json and result.success:
+        click.echo(report.summary(result.run, account))
+    if not result.success:
+        failure.say(report.failure_text(result.run, account))
+    return 0 if result.success else 1
+
+
+def _range_of(job: JobDefinition, text: str) -> PartitionKeyRange:
+    first, dots, last = text.partition("...")
+    if not dots or not first or not last:
+        raise click.UsageError(f"--partition-range is {text!r}. Write the first and the last key: FIRST...LAST.")
+    each = [one for one in job.assets.values() if one.partitions_def is not None and one.specs]
+    for definition in each:
+        policy = definition.backfill_policy
+        if policy is None or policy.max_partitions_per_run is not None:
+            raise click.UsageError(
+                f"--partition-range makes all partitions in one run, and {definition.specs[0].key.to_user_string()!r} makes one "
+                "partition a run. Give it backfill_policy=BackfillPolicy.single_run(), or make one partition at a time with "
+                f"--partition.{definition.op.where}"
+            )
+    return PartitionKeyRange(first, last)
+
+
+# --- what is shown ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _shown(job: JobDefinition, verbose: bool, as_json: bool) -> Iterator[tuple[Callable[[Any], None], TextIO]]:
+    """A listener that shows progress, and the stream that is stdout for this command while user code may be printing.
+
+    With --json everything that user code prints goes to stderr, as progress does: stdout has the document alone.
+    """
+    with _own_stdout(turn_to_stderr=as_json) as out:
+        if not as_json and out.isatty():
+            from treadle.cli.live import LiveProgress  # noqa: PLC0415  rich takes its time to import
+
+            progress: Any = LiveProgress(len(job.nodes), verbose)
+        else:
+            progress = Lines(sys.stderr if as_json else out, verbose)
+        try:
+            yield progress, out
+        finally:
+            progress.close()
+
+
+@contextmanager
+def _own_stdout(turn_to_stderr: bool) -> Iterator[TextIO]:
+    """Where stdout led before: while a run captures its output, descriptor 1 is the capture's."""
+    sys.stdout.flush()
+    if not _is_descriptor(sys.stdout, 1):  # replaced, as in tests
+        yield sys.stdout
+        return
+    with os.fdopen(os.dup(1), "w") as own:
+        if turn_to_stderr:
+            os.dup2(2, 1)
+        try:
+            yield own
+        finally:
+            if turn_to_stderr:
+                sys.stdout.flush()
+                own.flush()
+                os.dup2(own.fileno(), 1)
+
+
+def _is_descriptor(stream: TextIO, number: int) -> bool:
+    try:
+        return stream.fileno() == number
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """While inside, SIGTERM ends the run as Ctrl-C does: it is recorded as canceled."""
+
+    def stop(number: int, frame: object) -> None:
+        raise ExecutionInterruptedError("SIGTERM")
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+# --- config and tags --------------------------------------------------------------------------------------------------
+
+
+def read_config(values: Sequence[str]) -> dict[str, Any]:
+    """Run config from files, globs of files, or texts; where two say different things, the earlier one is right.
+
+    Raises:
+        click.UsageError: there is no such file, or something is neither YAML nor JSON.
+    """
+    merged: dict[str, Any] = {}
+    for value in values:
+        for text, where in _texts(value):
+            merged = _merge(merged, _parsed(text, where))
+    return merged
+
+
+def _texts(value: str) -> Iterator[tuple[str, str]]:
+    if value.lstrip().startswith("{") or "\n" in value or ": " in value:
+        yield value, "--config"
+        return
+    paths = [value] if os.path.isfile(value) else sorted(glob.glob(value))
+    if not paths:
+        raise click.UsageError(f"--config: there is no file {value!r} in {os.getcwd()}. Give a YAML or JSON file, or the config itself.")
+    for path in paths:
+        try:
+            yield Path(path).read_text(encoding="utf-8"), path
+        except (OSError, UnicodeDecodeError) as error:
+            raise click.UsageError(f"--config: {path} cannot be read: {error}.") from error
+
+
+def _parsed(text: str, where: str) -> dict[str, Any]:
+    try:
+        data: Any = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        import yaml  # noqa: PLC0415  JSON needs none of it
+
+        try:
+            data = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise click.UsageError(f"{where} is neither valid YAML nor JSON: {error}") from None
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise click.UsageError(f"{where} is {data!r}. Run config is a mapping with sections such as `ops` and `resources`.")
+    return data
+
+
+def _merge(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(first)
+    for key, value in second.items():
+        mine = merged.get(key)
+        if key not in merged:
+            merged[key] = value
+        elif isinstance(mine, dict) and isinstance(value, dict):
+            merged[key] = _merge(mine, value)
+    return merged
+
+
+def _json_config(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        data = msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise click.UsageError(f"--config-json is not valid JSON: {error}.") from None
+    if not isinstance(data, dict):
+        raise click.UsageError("--config-json is no JSON object. Run config has sections such as `ops` and `resources`.")
+    return data
+
+
+def read_tags(values: Sequence[str]) -> dict[str, str]:
+    """Tags from JSON objects and `key=value` texts.
+
+    Raises:
+        click.UsageError: one is neither.
+    """
+    tags: dict[str, str] = {}
+    for text in values:
+        if text.lstrip().startswith("{"):
+            try:
+                tags.update({key: _tag_text(value) for key, value in msgspec.json.decode(text, type=dict[str, Any]).items()})
+            except msgspec.DecodeError as error:
+                raise click.UsageError(f"--tags is not a valid JSON object: {error}.") from None
+            continue
+        key, sign, value = text.partition("=")
+        if not sign or not key:
+            raise click.UsageError(f"--tags is {text!r}. Write key=value, or a JSON object.")
+        tags[key.strip()] = value.strip()
+    return tags
+
+
+def _tag_text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -1,0 +1,77 @@
+"""`treadle instance`: where everything is kept, with which settings, and bringing it to the present version."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from treadle.cli import output
+from treadle.host.instance import Instance
+from treadle.host.settings import FILES, HOME_VARIABLES, Settings
+from treadle.store.store import FILE
+
+
+@click.group("instance")
+def group() -> None:
+    """Show and migrate the instance."""
+
+
+@group.command("info")
+@output.json_option
+def info(as_json: bool) -> None:
+    """Show the home, what chose it, its store and its settings."""
+    with Instance.get() as instance:
+        home = Path(instance.root_directory)
+        store = _store_path(instance)
+        chosen = next((name for name in HOME_VARIABLES if os.environ.get(name)), None)
+        file = next((home / name for name in FILES if (home / name).is_file()), None)
+        settings = msgspec.to_builtins(instance.settings)
+        size = store.stat().st_size if store.exists() else None
+        runs = instance.get_runs_count() if size is not None else 0
+    document: dict[str, Any] = {
+        "home": str(home),
+        "home_chosen_by": chosen or "the project",
+        "settings_file": str(file) if file is not None else None,
+        "store": str(store),
+        "store_bytes": size,
+        "runs": runs,
+        "settings": settings,
+    }
+    if as_json:
+        output.print_json(document)
+        return
+    rows = [
+        ("home", f"{home} (chosen by {document['home_chosen_by']})"),
+        ("settings", str(file) if file is not None else "defaults: there is no treadle.yaml in the home"),
+        ("store", f"{store} ({size:,} bytes)" if size is not None else f"{store} (made when it is first needed)"),
+        ("runs", f"{runs:,}"),
+    ]
+    click.echo(output.table(rows))
+    changed = {key: value for key, value in settings.items() if value != msgspec.to_builtins(getattr(Settings(), key))}
+    if changed:
+        click.echo("\nsettings that are not defaults")
+        click.echo(output.indented(output.yaml_text(changed)))
+
+
+@group.command("migrate")
+def migrate() -> None:
+    """Bring the store to the version of this Treadle. A copy of it is kept beside it."""
+    from treadle.store.migrate import migrate as bring_up  # noqa: PLC0415  Alembic takes its time to import
+
+    with Instance.get() as instance:
+        path = _store_path(instance)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    done = bring_up(path)
+    if done.copy is None:
+        click.echo(f"{path} is at version {done.after} already.")
+    else:
+        click.echo(f"{path} is at version {done.after} now, and was at {done.before}. A copy is kept: {done.copy}")
+
+
+def _store_path(instance: Instance) -> Path:
+    sqlite = instance.settings.storage.sqlite
+    return Path(sqlite.base_dir if sqlite and sqlite.base_dir else instance.root_directory) / FILE

@@ -1,0 +1,248 @@
+"""`treadle run`: list, show and delete runs, and read what they printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from treadle.cli import failure, output, report
+from treadle.core import tags as tag_names
+from treadle.errors import InvocationError, RunNotFoundError
+from treadle.host.instance import Instance
+from treadle.state.events import EventType, LogsCaptured
+from treadle.state.runs import Run, RunRecord, RunsFilter, RunStatus
+
+_ID_LENGTH = 36
+_PAGE = 1000
+
+
+@click.group("run")
+def group() -> None:
+    """List, show and delete runs, and read their logs."""
+
+
+@group.command("list")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many; 20 on a terminal, all elsewhere.")
+@click.option("-j", "--job", metavar="NAME", help="Only runs of this job.")
+@click.option(
+    "--status", multiple=True, type=click.Choice([one.value for one in RunStatus], case_sensitive=False),
+    help="Only runs with this status. Repeatable.",
+)  # fmt: skip
+@click.option("--tag", multiple=True, metavar="KEY=VALUE", help="Only runs with this tag. Repeatable.")
+@output.json_option
+def list_runs(limit: int | None, job: str | None, status: tuple[str, ...], tag: tuple[str, ...], as_json: bool) -> None:
+    """List runs, newest first: id, status, job, when, how long, what."""
+    wanted = RunsFilter(
+        job_name=job, statuses=[RunStatus(one.upper()) for one in status], tags=dict(_tag(one) for one in tag)
+    )
+    if limit is None and not as_json and click.get_text_stream("stdout").isatty():
+        limit = 20
+    with Instance.get() as instance:
+        records = instance.get_run_records(wanted, limit=limit)
+    if as_json:
+        output.print_json([_described(record) for record in records])
+    elif records:
+        rows = [
+            (one.run.run_id, one.run.status.value, one.run.job_name, output.when(one.create_timestamp), _took(one), _about(one.run))
+            for one in records
+        ]
+        click.echo(output.table(rows, ("run", "status", "job", "created", "took", "about")))
+    else:
+        click.echo("There are no such runs." if job or status or tag else "There are no runs.", err=True)
+
+
+def _tag(text: str) -> tuple[str, str]:
+    key, sign, value = text.partition("=")
+    if not sign:
+        raise click.UsageError(f"--tag is {text!r}. Write KEY=VALUE.")
+    return key, value
+
+
+def _took(record: RunRecord) -> str:
+    if record.start_time is None or record.end_time is None:
+        return ""
+    return output.duration(record.end_time - record.start_time)
+
+
+def _about(run: Run) -> str:
+    """What a run is about: its assets, and its partition."""
+    keys = sorted(key.to_user_string() for key in run.asset_selection or ())
+    text = ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
+    partition = run.tags.get(tag_names.PARTITION)
+    if partition is None and tag_names.PARTITION_RANGE_START in run.tags:
+        partition = f"{run.tags[tag_names.PARTITION_RANGE_START]}...{run.tags.get(tag_names.PARTITION_RANGE_END)}"
+    return f"{text} [{partition}]".strip() if partition else text
+
+
+def _described(record: RunRecord) -> dict[str, Any]:
+    run = record.run
+    return {
+        "run_id": run.run_id,
+        "status": run.status.value,
+        "job_name": run.job_name,
+        "created": output.iso(record.create_timestamp),
+        "start": output.iso(record.start_time),
+        "end": output.iso(record.end_time),
+        "assets": sorted(key.to_user_string() for key in run.asset_selection or ()),
+        "tags": run.tags,
+    }
+
+
+def find(instance: Instance, text: str) -> Run:
+    """The run whose id begins with `text`.
+
+    Raises:
+        RunNotFoundError: there is none.
+        InvocationError: there are several.
+    """
+    run = instance.get_run_by_id(text)
+    if run is not None:
+        return run
+    found: list[Run] = []
+    if text and len(text) < _ID_LENGTH:
+        found = [one for one in _all_runs(instance) if one.run_id.startswith(text)]
+    if not found:
+        raise RunNotFoundError(f"There is no run {text!r} in {instance.root_directory}. `treadle run list` lists them.")
+    if len(found) > 1:
+        ids = ", ".join(one.run_id for one in found[:3])
+        raise InvocationError(f"{len(found)} runs begin with {text!r}: {ids}{', …' if len(found) > 3 else ''}. Give more of the id.")
+    return found[0]
+
+
+def _all_runs(instance: Instance) -> Iterator[Run]:
+    cursor: str | None = None
+    while page := instance.get_runs(cursor=cursor, limit=_PAGE):
+        yield from page
+        cursor = page[-1].run_id
+
+
+@group.command("show")
+@click.argument("run_id")
+@output.json_option
+def show(run_id: str, as_json: bool) -> None:
+    """Show the run RUN_ID (the beginning of the id is enough): its steps, failures, and what it made."""
+    with Instance.get() as instance:
+        run = find(instance, run_id)
+        entries = instance.all_logs(run.run_id)
+    if as_json:
+        output.print_json(report.document(run, entries))
+        return
+    account = report.Account.of(entries)
+    rows = [
+        ("status", output.status(run.status.value)),
+        ("job", run.job_name),
+        ("about", _about(run)),
+        ("started", output.when(account.start)),
+        ("took", output.duration(account.duration)),
+        ("tags", ", ".join(f"{key}={value}" for key, value in sorted(run.tags.items()))),
+        ("config", "" if not run.run_config else " ".join(output.json_text(run.run_config).split())),
+    ]
+    click.echo(f"run {run.run_id}")
+    click.echo(output.indented(output.table([row for row in rows if row[1]])))
+    _show_steps(account)
+    _show_made(account)
+    _show_failures(account)
+
+
+def _show_steps(account: report.Account) -> None:
+    if not account.steps:
+        return
+    rows = [
+        (step.key, step.status, output.duration(step.duration), f"attempt {step.attempts}" if step.attempts > 1 else "")
+        for step in account.steps.values()
+    ]
+    click.echo("\nsteps")
+    click.echo(output.indented(output.table(rows)))
+
+
+def _show_made(account: report.Account) -> None:
+    for _, made in account.made:
+        click.echo(f"\nmaterialized {report.key_text(made)}")
+        if made.metadata:
+            click.echo(output.indented(report.metadata_text(made.metadata)))
+    for _, evaluation in account.checked:
+        click.echo(f"\n{report.check_text(evaluation)}")
+        if evaluation.metadata:
+            click.echo(output.indented(report.metadata_text(evaluation.metadata)))
+
+
+def _show_failures(account: report.Account) -> None:
+    for step in account.failed:
+        said = f": {step.description}" if step.description else ""
+        click.echo(f"\nstep {step.key} failed{said}")
+        if step.error is not None:
+            click.echo(output.indented(failure.traceback_text(step.error)))
+        if step.metadata:
+            click.echo(output.indented(report.metadata_text(step.metadata)))
+    if account.error is not None:
+        click.echo("\nthe run failed")
+        click.echo(output.indented(failure.traceback_text(account.error)))
+
+
+@group.command("logs")
+@click.argument("run_id")
+@click.option("--step", metavar="KEY", help="Only what was captured while this step ran.")
+def logs(run_id: str, step: str | None) -> None:
+    """Print what the run RUN_ID wrote to stdout and stderr, each to where it belongs."""
+    with Instance.get() as instance:
+        run = find(instance, run_id)
+        keys = _log_keys(instance, run, step)
+        for key in keys:
+            cursor: str | None = None
+            while True:
+                piece = instance.store.logs.read(key, cursor)
+                if not piece.stdout and not piece.stderr:
+                    break
+                for stream, data in (("stdout", piece.stdout), ("stderr", piece.stderr)):
+                    if data:
+                        click.get_binary_stream(stream).write(data)  # type: ignore[arg-type]
+                cursor = piece.cursor
+
+
+def _log_keys(instance: Instance, run: Run, step: str | None) -> list[tuple[str, ...]]:
+    captured = [
+        entry.event
+        for entry in instance.all_logs(run.run_id, EventType.LOGS_CAPTURED)
+        if isinstance(entry.event, LogsCaptured)
+    ]
+    if step is not None:
+        steps = {e.step_key for e in instance.all_logs(run.run_id, EventType.STEP_START)}
+        if step not in steps:
+            known = ", ".join(sorted(one for one in steps if one)) or "none"
+            raise InvocationError(f"Run {run.run_id[:8]} did not execute a step {step!r}. It executed: {known}.")
+        captured = [one for one in captured if not one.step_keys or step in one.step_keys]
+    return list(dict.fromkeys(one.log_key for one in captured))
+
+
+@group.command("delete")
+@click.argument("run_id")
+@click.option("-f", "--force", is_flag=True, help="Do not ask for confirmation.")
+def delete(run_id: str, force: bool) -> int:
+    """Delete the run RUN_ID, its events and its captured output. What it made stays, and stays known."""
+    with Instance.get() as instance:
+        run = find(instance, run_id)
+        if not force and not output.confirmed(f"Delete run {run.run_id} of {run.job_name} ({run.status.value})?"):
+            return 1
+        instance.delete_run(run.run_id)
+    click.echo(f"Deleted run {run.run_id}.")
+    return 0
+
+
+@group.command("wipe")
+@click.option("-f", "--force", is_flag=True, help="Do not ask for confirmation.")
+def wipe(force: bool) -> int:
+    """Delete all runs and their events."""
+    with Instance.get() as instance:
+        runs = list(_all_runs(instance))
+        what = output.count(len(runs), "run")
+        if not runs:
+            click.echo("There are no runs.")
+            return 0
+        if not force and not output.confirmed(f"Delete {what} in {instance.root_directory}?"):
+            return 1
+        for run in runs:
+            instance.delete_run(run.run_id)
+    click.echo(f"Deleted {what}.")
+    return 0
