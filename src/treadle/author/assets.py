@@ -16,7 +16,7 @@ from treadle.core.metadata import IO_MANAGER_KEY
 from treadle.core.partitions import PartitionsDefinition
 from treadle.core.tags import COMPUTE_KIND
 from treadle.errors import DefinitionError, InvocationError
-from treadle.spec.assets import AssetCheckSpec, AssetDep, AssetSpec, CoercibleToAssetDep, deps_of
+from treadle.spec.assets import AssetCheckSpec, AssetDep, AssetSpec, CoercibleToAssetDep, deps_of, plain_dep
 from treadle.spec.nodes import FromAsset, InputSpec, NodeSpec, OutputSpec
 from treadle.spec.policies import BackfillPolicy
 from treadle.spec.retry import RetryPolicy
@@ -139,6 +139,9 @@ class AssetOut:
         return self.key if self.key is not None else AssetKey([*(self.key_prefix or ()), name])
 
 
+_NOTHING: Mapping[Any, Any] = {}
+
+
 class AssetsDefinition:
     """One or more assets, and the op that makes them. Made by `@asset` and `@multi_asset`.
 
@@ -176,12 +179,12 @@ class AssetsDefinition:
         self.check_specs = tuple(check_specs)
         self.keys_by_input_name = keys_by_input_name
         self.keys_by_output_name = keys_by_output_name
-        self.check_keys_by_output_name: Mapping[str, AssetCheckKey] = check_keys_by_output_name or {}
+        self.check_keys_by_output_name: Mapping[str, AssetCheckKey] = check_keys_by_output_name or _NOTHING
         self.partitions_def = partitions_def
-        self.partition_mappings: Mapping[AssetKey, PartitionMapping] = partition_mappings or {}
+        self.partition_mappings: Mapping[AssetKey, PartitionMapping] = partition_mappings or _NOTHING
         self.backfill_policy = backfill_policy
         self.can_subset = can_subset
-        self.resource_defs: Mapping[str, Any] = resource_defs or {}
+        self.resource_defs: Mapping[str, Any] = resource_defs or _NOTHING
         self.hook_defs = frozenset(hook_defs or ())
         self.is_by_specs = is_by_specs
 
@@ -303,7 +306,7 @@ class AssetsDefinition:
             blocking=blocking,
             can_subset=self.can_subset,
             retry_policy=op.retry_policy,
-            tags=op.tags,
+            tags=dict(op.tags),
             pool=op.pool,
         )
 
@@ -315,25 +318,19 @@ class AssetsDefinition:
         return tuple(sorted(others - made))
 
     def with_keys(self, renamed: Mapping[AssetKey, AssetKey]) -> AssetsDefinition:
-        """A copy whose dependencies have other keys."""
+        """A copy whose assets, checks and dependencies have other keys."""
         changed = object.__new__(type(self))
         changed.__dict__.update(self.__dict__)
         changed.__dict__.pop("node", None)
         changed.keys_by_input_name = {n: renamed.get(k, k) for n, k in self.keys_by_input_name.items()}
+        changed.keys_by_output_name = {n: renamed.get(k, k) for n, k in self.keys_by_output_name.items()}
         changed.partition_mappings = {renamed.get(k, k): m for k, m in self.partition_mappings.items()}
-        changed.specs = tuple(
-            spec.replace_attributes(
-                deps=[
-                    AssetDep(
-                        renamed.get(dep.asset_key, dep.asset_key),
-                        partition_mapping=dep.partition_mapping,
-                        metadata=dep.metadata,
-                    )
-                    for dep in spec.deps
-                ]
-            )
-            for spec in self.specs
-        )
+        changed.specs = tuple(spec.with_keys(renamed) for spec in self.specs)
+        changed.check_specs = tuple(spec.with_keys(renamed) for spec in self.check_specs)
+        changed.check_keys_by_output_name = {
+            n: AssetCheckKey(renamed.get(k.asset_key, k.asset_key), k.name)
+            for n, k in self.check_keys_by_output_name.items()
+        }
         return changed
 
     def with_specs(self, change: Callable[[AssetSpec], AssetSpec]) -> AssetsDefinition:
@@ -344,6 +341,13 @@ class AssetsDefinition:
         changed.specs = tuple(change(spec) for spec in self.specs)
         if {spec.key for spec in changed.specs} != self.keys:
             raise DefinitionError(f"{self!r}: an asset spec may be changed, but not its key.")
+        return changed
+
+    def with_backfill_policy(self, backfill_policy: BackfillPolicy) -> AssetsDefinition:
+        """A copy that is backfilled so."""
+        changed = object.__new__(type(self))
+        changed.__dict__.update(self.__dict__)
+        changed.backfill_policy = backfill_policy
         return changed
 
     def with_resources(self, resource_defs: Mapping[str, Any]) -> AssetsDefinition:
@@ -490,7 +494,7 @@ def asset(
         out = _out(fn, dagster_type, output_required, manager_key, metadata, code_version)
         tags_of_op = {**(op_tags or {}), COMPUTE_KIND: compute_kind} if compute_kind else op_tags
         builder = _Builder(fn, asset_key.to_python_identifier(), ins, deps)
-        op = builder.op({DEFAULT_OUTPUT: out}, check_specs, description, config_schema, required_resource_keys,
+        op = builder.op({DEFAULT_OUTPUT: out} if out is not _PLAIN_OUT or check_specs else _PLAIN_OUTS, check_specs, description, config_schema, required_resource_keys,
                         tags_of_op, retry_policy, code_version, pool)  # fmt: skip
         keys_by_input = builder.keys_by_input(op)
         spec = AssetSpec(
@@ -511,6 +515,7 @@ def asset(
 
 
 _PLAIN_OUT = Out()
+_PLAIN_OUTS = {DEFAULT_OUTPUT: _PLAIN_OUT}
 
 
 def _out(
@@ -588,7 +593,7 @@ class _Builder:
         loaded = []
         for name, key in keys_by_input.items():
             mapping = self.ins[name].partition_mapping if name in self.ins else None
-            loaded.append(AssetDep(key, partition_mapping=mapping))
+            loaded.append(plain_dep(key) if mapping is None else AssetDep(key, partition_mapping=mapping))
         if not self.deps:
             return tuple(loaded)
         keys = {dep.asset_key for dep in loaded}

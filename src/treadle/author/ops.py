@@ -122,6 +122,7 @@ class Out:
 
 
 _ANY_IN = In()
+_NOTHING: Mapping[str, str] = {}
 
 
 class OpDefinition:
@@ -176,10 +177,10 @@ class OpDefinition:
         self.retry_policy = retry_policy
         self.code_version = code_version or version
         self.pool = pool
-        self.tags = {key: _tag_text(value) for key, value in tags.items()} if tags else {}
+        self.tags: Mapping[str, str] = {key: _tag_text(value) for key, value in tags.items()} if tags else _NOTHING
         self.config_schema = config_schema
         self.config_class: Any = None
-        self.resource_args: dict[str, str] = {}
+        self.resource_args: Mapping[str, str] = _NOTHING
         names = signature.names
         if signature.annotations:
             names = self._take_special(signature)
@@ -187,18 +188,20 @@ class OpDefinition:
             names = self._take_config(signature, names)
         self.ins = _inputs(signature, names, ins, self)
         self.outs = outs if outs is not None else {DEFAULT_OUTPUT: _inferred_out(signature)}
-        keys = set(required_resource_keys or ()) | set(self.resource_args.values())
-        self.required_resource_keys = frozenset(keys)
+        self.required_resource_keys = frozenset(required_resource_keys or ()) | frozenset(self.resource_args.values())
 
     def _take_special(self, signature: Signature) -> tuple[str, ...]:
         """The names that are inputs: `config` and resources are not."""
         names = []
+        resources: dict[str, str] = {}
         for name in signature.names:
             annotation = signature.annotations.get(name, NO_ANNOTATION)
             if annotation is not NO_ANNOTATION and is_resource_annotation(annotation):
-                self.resource_args[name] = name
+                resources[name] = name
             else:
                 names.append(name)
+        if resources:
+            self.resource_args = resources
         return self._take_config(signature, tuple(names)) if "config" in names else tuple(names)
 
     def _take_config(self, signature: Signature, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,14 +39,15 @@ class Signature:
     names: tuple[str, ...]
     context: str | None
     keyword_only: frozenset[str]
-    annotations: dict[str, Any]
-    defaults: dict[str, Any]
+    annotations: Mapping[str, Any]
+    defaults: Mapping[str, Any]
     takes_kwargs: bool
     is_generator: bool
     is_async: bool
 
 
 _EMPTY: frozenset[str] = frozenset()
+_NOTHING: Mapping[str, Any] = {}
 
 
 def signature_of(fn: Callable[..., Any]) -> Signature:
@@ -67,16 +68,16 @@ def signature_of(fn: Callable[..., Any]) -> Signature:
         )
     if isinstance(fn, types.MethodType):
         names = names[1:]
-    annotations = _annotations(target) if target.__annotations__ else {}
+    annotations = _annotations(target) if target.__annotations__ else _NOTHING
     context = None
     if names and (names[0] in _CONTEXT_NAMES or _is_context(annotations.get(names[0]))):
         context, names = names[0], names[1:]
-    defaults: dict[str, Any] = {}
+    defaults = _NOTHING
     if target.__defaults__:
         positional = code.co_varnames[: code.co_argcount]
         defaults = dict(zip(positional[-len(target.__defaults__) :], target.__defaults__, strict=True))
     if target.__kwdefaults__:
-        defaults.update(target.__kwdefaults__)
+        defaults = {**defaults, **target.__kwdefaults__}
     return Signature(
         names=names,
         context=context,

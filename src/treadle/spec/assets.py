@@ -45,7 +45,29 @@ class AssetDep:
     @staticmethod
     def of(value: CoercibleToAssetDep) -> AssetDep:
         """The dependency that `value` (a dependency, a key, or anything with a key) means."""
-        return value if isinstance(value, AssetDep) else AssetDep(value)
+        return value if isinstance(value, AssetDep) else plain_dep(AssetKey.from_coercible(value))
+
+    def with_keys(self, renamed: Mapping[AssetKey, AssetKey]) -> AssetDep:
+        """This dependency, on an asset that may have another key now."""
+        key = renamed.get(self.asset_key)
+        if key is None:
+            return self
+        return AssetDep(key, partition_mapping=self.partition_mapping, metadata=self.metadata)
+
+
+
+_plain: dict[AssetKey, AssetDep] = {}
+_MOST_PLAIN = 200_000
+
+
+def plain_dep(key: AssetKey) -> AssetDep:
+    """A dependency with nothing but a key. One object for all that depend on one asset: see `AssetKey`."""
+    known = _plain.get(key)
+    if known is None:
+        if len(_plain) >= _MOST_PLAIN:
+            _plain.clear()
+        known = _plain[key] = AssetDep(key)
+    return known
 
 
 CoercibleToAssetDep: TypeAlias = "AssetDep | CoercibleToAssetKey | Any"
@@ -184,6 +206,12 @@ class AssetSpec:
             kinds={*self.kinds, *kinds},
         )
 
+    def with_keys(self, renamed: Mapping[AssetKey, AssetKey]) -> AssetSpec:
+        """This spec with other keys for it and for what it depends on."""
+        return self.replace_attributes(
+            key=renamed.get(self.key, self.key), deps=[dep.with_keys(renamed) for dep in self.deps]
+        )
+
     def with_io_manager_key(self, io_manager_key: str) -> AssetSpec:
         """This spec with the resource that stores and loads it."""
         return self.merge_attributes(metadata={IO_MANAGER_KEY: io_manager_key})
@@ -249,3 +277,16 @@ class AssetCheckSpec:
     def key(self) -> AssetCheckKey:
         """The key of the check."""
         return AssetCheckKey(self.asset_key, self.name)
+
+    def with_keys(self, renamed: Mapping[AssetKey, AssetKey]) -> AssetCheckSpec:
+        """This spec with other keys for the asset that it checks and for what it looks at."""
+        return AssetCheckSpec(
+            self.name,
+            asset=renamed.get(self.asset_key, self.asset_key),
+            description=self.description,
+            additional_deps=[dep.with_keys(renamed) for dep in self.additional_deps],
+            blocking=self.blocking,
+            metadata=self.metadata,
+            automation_condition=self.automation_condition,
+            partitions_def=self.partitions_def,
+        )
