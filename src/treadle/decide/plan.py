@@ -22,6 +22,7 @@ class Step:
         outputs: those of its outputs that are wanted.
         upstream: keys of the steps that must end before.
         sources: (step, output) pairs whose absence leaves it without something it needs.
+        any_of: groups of such pairs, one a list of values: a list goes on with what there is, and needs one value.
         priority: among steps that are ready, higher goes first.
     """
 
@@ -31,6 +32,7 @@ class Step:
     upstream: frozenset[str]
     sources: tuple[tuple[str, str], ...]
     priority: int = 0
+    any_of: tuple[tuple[tuple[str, str], ...], ...] = ()
 
     @property
     def assets(self) -> tuple[AssetKey, ...]:
@@ -136,11 +138,14 @@ def _step(
 ) -> Step:
     sources: list[tuple[str, str]] = []
     upstream: set[str] = set()
+    lists: list[tuple[tuple[str, str], ...]] = []
     for spec in node.inputs:
+        if len(spec.sources) > 1 and all(type(source) is FromOutput for source in spec.sources):
+            lists.append(tuple((one.node, one.output) for one in spec.sources if type(one) is FromOutput))
         for source in spec.sources:
             if type(source) is FromOutput and source.node in handles:
                 upstream.add(source.node)
-                if len(spec.sources) == 1:  # a list goes on with what there is
+                if len(spec.sources) == 1:
                     sources.append((source.node, source.output))
             elif type(source) is FromAsset:
                 _need(source.key, node.handle, producers, gates, upstream, sources)
@@ -154,7 +159,10 @@ def _step(
             upstream.add(producer[0])
             sources.append(producer)
     priority = node.tags.get(tags.PRIORITY) if node.tags else None
-    return Step(node.handle, node, outputs, frozenset(upstream), tuple(sources), _priority(priority) if priority else 0)
+    return Step(
+        node.handle, node, outputs, frozenset(upstream), tuple(sources), _priority(priority) if priority else 0,
+        tuple(lists),
+    )  # fmt: skip
 
 
 def _need(
@@ -192,7 +200,7 @@ def _only(steps: list[Step], keys: AbstractSet[str]) -> list[Step]:
     return [
         Step(
             step.key, step.node, step.outputs, step.upstream & keys,
-            tuple(source for source in step.sources if source[0] in keys), step.priority,
+            tuple(source for source in step.sources if source[0] in keys), step.priority, step.any_of,
         )
         for step in steps
         if step.key in keys

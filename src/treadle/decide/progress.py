@@ -7,6 +7,7 @@ The runner takes a decision (`next`), acts on it, and tells how it ended (`succe
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -59,6 +60,8 @@ class Progress:
             (-step.priority, self._index[key], step) for key, step in plan.steps.items() if not step.upstream
         ]
         heapq.heapify(self._ready)
+        self._idle: deque[Skip | Abandon] = deque()  # what will not run is told before anything else runs
+        self._turns = len(plan.steps)
         self._not_produced: set[tuple[str, str]] = set()
         self._dead: set[str] = set()  # failed or abandoned
         self._left = len(plan.steps)
@@ -71,16 +74,14 @@ class Progress:
 
     def next(self) -> Decision | None:
         """What to do now; None while everything left waits for steps that are running."""
-        if not self._ready:
-            return None
-        step = heapq.heappop(self._ready)[2]
-        if self._dead and not self._dead.isdisjoint(step.upstream):
-            return Abandon(step, tuple(sorted(step.upstream & self._dead)))
-        if self._not_produced:
-            missing = tuple(source for source in step.sources if source in self._not_produced)
-            if missing:
-                return Skip(step, tuple(f"{key}.{output}" for key, output in missing))
-        return Execute(step)
+        if self._idle:
+            return self._idle.popleft()
+        return Execute(heapq.heappop(self._ready)[2]) if self._ready else None
+
+    def again(self, step: Step) -> None:
+        """The step failed and is due once more: after those of its priority that are ready already."""
+        self._turns += 1
+        heapq.heappush(self._ready, (-step.priority, self._turns, step))
 
     def succeeded(self, step: Step, not_produced: AbstractSet[str] = frozenset()) -> None:
         """The step ended well; the outputs named were not produced, as they may."""
@@ -107,5 +108,16 @@ class Progress:
         for key in self._below[step.key]:
             self._waiting[key] -= 1
             if not self._waiting[key]:
-                below = self._plan.steps[key]
-                heapq.heappush(self._ready, (-below.priority, self._index[key], below))
+                self._became_ready(self._plan.steps[key])
+
+    def _became_ready(self, step: Step) -> None:
+        if self._not_produced:
+            missing = [source for source in step.sources if source in self._not_produced]
+            missing += [one for group in step.any_of if self._not_produced.issuperset(group) for one in group]
+            if missing:
+                self._idle.append(Skip(step, tuple(f"{key}.{output}" for key, output in missing)))
+                return
+        if self._dead and not self._dead.isdisjoint(step.upstream):
+            self._idle.append(Abandon(step, tuple(sorted(step.upstream & self._dead))))
+            return
+        heapq.heappush(self._ready, (-step.priority, self._index[step.key], step))

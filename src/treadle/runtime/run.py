@@ -164,7 +164,7 @@ def execute(scope: RunScope, execute_step: Callable[[RunScope, Step, int], StepE
             _open(scope)
             error = _steps(scope, execute_step)
         finally:
-            error = _close(scope) or error
+            _close(scope)
     except INTERRUPTS as interrupt:
         scope.emit(events.RunCanceling())
         scope.emit(events.RunCanceled(name))
@@ -175,6 +175,10 @@ def execute(scope: RunScope, execute_step: Callable[[RunScope, Step, int], StepE
         scope.emit(events.RunFailed(name, reason, error=error_info(failure)))
         scope.sink.commit()
         return failure
+    except BaseException as stop:  # as SystemExit: this process is about to end
+        scope.emit(events.RunFailed(name, "UNEXPECTED_TERMINATION", error=error_info(stop)))
+        scope.sink.commit()
+        raise
     took = events.format_duration((time.perf_counter() - started) * 1000)
     scope.emit(events.EngineEvent(f"Finished the steps in process {os.getpid()} after {took}."))
     if error is None:
@@ -214,29 +218,30 @@ def _open(scope: RunScope) -> None:
         scope.capture.start()
 
 
-def _close(scope: RunScope) -> BaseException | None:
-    """Take down what `_open` set up. Returns what went wrong on the way."""
+def _close(scope: RunScope) -> None:
+    """Take down what `_open` set up. What goes wrong here is told, and changes nothing about what was made."""
     if scope.capture is not None:
         scope.capture.stop()
     if scope.loop is not None:
         scope.loop.close()
-    faults = scope.resources.close() if scope.resources is not None else ()
-    for fault in faults:
+    for fault in scope.resources.close() if scope.resources is not None else ():
         scope.emit(events.EngineEvent(str(fault), error=error_info(fault)))
-    return faults[0] if faults else None
 
 
 def _steps(scope: RunScope, execute_step: Callable[[RunScope, Step, int], StepEnd]) -> BaseException | None:
     progress = Progress(scope.plan)
-    waiting: list[tuple[float, str, int]] = []  # when, step, attempt: steps between two attempts
+    attempts: dict[str, int] = {}
+    waiting: list[tuple[float, str]] = []  # until when, which step: between two attempts
     error: BaseException | None = None
     while not progress.is_done:
-        step, attempt = _next(scope, progress, waiting)
+        step = _next(scope, progress, waiting)
         if step is None:
             continue
+        attempt = attempts.get(step.key, 1)
         end = execute_step(scope, step, attempt)
         if end.retry_in_s is not None:
-            heapq.heappush(waiting, (time.monotonic() + end.retry_in_s, step.key, attempt + 1))
+            attempts[step.key] = attempt + 1
+            heapq.heappush(waiting, (time.monotonic() + end.retry_in_s, step.key))
         elif end.error is not None:
             error = error or end.error
             progress.failed_for_good(step)
@@ -246,19 +251,18 @@ def _steps(scope: RunScope, execute_step: Callable[[RunScope, Step, int], StepEn
     return error
 
 
-def _next(scope: RunScope, progress: Progress, waiting: list[tuple[float, str, int]]) -> tuple[Step | None, int]:
-    """The next step to execute and its attempt; (None, 0) if the decision was about a step that will not run."""
-    if waiting and waiting[0][0] <= time.monotonic():
-        _, key, attempt = heapq.heappop(waiting)
-        return scope.plan.steps[key], attempt
+def _next(scope: RunScope, progress: Progress, waiting: list[tuple[float, str]]) -> Step | None:
+    """The next step to execute; None if the decision was about a step that will not run, or to wait."""
+    while waiting and waiting[0][0] <= time.monotonic():
+        progress.again(scope.plan.steps[heapq.heappop(waiting)[1]])
     decision = progress.next()
     if decision is None:
         scope.sink.commit()
         time.sleep(max(0.0, waiting[0][0] - time.monotonic()))
-        return None, 0
+        return None
     step = decision.step
     if type(decision) is Execute:
-        return step, 1
+        return step
     if type(decision) is Skip:
         scope.emit(events.StepSkipped(step.key, decision.missing))
         scope.left_out.update((step.key, output.name) for output in step.node.outputs)
@@ -269,7 +273,7 @@ def _next(scope: RunScope, progress: Progress, waiting: list[tuple[float, str, i
             events.LogMessage(f"Dependencies for step {step.key} failed: [{failed}]. Not executing.", 40, step.key)
         )
         progress.abandoned(step)
-    return None, 0
+    return None
 
 
 def jitter() -> float:

@@ -31,6 +31,9 @@ def execute_step(scope: RunScope, step: Step, attempt: int) -> StepEnd:
         raise
     except Exception as error:
         return _failed(context, error, attempt)
+    except BaseException as stop:  # as SystemExit
+        scope.emit(events.StepFailed(step.key, error_info(stop), ErrorSource.UNEXPECTED_ERROR))
+        raise
     scope.emit(events.StepSucceeded(step.key, (time.perf_counter() - started) * 1000))
     return StepEnd(not_produced)
 
