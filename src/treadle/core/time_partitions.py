@@ -19,7 +19,7 @@ from treadle.core.partitions import (
     register_definition,
 )
 from treadle.core.subsets import PartitionKeyRange, PartitionSubset, TimeSubset
-from treadle.core.time import TimeWindow, instant_of, parse_cron, zone_of
+from treadle.core.time import DAY, TimeWindow, instant_of, parse_cron, zone_of
 from treadle.core.windows import WindowSequence, cadence, wall_instant
 from treadle.errors import DefinitionError, InvocationError, UnknownPartitionError
 
@@ -27,7 +27,6 @@ _HOURLY = re.compile(r"(\d+) \* \* \* \*\Z")
 _DAILY = re.compile(r"(\d+) (\d+) \* \* \*\Z")
 _WEEKLY = re.compile(r"(\d+) (\d+) \* \* (\d+)\Z")
 _MONTHLY = re.compile(r"(\d+) (\d+) (\d+) \* \*\Z")
-_CHECKED_WINDOWS = 3
 
 
 class ScheduleType(Enum):
@@ -126,15 +125,16 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         return instant_of(value) if value.tzinfo is not None else wall_instant(value, zone)
 
     def _check_format(self) -> None:
-        tick = self.windows.cadence.ceil(self._start)
-        for _ in range(_CHECKED_WINDOWS):
-            key = self.windows.format.key(tick)
-            if self.windows.format.parse(key) != tick:
+        ticks = self.windows.cadence
+        tick = ticks.ceil(self._start)
+        # neighbours, and one in another year and month
+        for checked in (tick, ticks.next(tick), ticks.next(ticks.next(tick)), ticks.ceil(tick + 400 * DAY)):
+            key = self.windows.format.key(checked)
+            if self.windows.format.parse(key) != checked:
                 raise DefinitionError(
                     f"The format {self.fmt!r} gives different windows of {self.cron_schedule!r} the same partition key "
                     f"({key!r}). Add what tells them apart, for example %Y-%m-%d-%H:%M."
                 )
-            tick = self.windows.cadence.next(tick)
 
     # --- what was declared
 
@@ -247,13 +247,8 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         if first is None:
             return 0, 0
         stop = windows.cadence.floor(instant_of(effective_time(current_time), zone))
-        if self._end is not None:
-            stop_by_end = windows.cadence.floor(self._end)
-            if stop_by_end <= stop and self.end_offset >= 0:
-                return first, stop_by_end
-            stop = self._moved(stop)
-            return first, min(stop, stop_by_end)
-        return first, self._moved(stop) if self.end_offset else stop
+        stop = self._moved(stop)
+        return first, stop if self._end is None else min(stop, windows.cadence.floor(self._end))
 
     def _moved(self, stop: int) -> int:
         """Where windows end when `end_offset` of them more (or fewer) exist than up to `stop`."""

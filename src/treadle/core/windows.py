@@ -235,12 +235,7 @@ class Cadence:
                 continue
             offset = segment.offset
             days = self.days((low + offset) // DAY, (high - 1 + offset) // DAY)
-            bases = [day * DAY - offset for day in days]
-            part = (
-                [base + second for base in bases for second in seconds]
-                if len(seconds) > 1
-                else ([base + seconds[0] for base in bases])
-            )
+            part = [base + second for base in (day * DAY - offset for day in days) for second in seconds]
             found += part[bisect_left(part, low) : bisect_left(part, high)]
         return found
 
