@@ -42,6 +42,13 @@ _MODULES = {
     "treadle.author.job_config": "validate_run_config",
     "treadle.author.jobs": "JobDefinition",
     "treadle.author.ops": "In OpDefinition Out op",
+    "treadle.author.loading": (
+        "load_asset_checks_from_current_module load_asset_checks_from_modules load_asset_checks_from_package_module "
+        "load_asset_checks_from_package_name load_assets_from_current_module load_assets_from_modules "
+        "load_assets_from_package_module load_assets_from_package_name load_definitions_from_current_module "
+        "load_definitions_from_module load_definitions_from_modules load_definitions_from_package_module "
+        "load_definitions_from_package_name"
+    ),
     "treadle.author.outcomes": "AssetCheckResult DataVersion Failure MaterializeResult Output RetryRequested",
     "treadle.author.resources": (
         "InitResourceContext ResourceDefinition ResourceParam build_init_resource_context resource"

@@ -82,6 +82,21 @@ from treadle.author.job_config import (
 from treadle.author.jobs import (
     JobDefinition as JobDefinition,
 )
+from treadle.author.loading import (
+    load_asset_checks_from_current_module as load_asset_checks_from_current_module,
+    load_asset_checks_from_modules as load_asset_checks_from_modules,
+    load_asset_checks_from_package_module as load_asset_checks_from_package_module,
+    load_asset_checks_from_package_name as load_asset_checks_from_package_name,
+    load_assets_from_current_module as load_assets_from_current_module,
+    load_assets_from_modules as load_assets_from_modules,
+    load_assets_from_package_module as load_assets_from_package_module,
+    load_assets_from_package_name as load_assets_from_package_name,
+    load_definitions_from_current_module as load_definitions_from_current_module,
+    load_definitions_from_module as load_definitions_from_module,
+    load_definitions_from_modules as load_definitions_from_modules,
+    load_definitions_from_package_module as load_definitions_from_package_module,
+    load_definitions_from_package_name as load_definitions_from_package_name,
+)
 from treadle.author.ops import (
     In as In,
     OpDefinition as OpDefinition,
