@@ -52,8 +52,14 @@ class AssetLayer:
         each other by name.
         """
         by_key = self.by_key
-        unknown = {dep.asset_key for spec in definition.specs for dep in spec.deps if dep.asset_key not in by_key}
-        unknown.update(key for key in definition.keys_by_input_name.values() if key not in by_key)
+        unknown = {
+            key
+            for spec in definition.specs
+            for key in [dep.asset_key for dep in spec.deps if dep.asset_key not in by_key]
+        }
+        for key in definition.keys_by_input_name.values():
+            if key not in by_key:
+                unknown.add(key)
         if not unknown:
             return definition
         renamed: dict[AssetKey, AssetKey] = {}

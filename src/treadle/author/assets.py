@@ -595,7 +595,7 @@ class _Builder:
             mapping = self.ins[name].partition_mapping if name in self.ins else None
             loaded.append(plain_dep(key) if mapping is None else AssetDep(key, partition_mapping=mapping))
         if not self.deps:
-            return tuple(loaded)
+            return deps_of(loaded)
         keys = {dep.asset_key for dep in loaded}
         return (*loaded, *(dep for dep in self.deps if dep.asset_key not in keys))
 

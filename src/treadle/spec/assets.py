@@ -55,7 +55,6 @@ class AssetDep:
         return AssetDep(key, partition_mapping=self.partition_mapping, metadata=self.metadata)
 
 
-
 _plain: dict[AssetKey, AssetDep] = {}
 _MOST_PLAIN = 200_000
 
@@ -71,7 +70,15 @@ def plain_dep(key: AssetKey) -> AssetDep:
 
 
 CoercibleToAssetDep: TypeAlias = "AssetDep | CoercibleToAssetKey | Any"
-_NO_DEPS: tuple[AssetDep, ...] = ()
+
+
+class _Deps(tuple[AssetDep, ...]):
+    """Dependencies that went through `deps_of`: the decorators pass them on to `AssetSpec`, which need not look again."""
+
+    __slots__ = ()
+
+
+_NO_DEPS = _Deps()
 
 
 def deps_of(values: Iterable[CoercibleToAssetDep] | None) -> tuple[AssetDep, ...]:
@@ -82,8 +89,15 @@ def deps_of(values: Iterable[CoercibleToAssetDep] | None) -> tuple[AssetDep, ...
     """
     if not values:
         return _NO_DEPS
+    if type(values) is _Deps:
+        return values
     by_key: dict[AssetKey, AssetDep] = {}
     for value in values:
+        if type(value) is str:
+            key = AssetKey(value)
+            if key not in by_key:
+                by_key[key] = plain_dep(key)
+            continue
         several = (
             getattr(value, "keys", None) if not isinstance(value, AssetDep | AssetKey | str | list | tuple) else None
         )
@@ -94,7 +108,7 @@ def deps_of(values: Iterable[CoercibleToAssetDep] | None) -> tuple[AssetDep, ...
                 raise DefinitionError(
                     f"{dep.asset_key} is named twice as a dependency, with different partition mappings. Keep one."
                 )
-    return tuple(by_key.values())
+    return _Deps(by_key.values())
 
 
 @dataclass(init=False, frozen=True, slots=True)

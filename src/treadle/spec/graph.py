@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 from treadle.core.keys import AssetCheckKey, AssetKey
@@ -34,11 +34,13 @@ class AssetGraph:
         self.made_by = made_by
         self.checks: dict[AssetCheckKey, AssetCheckSpec] = {check.key: check for check in checks}
         self.neighbours: Mapping[AssetKey, frozenset[AssetKey]] = neighbours or {}
+        same = {key: key for key in self.specs}  # equal keys become one object, so that `is` compares them below
         self.parents: dict[AssetKey, tuple[AssetKey, ...]] = {
-            key: tuple(dep.asset_key for dep in spec.deps) for key, spec in self.specs.items()
+            key: tuple([same.setdefault(dep.asset_key, dep.asset_key) for dep in spec.deps]) if spec.deps else ()
+            for key, spec in self.specs.items()
         }
-        for key in [parent for parents in self.parents.values() for parent in parents if parent not in self.specs]:
-            if key not in self.specs:
+        if len(same) > len(self.specs):
+            for key in same.keys() - self.specs.keys():
                 self.specs[key] = AssetSpec(key)
                 self.parents[key] = ()
 
@@ -53,14 +55,14 @@ class AssetGraph:
         return frozenset(self.made_by)
 
     @cached_property
-    def children(self) -> dict[AssetKey, tuple[AssetKey, ...]]:
+    def children(self) -> Mapping[AssetKey, Sequence[AssetKey]]:
         """For each asset, what is made from it."""
         found: dict[AssetKey, list[AssetKey]] = {key: [] for key in self.specs}
         for key, parents in self.parents.items():
             for parent in parents:
-                if parent != key:
+                if parent is not key:
                     found[parent].append(key)
-        return {key: tuple(children) for key, children in found.items()}
+        return found
 
     @cached_property
     def checks_by_asset(self) -> dict[AssetKey, tuple[AssetCheckSpec, ...]]:
@@ -77,7 +79,7 @@ class AssetGraph:
         Raises:
             DefinitionError: assets depend on each other in a circle.
         """
-        waiting = {key: sum(parent != key for parent in parents) for key, parents in self.parents.items()}
+        waiting = {key: len([1 for parent in parents if parent is not key]) for key, parents in self.parents.items()}
         ready = deque(key for key, count in waiting.items() if not count)
         children = self.children
         order: list[AssetKey] = []
@@ -102,7 +104,7 @@ class AssetGraph:
 
 
 def _reach(
-    keys: Iterable[AssetKey], edges: Mapping[AssetKey, tuple[AssetKey, ...]], depth: int | None
+    keys: Iterable[AssetKey], edges: Mapping[AssetKey, Sequence[AssetKey]], depth: int | None
 ) -> set[AssetKey]:
     seen = set(keys)
     level = list(seen)
