@@ -60,6 +60,11 @@ def test_a_check_whose_step_never_ran(store: Store, entry: Entry) -> None:
     assert check_status(store) is AssetCheckExecutionStatus.SKIPPED
 
 
+def test_a_step_that_begins_after_the_run_ended_changes_nothing(store: Store, entry: Entry) -> None:
+    store.events.append([entry(PLAN), entry(RunFailed()), entry(StepStarted("a_c"))])
+    assert check_status(store) is AssetCheckExecutionStatus.SKIPPED
+
+
 def test_a_check_alone_does_not_make_an_asset_known(store: Store, entry: Entry) -> None:
     store.events.append([entry(PASSED)])
     assert store.assets.keys() == []

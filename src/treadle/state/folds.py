@@ -68,12 +68,16 @@ class CheckDelta:
 
 @dataclass(slots=True)
 class Delta:
-    """The net effect of some consecutive events: assets and checks first, then transitions of runs, then the wipe."""
+    """The net effect of some consecutive events: assets and checks first, then transitions of runs, then the wipe.
+
+    `last` is the place of its last event in the batch.
+    """
 
     assets: dict[AssetKey, AssetDelta] = field(default_factory=dict)
     checks: dict[AssetCheckKey, CheckDelta] = field(default_factory=dict)
     runs: dict[str, list[tuple[EventType, float]]] = field(default_factory=dict)
     wiped: Numbered | None = None
+    last: int = 0
 
 
 def fold(entries: Sequence[EventLogEntry]) -> list[Delta]:
@@ -88,6 +92,7 @@ def fold(entries: Sequence[EventLogEntry]) -> list[Delta]:
         if delta is None:
             delta = Delta()
             deltas.append(delta)
+        delta.last = place
         if kind in _OF_ASSETS:
             _fold_asset(delta, place, entry)
         elif kind in _OF_RUNS:

@@ -155,8 +155,8 @@ class Assets:
                     ("SKIPPED" if run is None else "IN_PROGRESS", run, *where),
                 )
 
-    def close_run(self, connection: sqlite3.Connection, run: int, ended: RunStatus) -> None:
-        """A run ended (or was deleted): nothing waits for it any more."""
+    def close_run(self, connection: sqlite3.Connection, run: int, ended: RunStatus, number: int) -> None:
+        """A run ended with event `number` (or was deleted): nothing waits for it any more."""
         failed = ended is RunStatus.FAILURE
         connection.execute("UPDATE assets SET open_run = NULL, failed = ? WHERE open_run = ?", (failed, run))
         self._sets.close_run(connection, run, failed)
@@ -165,8 +165,8 @@ class Assets:
         ).fetchall()
         for asset, name, step_key in waiting:
             began = connection.execute(
-                "SELECT 1 FROM events WHERE run = ? AND step_key = ? AND type IN (?, ?, ?) LIMIT 1",
-                (run, step_key, *_BEGAN),
+                "SELECT 1 FROM events WHERE run = ? AND step_key = ? AND type IN (?, ?, ?) AND id < ? LIMIT 1",
+                (run, step_key, *_BEGAN, number),
             ).fetchone()
             connection.execute(
                 "UPDATE asset_checks SET status = ?, open_run = NULL WHERE asset = ? AND name = ?",

@@ -99,7 +99,7 @@ class EventLog:
             for run_id, happened in delta.runs.items():
                 number, ended = self._runs.apply(connection, run_id, happened)
                 if ended is not None:
-                    self._assets.close_run(connection, number, ended)
+                    self._assets.close_run(connection, number, ended, first + delta.last)
             if delta.wiped is not None and isinstance(event := delta.wiped[1].event, AssetWiped):
                 self._assets.wipe(connection, event, delta.wiped[1].timestamp, first + delta.wiped[0])
         return first

@@ -84,7 +84,7 @@ class Store:
             return
         self.database.settle()
         with self.database.transaction() as connection:
-            self.assets.close_run(connection, number, RunStatus.CANCELED)
+            self.assets.close_run(connection, number, RunStatus.CANCELED, self.events.last_number())
             self.events.delete_run(connection, number)
             self.runs.delete(connection, number)
         self.logs.delete((run_id,))
