@@ -135,7 +135,7 @@ def test_a_day_run_again_replaces_itself_and_no_other_day(tmp_path: Path) -> Non
 def test_marts_are_refreshed_from_the_days_there_are(tmp_path: Path) -> None:
     materialize(tmp_path)
     materialize(tmp_path, ["raw_flights", "stg_flights"], "2013-03-09")
-    refreshed = definitions.build(tmp_path).resolve_job_def("refresh_marts").execute_in_process()
+    refreshed = definitions.build(tmp_path).get_job_def("refresh_marts").execute_in_process()
     assert refreshed.success
     with storage.Warehouse(path=str(tmp_path / "flights.duckdb")).connect() as database:
         (flights,) = database.execute("SELECT sum(flights) FROM delays_by_carrier").fetchone()
