@@ -8,8 +8,9 @@ from __future__ import annotations
 import collections
 import importlib
 import json
+import os
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 
 def api() -> Any:
@@ -34,4 +35,9 @@ def counts(instance: Any, run_id: str) -> dict[str, int]:
 
 def report(figures: dict[str, float] | None = None, **rest: Any) -> None:
     """The result, for benchmarks/measure.py. Times are in seconds, memory in MiB, rates a second."""
-    print(json.dumps({"figures": figures or {}, **rest}))
+    print(json.dumps({"figures": figures or {}, **rest}), flush=True)
+
+
+def vanish() -> NoReturn:
+    """End this process as a kill would: what it put off until after the clock stopped is lost, and the count tells."""
+    os._exit(0)
