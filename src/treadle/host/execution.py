@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,7 +20,7 @@ from treadle.author.io_managers import mem_io_manager
 from treadle.author.job_config import resolve, run_config_of
 from treadle.author.jobs import JobDefinition
 from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, required_keys
-from treadle.author.resources import resource_definitions
+from treadle.author.resources import resolve_keys, resource_definitions
 from treadle.author.results import ExecuteInProcessResult
 from treadle.author.run_config import RunConfig
 from treadle.core.keys import AssetKey
@@ -185,6 +185,7 @@ def run_job(
     resolved = resolve(job, config, os.environ, selected=steps.steps.keys())
     run = _new_run(job, run_id, config, tags, partition_key, partition_range, op_selection)
     keys = required_keys(job.ops[handle] for handle in steps.steps) | _loading_keys(job, steps)
+    _check_resources(job, keys)
     instance.add_run(run)
     sink = instance.sink()
     scope = RunScope(
@@ -275,6 +276,15 @@ def _check_partition(
             f"{job.name!r} makes partitioned assets, so it needs a partition{hint}: `partition_key=...` in Python, "
             "`--partition` on the command line."
         )
+
+
+def _check_resources(job: JobDefinition, keys: Set[str]) -> None:
+    """Fail on a resource that is missing, or a circle of them, before anything runs."""
+    if not keys <= job.resource_defs.keys():
+        needed_by = {key: f"op {op.name!r}" for op in job.ops.values() for key in op.required_resource_keys}
+        resolve_keys(job.resource_defs, keys, needed_by)
+    elif len(keys) > 1:
+        resolve_keys(job.resource_defs, keys)
 
 
 def _loading_keys(job: JobDefinition, steps: Plan) -> set[str]:

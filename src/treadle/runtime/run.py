@@ -268,9 +268,9 @@ def _next(scope: RunScope, progress: Progress, waiting: list[tuple[float, str]])
         scope.left_out.update((step.key, output.name) for output in step.node.outputs)
         progress.skipped(step)
     elif type(decision) is Abandon:
-        failed = ", ".join(decision.failed)
+        failed = list(decision.failed)
         scope.emit(
-            events.LogMessage(f"Dependencies for step {step.key} failed: [{failed}]. Not executing.", 40, step.key)
+            events.LogMessage(f"Dependencies for step {step.key} failed: {failed}. Not executing.", 40, step.key)
         )
         progress.abandoned(step)
     return None
