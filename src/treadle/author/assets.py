@@ -504,6 +504,8 @@ def asset(
             tags=tags, kinds={*(kinds or ()), compute_kind} if compute_kind else kinds, partitions_def=partitions_def,
             freshness_policy=freshness_policy, is_virtual=is_virtual, skippable=not output_required,
         )  # fmt: skip
+        if check_specs:
+            _require_own_checks(check_specs, (spec,), fn)
         return AssetsDefinition(
             op, (spec,), keys_by_input_name=keys_by_input, keys_by_output_name={DEFAULT_OUTPUT: asset_key},
             check_specs=check_specs or (), check_keys_by_output_name=_check_outputs(check_specs),
@@ -609,6 +611,21 @@ def _check_outputs(check_specs: Sequence[AssetCheckSpec] | None) -> dict[str, As
     return {spec.key.to_python_identifier(): spec.key for spec in check_specs} if check_specs else None
 
 
+def _require_own_checks(
+    check_specs: Sequence[AssetCheckSpec], made: Sequence[AssetSpec], fn: Callable[..., Any]
+) -> None:
+    """A function evaluates each check once, and only checks of assets that it makes."""
+    keys = {spec.key for spec in made}
+    for spec in check_specs:
+        if spec.asset_key not in keys:
+            raise DefinitionError(
+                f"{fn.__name__!r} declares the check {spec.name!r} of {spec.asset_key}, which it does not make. Use "
+                f"@asset_check for it.{where(fn)}"
+            )
+    if len({spec.key for spec in check_specs}) < len(check_specs):
+        raise DefinitionError(f"{fn.__name__!r} declares a check twice in check_specs. Keep one.{where(fn)}")
+
+
 def multi_asset(
     *,
     outs: Mapping[str, AssetOut] | None = None,
@@ -680,6 +697,8 @@ def multi_asset(
                 _spec_of_out(keys_by_output[output], out, _internal(output, internal_asset_deps, everything), shared)
                 for output, out in outs.items()
             ]
+        if check_specs:
+            _require_own_checks(check_specs, made, fn)
         policies = {out.backfill_policy for out in outs.values() if out.backfill_policy} if outs else set()
         return AssetsDefinition(
             op, made, keys_by_input_name=input_keys, keys_by_output_name=keys_by_output, check_specs=check_specs or (),
