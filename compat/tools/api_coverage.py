@@ -1,9 +1,9 @@
 """Counts how much of Dagster's public API is there: `make api-coverage`; `ARGS=--missing` lists what is not.
 
 A name counts when `dagster` has it. A parameter or member counts when a test sees its effect, and says so:
-`@pytest.mark.api("asset.owners", "AssetsDefinition.with_resources")`; only the members of an enum count by being there. A
-mark that names nothing, or whose word does not occur in its test, is an error. `--min` fails when a count is below the one
-in `api_coverage.json`, which `--raise` lifts to what is reached: coverage may not fall.
+`@pytest.mark.api("asset.owners", "AssetsDefinition.with_resources")`. Only members of an enum count by being there. A
+mark that names nothing, or whose word does not occur in its test, is an error. `--min` fails when a count is below the
+one in `api_coverage.json`, which `--raise` lifts to what is reached: coverage may not fall.
 """
 
 from __future__ import annotations
