@@ -109,6 +109,10 @@ class RunScope:
         """For messages: an op that needs each resource."""
         return {key: f"op {op.name!r}" for op in self.job.ops.values() for key in op.required_resource_keys}
 
+    def captured(self) -> tuple[int, int] | None:
+        """How many bytes of stdout and stderr were captured by now; None if they are not captured."""
+        return self.capture.position() if self.capture is not None else None
+
     def source_run(self, step_key: str) -> str:
         """The run whose step of this key made the value that is read: this one, or the one that it re-executes."""
         return self.run.run_id if step_key in self.plan.steps else self.run.parent_run_id or self.run.run_id

@@ -20,21 +20,24 @@ from treadle.state.events import ErrorSource
 
 def execute_step(scope: RunScope, step: Step, attempt: int) -> StepEnd:
     """Make one attempt of a step. Its start, and all that came before it, is in the store before user code runs."""
-    scope.emit(events.StepStarted(step.key) if attempt == 1 else events.StepRestarted(step.key, attempt))
+    at = scope.captured()
+    scope.emit(events.StepStarted(step.key, at) if attempt == 1 else events.StepRestarted(step.key, attempt, at))
     scope.sink.commit()
     started = time.perf_counter()
     context = StepContext(scope, step, attempt)
     try:
         not_produced = _attempt(context)
     except INTERRUPTS as interrupt:
-        scope.emit(events.StepFailed(step.key, error_info(interrupt), ErrorSource.INTERRUPT))
+        scope.emit(events.StepFailed(step.key, error_info(interrupt), ErrorSource.INTERRUPT, captured=scope.captured()))
         raise
     except Exception as error:
         return _failed(context, error, attempt)
     except BaseException as stop:  # as SystemExit
-        scope.emit(events.StepFailed(step.key, error_info(stop), ErrorSource.UNEXPECTED_ERROR))
+        scope.emit(
+            events.StepFailed(step.key, error_info(stop), ErrorSource.UNEXPECTED_ERROR, captured=scope.captured())
+        )
         raise
-    scope.emit(events.StepSucceeded(step.key, (time.perf_counter() - started) * 1000))
+    scope.emit(events.StepSucceeded(step.key, (time.perf_counter() - started) * 1000, scope.captured()))
     return StepEnd(not_produced)
 
 
@@ -117,14 +120,14 @@ def _failed(context: StepContext, error: Exception, attempt: int) -> StepEnd:
     if isinstance(cause, RetryRequested) and cause.__cause__ is not None:
         cause = cause.__cause__
     if wait is not None:
-        scope.emit(events.StepUpForRetry(step.key, error_info(cause or error), wait or None))
+        scope.emit(events.StepUpForRetry(step.key, error_info(cause or error), wait or None, scope.captured()))
         return StepEnd(error=error, retry_in_s=wait)
     description = cause.description if isinstance(cause, Failure) else None
     metadata = cause.metadata if isinstance(cause, Failure) else {}
     source = ErrorSource.USER_CODE_ERROR
     if not isinstance(error, StepExecutionError | Failure | RetryRequested):
         source = ErrorSource.FRAMEWORK_ERROR if isinstance(error, TreadleError) else ErrorSource.UNEXPECTED_ERROR
-    scope.emit(events.StepFailed(step.key, error_info(error), source, description, metadata))
+    scope.emit(events.StepFailed(step.key, error_info(error), source, description, metadata, captured=scope.captured()))
     return StepEnd(error=error)
 
 

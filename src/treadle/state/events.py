@@ -217,9 +217,14 @@ class StepWorkerStarted(StepEvent, frozen=True, tag="STEP_WORKER_STARTED"):
     event_type = EventType.STEP_WORKER_STARTED
 
 
+Position = tuple[int, int]
+"""How many bytes of stdout and stderr had been captured when something happened."""
+
+
 class StepStarted(StepEvent, frozen=True, tag="STEP_START"):
     """The first attempt of the step began."""
 
+    captured: Position | None = None
     event_type = EventType.STEP_START
 
     @property
@@ -231,6 +236,7 @@ class StepRestarted(StepEvent, frozen=True, tag="STEP_RESTARTED"):
     """A later attempt of the step began. `attempt` counts from 2."""
 
     attempt: int = 2
+    captured: Position | None = None
     event_type = EventType.STEP_RESTARTED
 
     @property
@@ -243,6 +249,7 @@ class StepUpForRetry(StepEvent, frozen=True, tag="STEP_UP_FOR_RETRY"):
 
     error: ErrorInfo | None = None
     seconds_to_wait: float | None = None
+    captured: Position | None = None
     event_type = EventType.STEP_UP_FOR_RETRY
 
     @property
@@ -255,6 +262,7 @@ class StepSucceeded(StepEvent, frozen=True, tag="STEP_SUCCESS"):
     """The step ended well after `duration_ms` milliseconds."""
 
     duration_ms: float = 0.0
+    captured: Position | None = None
     event_type = EventType.STEP_SUCCESS
 
     @property
@@ -275,6 +283,7 @@ class StepFailed(StepEvent, frozen=True, tag="STEP_FAILURE"):
     error_source: ErrorSource = ErrorSource.USER_CODE_ERROR
     description: str | None = None
     metadata: Metadata = {}
+    captured: Position | None = None
     event_type = EventType.STEP_FAILURE
     level = 40
 
