@@ -10,10 +10,10 @@ import click
 from treadle.author.definitions import Definitions
 from treadle.cli import output, report
 from treadle.cli.execution import execute, execution_options
+from treadle.cli.home import open_home
 from treadle.cli.targets import location_of, target_options
 from treadle.core.keys import AssetKey, did_you_mean
 from treadle.errors import InvocationError, SelectionError
-from treadle.host.instance import Instance
 from treadle.spec.assets import DEFAULT_GROUP, AssetSpec
 from treadle.spec.selection import AssetSelection, parse_many
 from treadle.state.records import AssetPartitionStatus
@@ -58,9 +58,14 @@ def list_assets(ctx: click.Context, select: tuple[str, ...], as_json: bool, **op
     found = [specs[key] for key in sorted(keys)]
     if as_json:
         output.print_json([_described(definitions, spec) for spec in found])
-    elif click.get_text_stream("stdout").isatty():
+    elif output.on_terminal():
         rows = [
-            (spec.key.to_user_string(), spec.group_name or DEFAULT_GROUP, " ".join(sorted(spec.kinds)), _first_line(spec))
+            (
+                spec.key.to_user_string(),
+                spec.group_name or DEFAULT_GROUP,
+                " ".join(sorted(spec.kinds)),
+                _first_line(spec),
+            )
             for spec in found
         ]
         click.echo(output.table(rows, ("asset", "group", "kinds", "description")))
@@ -113,7 +118,7 @@ def show(ctx: click.Context, key: str, as_json: bool, **options: Any) -> None:
     spec = specs[asset_key]
     described = _described(definitions, spec)
     described["made_by"] = definitions.layer.where(asset_key).strip(" ()") or None
-    with Instance.get() as instance:
+    with open_home() as instance:
         latest = instance.get_latest_materialization_event(asset_key)
         made = latest.asset_materialization if latest is not None else None
         if latest is not None and made is not None:
@@ -145,26 +150,32 @@ def _show_text(described: dict[str, Any]) -> str:
         ("group", described["group"]),
         ("kinds", ", ".join(described["kinds"])),
         ("owners", ", ".join(described["owners"])),
-        ("tags", ", ".join(f"{k}={v}" if v else k for k, v in described["tags"].items() if not k.startswith("dagster/"))),
+        (
+            "tags",
+            ", ".join(f"{k}={v}" if v else k for k, v in described["tags"].items() if not k.startswith("dagster/")),
+        ),
         ("code version", described["code_version"] or ""),
         ("description", " ".join((described["description"] or "").split())),
         ("depends on", ", ".join(described["depends_on"])),
         ("needed by", ", ".join(described["needed_by"])),
         ("partitions", _partitions_text(partitions) if partitions is not None else ""),
     ]
-    lines = [click.style(described["asset_key"], bold=True), output.indented(output.table([row for row in rows if row[1]]))]
+    lines = [
+        click.style(described["asset_key"], bold=True),
+        output.indented(output.table([row for row in rows if row[1]])),
+    ]
     for name, status in described["check_status"].items():
         lines.append(f"  check {name}: {status}")
     return "\n".join(lines)
 
 
-def _partition_status(spec: AssetSpec, instance: Instance) -> dict[str, Any] | None:
+def _partition_status(spec: AssetSpec, instance: Any) -> dict[str, Any] | None:
     definition = spec.partitions_def
     if definition is None:
         return None
     keys = definition.get_partition_keys(dynamic_partitions_store=instance)
     known = instance.get_status_by_partition(spec.key, keys) or {}
-    counts = {status: 0 for status in AssetPartitionStatus}
+    counts = dict.fromkeys(AssetPartitionStatus, 0)
     for status in known.values():
         if status is not None:
             counts[status] += 1
@@ -188,7 +199,7 @@ def _partitions_text(status: dict[str, Any]) -> str:
     return f"{status['total']:,} ({status['first']} … {status['last']}): {', '.join(words)}"
 
 
-def _check_status(definitions: Definitions, key: AssetKey, instance: Instance) -> dict[str, str]:
+def _check_status(definitions: Definitions, key: AssetKey, instance: Any) -> dict[str, str]:
     found: dict[str, str] = {}
     for check in definitions.layer.graph.checks_by_asset.get(key, ()):
         record = instance.get_latest_asset_check_evaluation_record(check.key)
@@ -210,9 +221,17 @@ def _check_status(definitions: Definitions, key: AssetKey, instance: Instance) -
 @_select_option('What to materialize: selections, separated by commas; "*" for everything.')
 @target_options
 @execution_options
+@click.argument("unexpected", nargs=-1, metavar="")
 @click.pass_context
-def materialize(ctx: click.Context, select: tuple[str, ...], **options: Any) -> int:
+def materialize(ctx: click.Context, select: tuple[str, ...], unexpected: tuple[str, ...], **options: Any) -> int:
     """Materialize the selected assets in this process, and wait. Exit code 1 if the run fails."""
+    if unexpected:
+        raise click.UsageError(
+            f"Unexpected: {' '.join(unexpected[:3])}. A shell makes file names of an unquoted *: write --select "
+            f'"*", and separate '
+            "selections by commas.",
+            ctx,
+        )
     definitions = location_of(ctx, options).definitions
     Definitions.validate_loadable(definitions)
     made = definitions.layer.graph.materializable
@@ -230,8 +249,8 @@ def materialize(ctx: click.Context, select: tuple[str, ...], **options: Any) -> 
         raise InvocationError(f"--select: {error}") from None
     if not job.nodes:
         raise InvocationError(
-            f"--select {','.join(select)!r} selects nothing that can be made here. `treadle asset list --select ...` shows what it "
-            "selects."
+            f"--select {','.join(select)!r} selects nothing that can be made here. `treadle asset list --select ...` "
+            "shows what it selects."
         )
     return execute(job, **options)
 
@@ -246,8 +265,10 @@ def materialize(ctx: click.Context, select: tuple[str, ...], **options: Any) -> 
 def wipe(keys: tuple[str, ...], everything: bool, noprompt: bool) -> int:
     """Forget all materializations of the assets KEY. Runs and stored values stay."""
     if bool(keys) == everything:
-        raise click.UsageError("Name the assets to wipe, or give --all." if not keys else "Name assets or give --all, not both.")
-    with Instance.get() as instance:
+        raise click.UsageError(
+            "Name the assets to wipe, or give --all." if not keys else "Name assets or give --all, not both."
+        )
+    with open_home() as instance:
         known = list(instance.get_asset_keys())
         wanted = known if everything else [AssetKey.from_user_string(key) for key in keys]
         for key in wanted:

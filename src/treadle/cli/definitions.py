@@ -63,7 +63,13 @@ def _validate(target: Target, as_json: bool) -> dict[str, Any]:
     if not as_json:
         text = ", ".join(output.count(number, word) for word, number in found.items() if number)
         click.echo(f"{click.style('valid', fg='green')}   {target.name}: {text or 'nothing declared'} ({took:.2f}s)")
-    return {"name": target.name, "valid": True, "error": None, "traceback": None, **{f"{k}s": v for k, v in found.items()}}
+    return {
+        "name": target.name,
+        "valid": True,
+        "error": None,
+        "traceback": None,
+        **{f"{k}s": v for k, v in found.items()},
+    }
 
 
 def _counts(definitions: Definitions) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,11 +17,10 @@ import msgspec
 
 from treadle.author.jobs import JobDefinition
 from treadle.cli import failure, output, report
+from treadle.cli.home import open_home
 from treadle.cli.progress import Lines
 from treadle.core.subsets import PartitionKeyRange
 from treadle.errors import ExecutionInterruptedError
-from treadle.host.execution import run_job
-from treadle.host.instance import Instance
 
 F = TypeVar("F", bound=Callable[..., Any])
 _OPTIONS = (
@@ -34,7 +34,8 @@ _OPTIONS = (
         help="Run config: a YAML or JSON file, a glob of files, or the config itself. Repeatable; earlier ones win.",
     ),
     click.option("--config-json", metavar="JSON", help="Run config as JSON. Not together with --config."),
-    click.option("--tags", multiple=True, metavar="TAGS", help="Tags of the run: a JSON object, or key=value. Repeatable."),
+    click.option("--tags", multiple=True, metavar="TAGS",
+        help="Tags of the run: a JSON object or key=value. Repeatable."),
     click.option("-v", "--verbose", is_flag=True, help="Show every event."),
 )  # fmt: skip
 
@@ -58,21 +59,25 @@ def execute(
     as_json: bool,
     op_selection: Sequence[str] | None = None,
 ) -> int:
-    """Run `job` in this process, recorded in the home. Returns the exit code: 0, 1 if it failed, 130 or 143 if interrupted.
+    """Run `job` in this process, recorded in the home. Returns the exit code: 0, 1 if it failed, 130 or 143 if
+    interrupted.
 
     Raises:
         click.UsageError: an option cannot be right.
         TreadleError: the run could not be started.
     """
+    from treadle.host.execution import run_job  # noqa: PLC0415  `asset list` and `job list` need no runtime
+
     if partition is not None and partition_range is not None:
         raise click.UsageError("--partition and --partition-range both say what to run for. Give one of them.")
     if config and config_json is not None:
         raise click.UsageError("--config and --config-json both give the run config. Give one of them.")
     key_range = _range_of(job, partition_range) if partition_range is not None else None
+    _check_partition_given(job, partition is not None or partition_range is not None)
     run_config = read_config(config) if config else _json_config(config_json)
     run_tags = read_tags(tags)
     account = report.Account()
-    with Instance.get() as instance, _shown(job, verbose, as_json) as (listener, out):
+    with open_home() as instance, _shown(job, verbose, as_json) as (listener, out):
 
         def listen(entry: Any) -> None:
             account.add(entry)
@@ -97,6 +102,25 @@ def execute(
     return 0 if result.success else 1
 
 
+def _check_partition_given(job: JobDefinition, given: bool) -> None:
+    """A run of partitioned assets needs a partition, and others can have none."""
+    if not job.assets:
+        return
+    chosen = job.selected_assets
+    specs = [spec for one in job.assets.values() for spec in one.specs if chosen is None or spec.key in chosen]
+    partitioned = [spec for spec in specs if spec.partitions_def is not None]
+    if given and not partitioned and job.partitions_def is None:
+        raise click.UsageError("Nothing that is selected has partitions. Leave --partition out.")
+    if not given and partitioned and job.partitioned_config is None:
+        names = ", ".join(sorted(spec.key.to_user_string() for spec in partitioned)[:5])
+        with open_home() as instance:
+            last = partitioned[0].partitions_def.get_last_partition_key(dynamic_partitions_store=instance)
+        example = f", for example --partition {shlex.quote(last)}" if last is not None else ". It has none yet"
+        raise click.UsageError(
+            f"What is selected has partitions ({names}), and none is given. Say which one to make{example}."
+        )
+
+
 def _range_of(job: JobDefinition, text: str) -> PartitionKeyRange:
     first, dots, last = text.partition("...")
     if not dots or not first or not last:
@@ -106,9 +130,9 @@ def _range_of(job: JobDefinition, text: str) -> PartitionKeyRange:
         policy = definition.backfill_policy
         if policy is None or policy.max_partitions_per_run is not None:
             raise click.UsageError(
-                f"--partition-range makes all partitions in one run, and {definition.specs[0].key.to_user_string()!r} makes one "
-                "partition a run. Give it backfill_policy=BackfillPolicy.single_run(), or make one partition at a time with "
-                f"--partition.{definition.op.where}"
+                f"--partition-range makes all partitions in one run, and {definition.specs[0].key.to_user_string()!r} "
+                "makes one partition a run. Give it backfill_policy=BackfillPolicy.single_run(), or make one "
+                f"partition at a time with --partition.{definition.op.where}"
             )
     return PartitionKeyRange(first, last)
 
@@ -197,7 +221,9 @@ def _texts(value: str) -> Iterator[tuple[str, str]]:
         return
     paths = [value] if os.path.isfile(value) else sorted(glob.glob(value))
     if not paths:
-        raise click.UsageError(f"--config: there is no file {value!r} in {os.getcwd()}. Give a YAML or JSON file, or the config itself.")
+        raise click.UsageError(
+            f"--config: there is no file {value!r} in {os.getcwd()}. Give a YAML or JSON file, or the config itself."
+        )
     for path in paths:
         try:
             yield Path(path).read_text(encoding="utf-8"), path
@@ -218,7 +244,9 @@ def _parsed(text: str, where: str) -> dict[str, Any]:
     if data is None:
         return {}
     if not isinstance(data, dict):
-        raise click.UsageError(f"{where} is {data!r}. Run config is a mapping with sections such as `ops` and `resources`.")
+        raise click.UsageError(
+            f"{where} is {data!r}. Run config is a mapping with sections such as `ops` and `resources`."
+        )
     return data
 
 
@@ -241,7 +269,9 @@ def _json_config(text: str | None) -> dict[str, Any] | None:
     except msgspec.DecodeError as error:
         raise click.UsageError(f"--config-json is not valid JSON: {error}.") from None
     if not isinstance(data, dict):
-        raise click.UsageError("--config-json is no JSON object. Run config has sections such as `ops` and `resources`.")
+        raise click.UsageError(
+            "--config-json is no JSON object. Run config has sections such as `ops` and `resources`."
+        )
     return data
 
 
@@ -255,7 +285,9 @@ def read_tags(values: Sequence[str]) -> dict[str, str]:
     for text in values:
         if text.lstrip().startswith("{"):
             try:
-                tags.update({key: _tag_text(value) for key, value in msgspec.json.decode(text, type=dict[str, Any]).items()})
+                tags.update(
+                    {key: _tag_text(value) for key, value in msgspec.json.decode(text, type=dict[str, Any]).items()}
+                )
             except msgspec.DecodeError as error:
                 raise click.UsageError(f"--tags is not a valid JSON object: {error}.") from None
             continue

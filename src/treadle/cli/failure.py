@@ -1,4 +1,5 @@
-"""Errors as people see them: one message that says what, where and what to do; above it, if their code raised, their traceback.
+"""Errors as people see them: one message that says what, where and what to do; above it, if their code raised, their
+traceback.
 
 Frames of this package and of the import machinery are left out: a traceback is read by the one who can mend its lines.
 """
@@ -39,7 +40,7 @@ def report(error: Exception) -> int:
         text = traceback_text(error_info(error.__cause__))
         if text.startswith("Traceback") or "\n" in text:
             print(text, file=sys.stderr)
-    say(str(error))
+    say(str(error) + ("\nGive run config with --config." if isinstance(error, ConfigError) else ""))
     return 2 if isinstance(error, _OF_THE_CALLER) else 1
 
 
@@ -65,11 +66,12 @@ def root(info: ErrorInfo) -> ErrorInfo:
 
 
 def sentence(info: ErrorInfo) -> str:
-    """The error on one line: its class (unless it is one of ours, whose messages stand alone), what it said, and where."""
+    """The error on one line: its class (unless it is one of ours, whose messages stand alone), what it said, and
+    where."""
     error = root(info)
     message = _OWN_CLASS.sub("", error.message.strip(), count=1)
     theirs = [one for one in error.stack if not one.startswith((*_MACHINERY, *_INSTALLED))]
-    if not theirs or not info.stack and error is info:
+    if not theirs or (not info.stack and error is info):
         return message
     place = re.match(r'\s*File "([^"]+)", line (\d+)', theirs[-1])
     return f"{message} ({place[1]}, line {place[2]})" if place else message

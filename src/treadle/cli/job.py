@@ -29,9 +29,10 @@ def list_jobs(ctx: click.Context, as_json: bool, **options: Any) -> None:
     jobs = [job for _, job in sorted(definitions.jobs_by_name.items())]
     if as_json:
         output.print_json([_described(job) for job in jobs])
-    elif click.get_text_stream("stdout").isatty():
+    elif output.on_terminal():
         rows = [
-            (job.name, output.count(len(job.nodes), "step"), (job.description or "").strip().partition("\n")[0]) for job in jobs
+            (job.name, output.count(len(job.nodes), "step"), (job.description or "").strip().partition("\n")[0])
+            for job in jobs
         ]
         click.echo(output.table(rows, ("job", "steps", "description")))
     else:
@@ -54,7 +55,9 @@ def _described(job: JobDefinition) -> dict[str, Any]:
 
 @group.command("execute")
 @click.option("-j", "--job", "name", metavar="NAME", help="The job; may be left out where there is one only.")
-@click.option("-o", "--op-selection", metavar="OPS", help="Only these ops: clauses such as `*clean+`, separated by commas.")
+@click.option(
+    "-o", "--op-selection", metavar="OPS", help="Only these ops: clauses such as `*clean+`, separated by commas."
+)
 @target_options
 @execution_options
 @click.pass_context

@@ -1,6 +1,7 @@
 """Progress on a terminal: lines of what has happened above a live view of what runs. The one module that imports rich.
 
-What user code prints would break the view, so stdout and stderr go through a pipe meanwhile, and come out as lines above it.
+What user code prints would break the view, so stdout and stderr go through a pipe meanwhile, and come out as lines
+above it.
 """
 
 from __future__ import annotations
@@ -105,7 +106,8 @@ class _Tap:
         self._thread.start()
 
     def close(self) -> None:
-        """Turn them back. What was written before is shown before this returns, unless a child of ours still holds the pipe."""
+        """Turn them back. What was written before is shown before this returns, unless a child of ours still holds the
+        pipe."""
         sys.stdout.flush()
         sys.stderr.flush()
         for fd, saved in self._saved.items():

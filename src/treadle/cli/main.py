@@ -1,9 +1,11 @@
 """`treadle`: the root of the command line, and the one place where errors become a message and an exit code.
 
-Exit codes: 0 it worked; 1 a run failed, or definitions, settings or the store are broken; 2 the command was called with something
+Exit codes: 0 it worked; 1 a run failed, or definitions, settings or the store are broken; 2 the command was called
+with something
 that cannot be right; 130 and 143 interrupted by Ctrl-C or SIGTERM.
 
-A group's module is imported when one of its commands is called, so that `--version` and `--help` load nothing but click.
+A group's module is imported when one of its commands is called, so that `--version` and `--help` load nothing but
+click.
 """
 
 from __future__ import annotations
@@ -69,14 +71,14 @@ def load_env_file() -> None:
 
 
 def run(args: Sequence[str] | None = None, prog_name: str = "treadle", env_prefix: str = ENV_PREFIX) -> int:
-    """Run a command and return its exit code. `env_prefix`: every option has a variable `<prefix>_<COMMAND>_<OPTION>`."""
+    """Run a command and return its exit code. `env_prefix`: every option has a variable
+    `<prefix>_<COMMAND>_<OPTION>`."""
     try:
         code: Any = cli.main(
             list(args) if args is not None else None, prog_name, standalone_mode=False, auto_envvar_prefix=env_prefix
         )
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return _show(error)
     except click.Abort:
         print("Interrupted.", file=sys.stderr)
         return 130
@@ -84,6 +86,19 @@ def run(args: Sequence[str] | None = None, prog_name: str = "treadle", env_prefi
         # the way to an error is the only one that needs this
         return import_module("treadle.cli.failure").report(error)
     return code if isinstance(code, int) else 0
+
+
+def _show(error: click.ClickException) -> int:
+    context = getattr(error, "ctx", None)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return error.exit_code
+    message = error.format_message()
+    if not message.endswith((".", "?", "!")):
+        message += "."
+    hint = f" See `{context.command_path} --help`." if context is not None else ""
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}{hint}", err=True)
+    return error.exit_code
 
 
 def main() -> None:

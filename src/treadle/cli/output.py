@@ -1,7 +1,9 @@
-"""How commands print: tables of aligned columns, times, JSON. Plain text; click adds colour where a terminal shows it."""
+"""How commands print: tables of aligned columns, times, JSON. Plain text; click adds colour where a terminal shows
+it."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -21,6 +23,11 @@ COLOURS = {
 def json_option(command: F) -> F:
     """`--json`: the command prints one JSON document on stdout, and nothing else there."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for scripts.")(command)
+
+
+def on_terminal() -> bool:
+    """Whether people read stdout."""
+    return sys.stdout.isatty()
 
 
 def print_json(document: Any) -> None:
@@ -47,7 +54,9 @@ def table(rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> str:
     if header:
         lines.insert(0, [header[i] for i in kept])
     widths = [max(len(line[i]) for line in lines) for i in range(len(kept))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
 
 
 def when(timestamp: float | datetime | None) -> str:

@@ -1,6 +1,7 @@
 """What is shown of a run while it runs: one line an event, told by a listener.
 
-`Lines` writes plain lines, for pipes and files. On a terminal `cli.live` puts the same lines above a live view of what runs.
+`Lines` writes plain lines, for pipes and files. On a terminal `cli.live` puts the same lines above a live view of what
+runs.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TextIO
 
+from treadle.author.asset_jobs import IMPLICIT_JOB
 from treadle.cli import failure, output, report
 from treadle.state import events
 from treadle.state.events import Event, EventLogEntry
@@ -51,6 +53,8 @@ def _logged(event: Event, least: int = INFO) -> Line | None:
 
 
 def _failed(event: events.StepFailed) -> Line:
+    if event.error_source is events.ErrorSource.INTERRUPT:
+        return Line(event.step_key, "stopped", "yellow")
     said = f": {event.description}" if event.description else ""
     below = failure.traceback_text(event.error) if event.error is not None else ""
     if event.metadata:
@@ -94,7 +98,9 @@ def _with_error(text: str) -> Callable[[Event], Line | None]:
 
 
 _SHOWN: dict[type, Callable[..., Line | None]] = {
-    events.RunStarted: lambda event: Line("", f"started: {event.job_name}"),
+    events.RunStarted: lambda event: Line(
+        "", "started" + (f": {event.job_name}" if event.job_name != IMPLICIT_JOB else "")
+    ),
     events.RunSucceeded: lambda _: Line("", "succeeded", "green"),
     events.RunFailed: _run_failed,
     events.RunCanceled: lambda _: Line("", "canceled", "yellow"),

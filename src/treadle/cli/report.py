@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from treadle.author.asset_jobs import IMPLICIT_JOB
 from treadle.cli import failure, output
 from treadle.core.metadata import MetadataValue, TableMetadataValue
 from treadle.core.table import TableSchema
@@ -164,7 +165,11 @@ def check(evaluation: AssetCheckEvaluation) -> dict[str, Any]:
 def _error(error: ErrorInfo | None) -> dict[str, Any] | None:
     if error is None:
         return None
-    return {"message": failure.sentence(error), "class": failure.root(error).cls_name, "traceback": failure.traceback_text(error)}
+    return {
+        "message": failure.sentence(error),
+        "class": failure.root(error).cls_name,
+        "traceback": failure.traceback_text(error),
+    }
 
 
 def plain_metadata(metadata: Mapping[str, MetadataValue]) -> dict[str, Any]:
@@ -177,7 +182,9 @@ def _plain(value: MetadataValue) -> Any:
         return [dict(record.data) for record in value.records]
     inner = value.value
     if isinstance(inner, TableSchema):
-        return [{"name": column.name, "type": column.type, "description": column.description} for column in inner.columns]
+        return [
+            {"name": column.name, "type": column.type, "description": column.description} for column in inner.columns
+        ]
     return str(value) if isinstance(inner, MetadataValue) else inner
 
 
@@ -260,7 +267,11 @@ def failure_text(run: Run, account: Account) -> str:
     why = ""
     if account.failed:
         first = account.failed[0]
-        why = f"step {first.key!r} failed: {failure.sentence(first.error)}" if first.error else f"step {first.key!r} failed"
+        why = (
+            f"step {first.key!r} failed: {failure.sentence(first.error)}"
+            if first.error
+            else f"step {first.key!r} failed"
+        )
         if len(account.failed) > 1:
             why += f" ({len(account.failed)} steps failed)"
     elif account.error is not None:
@@ -268,4 +279,5 @@ def failure_text(run: Run, account: Account) -> str:
     else:
         bad = [f"{one.check_name} on {one.asset_key.to_user_string()}" for _, one in account.checked if not one.passed]
         why = f"checks did not pass: {', '.join(bad)}" if bad else "it says not why"
-    return f"run {run.run_id[:8]} of {run.job_name} failed: {why}\nMore: treadle run show {run.run_id[:8]}"
+    job = f" of {run.job_name}" if run.job_name != IMPLICIT_JOB else ""
+    return f"run {run.run_id[:8]}{job} failed: {why}\nMore: treadle run show {run.run_id[:8]}"

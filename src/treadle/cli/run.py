@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from treadle.cli import failure, output, report
+from treadle.cli.home import open_home
 from treadle.core import tags as tag_names
 from treadle.errors import InvocationError, RunNotFoundError
-from treadle.host.instance import Instance
 from treadle.state.events import EventType, LogsCaptured
 from treadle.state.runs import Run, RunRecord, RunsFilter, RunStatus
 
@@ -37,15 +37,22 @@ def list_runs(limit: int | None, job: str | None, status: tuple[str, ...], tag: 
     wanted = RunsFilter(
         job_name=job, statuses=[RunStatus(one.upper()) for one in status], tags=dict(_tag(one) for one in tag)
     )
-    if limit is None and not as_json and click.get_text_stream("stdout").isatty():
+    if limit is None and not as_json and output.on_terminal():
         limit = 20
-    with Instance.get() as instance:
+    with open_home() as instance:
         records = instance.get_run_records(wanted, limit=limit)
     if as_json:
         output.print_json([_described(record) for record in records])
     elif records:
         rows = [
-            (one.run.run_id, one.run.status.value, one.run.job_name, output.when(one.create_timestamp), _took(one), _about(one.run))
+            (
+                one.run.run_id,
+                one.run.status.value,
+                one.run.job_name,
+                output.when(one.create_timestamp),
+                _took(one),
+                _about(one.run),
+            )
             for one in records
         ]
         click.echo(output.table(rows, ("run", "status", "job", "created", "took", "about")))
@@ -90,7 +97,7 @@ def _described(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def find(instance: Instance, text: str) -> Run:
+def find(instance: Any, text: str) -> Run:
     """The run whose id begins with `text`.
 
     Raises:
@@ -107,11 +114,13 @@ def find(instance: Instance, text: str) -> Run:
         raise RunNotFoundError(f"There is no run {text!r} in {instance.root_directory}. `treadle run list` lists them.")
     if len(found) > 1:
         ids = ", ".join(one.run_id for one in found[:3])
-        raise InvocationError(f"{len(found)} runs begin with {text!r}: {ids}{', …' if len(found) > 3 else ''}. Give more of the id.")
+        raise InvocationError(
+            f"{len(found)} runs begin with {text!r}: {ids}{', …' if len(found) > 3 else ''}. Give more of the id."
+        )
     return found[0]
 
 
-def _all_runs(instance: Instance) -> Iterator[Run]:
+def _all_runs(instance: Any) -> Iterator[Run]:
     cursor: str | None = None
     while page := instance.get_runs(cursor=cursor, limit=_PAGE):
         yield from page
@@ -123,7 +132,7 @@ def _all_runs(instance: Instance) -> Iterator[Run]:
 @output.json_option
 def show(run_id: str, as_json: bool) -> None:
     """Show the run RUN_ID (the beginning of the id is enough): its steps, failures, and what it made."""
-    with Instance.get() as instance:
+    with open_home() as instance:
         run = find(instance, run_id)
         entries = instance.all_logs(run.run_id)
     if as_json:
@@ -186,7 +195,7 @@ def _show_failures(account: report.Account) -> None:
 @click.option("--step", metavar="KEY", help="Only what was captured while this step ran.")
 def logs(run_id: str, step: str | None) -> None:
     """Print what the run RUN_ID wrote to stdout and stderr, each to where it belongs."""
-    with Instance.get() as instance:
+    with open_home() as instance:
         run = find(instance, run_id)
         keys = _log_keys(instance, run, step)
         for key in keys:
@@ -201,7 +210,7 @@ def logs(run_id: str, step: str | None) -> None:
                 cursor = piece.cursor
 
 
-def _log_keys(instance: Instance, run: Run, step: str | None) -> list[tuple[str, ...]]:
+def _log_keys(instance: Any, run: Run, step: str | None) -> list[tuple[str, ...]]:
     captured = [
         entry.event
         for entry in instance.all_logs(run.run_id, EventType.LOGS_CAPTURED)
@@ -221,7 +230,7 @@ def _log_keys(instance: Instance, run: Run, step: str | None) -> list[tuple[str,
 @click.option("-f", "--force", is_flag=True, help="Do not ask for confirmation.")
 def delete(run_id: str, force: bool) -> int:
     """Delete the run RUN_ID, its events and its captured output. What it made stays, and stays known."""
-    with Instance.get() as instance:
+    with open_home() as instance:
         run = find(instance, run_id)
         if not force and not output.confirmed(f"Delete run {run.run_id} of {run.job_name} ({run.status.value})?"):
             return 1
@@ -234,7 +243,7 @@ def delete(run_id: str, force: bool) -> int:
 @click.option("-f", "--force", is_flag=True, help="Do not ask for confirmation.")
 def wipe(force: bool) -> int:
     """Delete all runs and their events."""
-    with Instance.get() as instance:
+    with open_home() as instance:
         runs = list(_all_runs(instance))
         what = output.count(len(runs), "run")
         if not runs:

@@ -98,8 +98,8 @@ def targets_of(ctx: click.Context, options: dict[str, Any]) -> list[Target]:
         targets = discover((working or Path.cwd()).absolute())
         if not targets:
             raise click.UsageError(
-                f"Nothing says where the definitions are: no option, and no [tool.treadle] in a pyproject.toml or workspace.yaml in "
-                f"{working or Path.cwd()}. Give a file with -f or a module with -m.",
+                "Nothing says where the definitions are: no option, and no [tool.treadle] in a pyproject.toml or "
+                f"workspace.yaml in {working or Path.cwd()}. Give a file with -f or a module with -m.",
                 ctx,
             )
         return [_with_attribute(one, attribute) for one in targets] if attribute else targets
@@ -115,9 +115,7 @@ def targets_of(ctx: click.Context, options: dict[str, Any]) -> list[Target]:
 
 
 def _with_attribute(target: Target, attribute: str) -> Target:
-    return Target(
-        target.kind, target.value, attribute, target.working_directory, target.location_name, target.origin
-    )
+    return Target(target.kind, target.value, attribute, target.working_directory, target.location_name, target.origin)
 
 
 def location_of(ctx: click.Context, options: dict[str, Any]) -> Location:
@@ -134,7 +132,9 @@ def location_of(ctx: click.Context, options: dict[str, Any]) -> Location:
         targets = [target for target in targets if target.name == wanted]
         if not targets:
             raise click.UsageError(
-                f"There is no code location {wanted!r}.{did_you_mean(wanted, names)} These are there: {', '.join(names)}.", ctx
+                f"There is no code location {wanted!r}.{did_you_mean(wanted, names)} These are there: "
+                f"{', '.join(names)}.",
+                ctx,
             )
     if len(targets) != 1:
         raise click.UsageError(

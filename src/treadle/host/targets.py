@@ -1,8 +1,11 @@
 """Targets: where definitions are written, and loading them from there.
 
-A target names a Python file, a module or a package, and perhaps an attribute in it. Targets come from the command line, from
-`[tool.treadle]` (or `[tool.dagster]`, `[tool.dg.project]`) in pyproject.toml, or from a workspace file. `load` imports the target as
-Python would import it, with its working directory on `sys.path`, and finds the one `Definitions` in it. Whatever goes wrong is a
+A target names a Python file, a module or a package, and perhaps an attribute in it. Targets come from the command
+line, from
+`[tool.treadle]` (or `[tool.dagster]`, `[tool.dg.project]`) in pyproject.toml, or from a workspace file. `load` imports
+the target as
+Python would import it, with its working directory on `sys.path`, and finds the one `Definitions` in it. Whatever goes
+wrong is a
 `LoadError`; if user code raised, that is its `__cause__`.
 """
 
@@ -11,6 +14,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import pkgutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +28,7 @@ from treadle.author.assets import AssetsDefinition
 from treadle.author.definitions import Definitions
 from treadle.author.graphs import GraphDefinition
 from treadle.author.jobs import JobDefinition
+from treadle.author.loading import load_definitions_from_modules
 from treadle.core.keys import did_you_mean
 from treadle.errors import LoadError, TreadleError
 from treadle.spec.assets import AssetSpec
@@ -38,7 +43,8 @@ class Target:
     """Where the definitions of one code location are.
 
     Attributes:
-        kind: "file", "module", "package" (a module, too), or "autoload": a package all of whose modules are taken together.
+        kind: "file", "module", "package" (a module, too), or "autoload": a package all of whose modules are taken
+            together.
         value: the path of the file as it was written, or the dotted name.
         attribute: the name of the `Definitions` (or of a function that returns them) in it; None to look for it.
         working_directory: the folder that is on `sys.path`; relative paths start there.
@@ -99,7 +105,8 @@ def load(target: Target) -> Location:
     """Import the target and find its definitions.
 
     Raises:
-        LoadError: there is no such file, module or attribute, importing it raised, or there is not exactly one `Definitions`.
+        LoadError: there is no such file, module or attribute, importing it raised, or there is not exactly one
+            `Definitions`.
     """
     module = _import(target)
     if target.attribute:
@@ -115,7 +122,8 @@ def load(target: Target) -> Location:
 def separate_modules() -> Iterator[None]:
     """Let go of what is imported inside from outside of Python's own folders, and of what was put on `sys.path`.
 
-    Two locations may have modules of one name. Loaded one after the other inside such a block each, they do not get to see the
+    Two locations may have modules of one name. Loaded one after the other inside such a block each, they do not get to
+    see the
     other's.
     """
     path, before = list(sys.path), set(sys.modules)
@@ -140,8 +148,8 @@ def _import(target: Target) -> ModuleType:
         raise LoadError(_no_file(target, path))
     if path.stem in _OWN_NAMES:
         raise LoadError(
-            f"The file {target.value!r} has the name of a package it imports: inside it, `import {path.stem}` would import the "
-            f"file itself. Rename the file."
+            f"The file {target.value!r} has the name of a package it imports: inside it, `import {path.stem}` would "
+            "import the file itself. Rename the file."
         )
     _prepend_path(path.parent, target.folder)
     package = _package_of(path)
@@ -208,8 +216,8 @@ def _import_failed(target: Target, error: BaseException) -> LoadError:
     advice = "Mend what the traceback shows."
     if isinstance(error, ModuleNotFoundError):
         advice = (
-            f"Install what {error.name!r} is in, or, if it is your own, name the folder it is in with -d. Modules are looked for in "
-            f"{target.folder}, and among what is installed for {sys.executable}."
+            f"Install what {error.name!r} is in, or, if it is your own, name the folder it is in with -d. Modules are "
+            f"looked for in {target.folder}, and among what is installed for {sys.executable}."
         )
     elif isinstance(error, SystemExit):
         said = f"it ended the program (SystemExit: {error})"
@@ -223,14 +231,17 @@ def _no_file(target: Target, path: Path) -> str:
     near = ""
     if path.parent.is_dir():
         near = did_you_mean(path.name, [one.name for one in path.parent.glob("*.py")])
-    return f"There is no file {target.value!r} (it was looked for at {path}).{near} Give the Python file that has your Definitions."
+    return (
+        f"There is no file {target.value!r} (it was looked for at {path}).{near} Give the Python file that has your "
+        "Definitions."
+    )
 
 
 def _no_module(target: Target, name: str) -> str:
     hint = f" {name!r} looks like a file: use -f instead of -m." if name.endswith(".py") else ""
     return (
-        f"There is no module {name!r} (named by {target.origin}).{hint} Modules are looked for in {target.folder}, and among what is "
-        "installed. Check the name, or name another folder with -d."
+        f"There is no module {name!r} (named by {target.origin}).{hint} Modules are looked for in {target.folder}, "
+        "and among what is installed. Check the name, or name another folder with -d."
     )
 
 
@@ -239,30 +250,32 @@ def _no_module(target: Target, name: str) -> str:
 
 def _named(target: Target, module: ModuleType, attribute: str) -> Definitions:
     """The definitions that an attribute of the module is, or returns."""
-    missing = object()
-    value = getattr(module, attribute, missing)
-    if isinstance(value, GraphDefinition):
-        value = value.to_job()
-    if value is missing:
+    if not hasattr(module, attribute):
         known = [name for name, one in vars(module).items() if _is_loadable(one)]
         there = f" Definitions in it: {', '.join(known)}." if known else ""
         raise LoadError(f"There is no {attribute!r} in {target.value!r}.{did_you_mean(attribute, vars(module))}{there}")
+    value: Any = getattr(module, attribute)
+    if isinstance(value, GraphDefinition):
+        value = value.to_job()
     if callable(value) and not _is_loadable(value) and not isinstance(value, type):
         try:
             value = value()
         except Exception as error:
             raise LoadError(
-                f"The function {attribute!r} in {target.value!r} raised {type(error).__name__}: {error}. It is called without "
-                "arguments, and returns Definitions."
+                f"The function {attribute!r} in {target.value!r} raised {type(error).__name__}: {error}. It is called "
+                "without arguments, and returns Definitions."
             ) from error
     if isinstance(value, Definitions):
         return value
     if not _is_loadable(value):
         raise LoadError(
-            f"{attribute!r} in {target.value!r} is {_kind_of(value)}. With -a, name a Definitions, a job, an asset, or a "
-            "function without parameters that returns Definitions."
+            f"{attribute!r} in {target.value!r} is {_kind_of(value)}. With -a, name a Definitions, a job, an asset, "
+            "or a function without parameters that returns Definitions."
         )
-    return _collected([value])
+    if isinstance(value, AssetsDefinition | AssetSpec):
+        is_check = isinstance(value, AssetsDefinition) and not value.specs
+        return Definitions(asset_checks=[value]) if is_check else Definitions(assets=[value])
+    return Definitions(jobs=[value])
 
 
 def _found(target: Target, module: ModuleType) -> Definitions:
@@ -273,8 +286,8 @@ def _found(target: Target, module: ModuleType) -> Definitions:
     if len(found) > 1:
         names = sorted(name for name, _ in found.values())
         raise LoadError(
-            f"There are {len(found)} Definitions in {target.value!r}: {_listed(names)}. Choose one with -a {names[0]}, or put "
-            f"them together: Definitions.merge({', '.join(names)})."
+            f"There are {len(found)} Definitions in {target.value!r}: {_listed(names)}. Choose one with -a "
+            f"{names[0]}, or put them together: Definitions.merge({', '.join(names)})."
         )
     if found:
         return next(iter(found.values()))[1]
@@ -282,49 +295,31 @@ def _found(target: Target, module: ModuleType) -> Definitions:
 
 
 def _loose(target: Target, modules: Iterable[ModuleType]) -> Definitions:
-    values: dict[int, Any] = {}
-    for module in modules:
-        for name, value in vars(module).items():
-            for one in value if isinstance(value, list | tuple) else (value,):
-                if not name.startswith("__") and _is_loadable(one):
-                    values[id(one)] = one
-    if not values:
+    found = load_definitions_from_modules(modules)
+    if not any((found.assets, found.asset_checks, found.jobs, found.schedules, found.sensors)):
         raise LoadError(
-            f"There is nothing to load in {target.value!r}: no Definitions, asset or job at its top level. Add one, for example "
-            "`defs = Definitions(assets=[...])`."
+            f"There is nothing to load in {target.value!r}: no Definitions, asset or job at its top level. Add one, "
+            "for example `defs = Definitions(assets=[...])`."
         )
-    return _collected(values.values())
-
-
-def _collected(values: Iterable[Any]) -> Definitions:
-    """Loose definitions as one."""
-    assets: list[Any] = []
-    checks: list[Any] = []
-    jobs: list[Any] = []
-    for value in values:
-        if isinstance(value, AssetsDefinition | AssetSpec):
-            (assets if isinstance(value, AssetSpec) or value.specs else checks).append(value)
-        else:
-            jobs.append(value)
-    return Definitions(assets=assets, asset_checks=checks, jobs=jobs)
+    return found
 
 
 def _autoload(target: Target, package: ModuleType) -> Definitions:
-    """Everything in a package and the modules below it, as one."""
-    import pkgutil  # noqa: PLC0415  only these targets need it
-
+    """Everything in a package and the modules below it, as one: whole Definitions, and what none of them has."""
     modules = [package]
     for info in pkgutil.walk_packages(getattr(package, "__path__", ()), f"{package.__name__}."):
         modules.append(_import_module(target, info.name))
     whole = {id(one): one for module in modules for one in vars(module).values() if isinstance(one, Definitions)}
+    if not whole:
+        return _loose(target, modules)
+    loose = load_definitions_from_modules(modules)
     inside = {id(one) for defs in whole.values() for one in (*defs.assets, *defs.asset_checks, *defs.jobs)}
-    bare = [
-        one
-        for module in modules
-        for one in vars(module).values()
-        if _is_loadable(one) and not isinstance(one, Definitions) and id(one) not in inside
-    ]
-    return Definitions.merge(*whole.values(), _collected({id(one): one for one in bare}.values()))
+    rest = Definitions(
+        assets=[one for one in loose.assets if id(one) not in inside],
+        asset_checks=[one for one in loose.asset_checks if id(one) not in inside],
+        jobs=[one for one in loose.jobs if id(one) not in inside],
+    )
+    return Definitions.merge(*whole.values(), rest)
 
 
 _LOADABLE = (Definitions, AssetsDefinition, AssetSpec, JobDefinition, UnresolvedAssetJobDefinition)
@@ -346,7 +341,8 @@ def _listed(names: list[str]) -> str:
 
 
 def discover(folder: Path) -> list[Target]:
-    """The targets of a project: those of pyproject.toml in `folder`, else of its workspace file, else of pyproject.toml in the
+    """The targets of a project: those of pyproject.toml in `folder`, else of its workspace file, else of
+    pyproject.toml in the
     nearest folder above that names any. None if nothing does.
 
     Raises:
@@ -383,7 +379,8 @@ def from_pyproject(file: Path) -> list[Target] | None:
 
 
 def _of_table(table: Mapping[str, Any], where: str, folder: Path) -> list[Target]:
-    """`module_name = "x"`, `python_file = "x.py"`, `package_name`, `autoload_defs_module_name`, or `modules = [{type, name}]`."""
+    """`module_name = "x"`, `python_file = "x.py"`, `package_name`, `autoload_defs_module_name`, or `modules = [{type,
+    name}]`."""
     name = table.get("code_location_name") or table.get("location_name")
     attribute = table.get("attribute")
     working = folder / table.get("working_directory", ".")
@@ -459,8 +456,8 @@ _ENTRIES: Mapping[str, tuple[Kind, tuple[str, ...]]] = {
 def _of_entry(entry: Any, file: Path) -> Target:
     if isinstance(entry, Mapping) and "grpc_server" in entry:
         raise LoadError(
-            f"{file} names a gRPC server, which serves its code from another process and cannot be loaded here. Name the code "
-            "itself with -f or -m."
+            f"{file} names a gRPC server, which serves its code from another process and cannot be loaded here. Name "
+            "the code itself with -f or -m."
         )
     if not isinstance(entry, Mapping) or len(entry) != 1 or next(iter(entry)) not in _ENTRIES:
         raise LoadError(f"{file}: {entry!r} is no location. Use one of {', '.join(_ENTRIES)}.")
