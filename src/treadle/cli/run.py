@@ -192,7 +192,7 @@ def _show_failures(account: report.Account) -> None:
 
 @group.command("logs")
 @click.argument("run_id")
-@click.option("--step", metavar="KEY", help="Only what was captured while this step ran.")
+@click.option("--step", metavar="KEY", help="Only what was captured in the process that ran this step.")
 def logs(run_id: str, step: str | None) -> None:
     """Print what the run RUN_ID wrote to stdout and stderr, each to where it belongs."""
     with open_home() as instance:

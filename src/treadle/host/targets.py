@@ -267,15 +267,15 @@ def _named(target: Target, module: ModuleType, attribute: str) -> Definitions:
             ) from error
     if isinstance(value, Definitions):
         return value
-    if not _is_loadable(value):
-        raise LoadError(
-            f"{attribute!r} in {target.value!r} is {_kind_of(value)}. With -a, name a Definitions, a job, an asset, "
-            "or a function without parameters that returns Definitions."
-        )
     if isinstance(value, AssetsDefinition | AssetSpec):
         is_check = isinstance(value, AssetsDefinition) and not value.specs
         return Definitions(asset_checks=[value]) if is_check else Definitions(assets=[value])
-    return Definitions(jobs=[value])
+    if isinstance(value, JobDefinition | UnresolvedAssetJobDefinition):
+        return Definitions(jobs=[value])
+    raise LoadError(
+        f"{attribute!r} in {target.value!r} is {_kind_of(value)}. With -a, name a Definitions, a job, an asset, or a "
+        "function without parameters that returns Definitions."
+    )
 
 
 def _found(target: Target, module: ModuleType) -> Definitions:
