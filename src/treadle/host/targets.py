@@ -25,6 +25,7 @@ from typing import Any, Literal
 
 from treadle.author.asset_jobs import UnresolvedAssetJobDefinition
 from treadle.author.assets import AssetsDefinition
+from treadle.author.checks import AssetChecksDefinition
 from treadle.author.definitions import Definitions
 from treadle.author.graphs import GraphDefinition
 from treadle.author.jobs import JobDefinition
@@ -267,9 +268,10 @@ def _named(target: Target, module: ModuleType, attribute: str) -> Definitions:
             ) from error
     if isinstance(value, Definitions):
         return value
+    if isinstance(value, AssetChecksDefinition):
+        return Definitions(asset_checks=[value])
     if isinstance(value, AssetsDefinition | AssetSpec):
-        is_check = isinstance(value, AssetsDefinition) and not value.specs
-        return Definitions(asset_checks=[value]) if is_check else Definitions(assets=[value])
+        return Definitions(assets=[value])
     if isinstance(value, JobDefinition | UnresolvedAssetJobDefinition):
         return Definitions(jobs=[value])
     raise LoadError(
