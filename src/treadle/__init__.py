@@ -49,7 +49,9 @@ _MODULES = {
         "load_definitions_from_module load_definitions_from_modules load_definitions_from_package_module "
         "load_definitions_from_package_name"
     ),
-    "treadle.author.outcomes": "AssetCheckResult DataVersion Failure MaterializeResult Output RetryRequested",
+    "treadle.author.outcomes": (
+        "AssetCheckResult DataProvenance DataVersion Failure MaterializeResult Output RetryRequested"
+    ),
     "treadle.author.resources": (
         "InitResourceContext ResourceDefinition ResourceParam build_init_resource_context resource"
     ),
@@ -64,6 +66,14 @@ _MODULES = {
         "RunMetadataValue TableColumnLineageMetadataValue TableMetadataValue TableSchemaMetadataValue "
         "TextMetadataValue TimestampMetadataValue UrlCodeReference UrlMetadataValue"
     ),
+    "treadle.core.mappings": (
+        "AllPartitionMapping IdentityPartitionMapping LastPartitionMapping PartitionMapping "
+        "SpecificPartitionsPartitionMapping StaticPartitionMapping TimeWindowPartitionMapping"
+    ),
+    "treadle.core.multi_mappings": (
+        "DimensionPartitionMapping MultiPartitionMapping MultiToSingleDimensionPartitionMapping"
+    ),
+    "treadle.core.multi_partitions": "MultiPartitionKey MultiPartitionsDefinition",
     "treadle.core.partitions": (
         "DynamicPartitionsDefinition PartitionsDefinition StaticPartitionsDefinition partition_loading_context"
     ),

@@ -105,6 +105,7 @@ from treadle.author.ops import (
 )
 from treadle.author.outcomes import (
     AssetCheckResult as AssetCheckResult,
+    DataProvenance as DataProvenance,
     DataVersion as DataVersion,
     Failure as Failure,
     MaterializeResult as MaterializeResult,
@@ -131,6 +132,15 @@ from treadle.core.keys import (
     AssetCheckKey as AssetCheckKey,
     AssetKey as AssetKey,
 )
+from treadle.core.mappings import (
+    AllPartitionMapping as AllPartitionMapping,
+    IdentityPartitionMapping as IdentityPartitionMapping,
+    LastPartitionMapping as LastPartitionMapping,
+    PartitionMapping as PartitionMapping,
+    SpecificPartitionsPartitionMapping as SpecificPartitionsPartitionMapping,
+    StaticPartitionMapping as StaticPartitionMapping,
+    TimeWindowPartitionMapping as TimeWindowPartitionMapping,
+)
 from treadle.core.metadata import (
     AssetMetadataValue as AssetMetadataValue,
     BoolMetadataValue as BoolMetadataValue,
@@ -155,6 +165,15 @@ from treadle.core.metadata import (
     TimestampMetadataValue as TimestampMetadataValue,
     UrlCodeReference as UrlCodeReference,
     UrlMetadataValue as UrlMetadataValue,
+)
+from treadle.core.multi_mappings import (
+    DimensionPartitionMapping as DimensionPartitionMapping,
+    MultiPartitionMapping as MultiPartitionMapping,
+    MultiToSingleDimensionPartitionMapping as MultiToSingleDimensionPartitionMapping,
+)
+from treadle.core.multi_partitions import (
+    MultiPartitionKey as MultiPartitionKey,
+    MultiPartitionsDefinition as MultiPartitionsDefinition,
 )
 from treadle.core.partitions import (
     DynamicPartitionsDefinition as DynamicPartitionsDefinition,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence, Set
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 from treadle.author.assets import AssetsDefinition
 from treadle.author.jobs import JobDefinition
 from treadle.author.ops import OpDefinition
+from treadle.author.outcomes import DataProvenance
 from treadle.core.keys import AssetCheckKey, AssetKey, CoercibleToAssetKey
 from treadle.core.metadata import MetadataValue
 from treadle.core.multi_partitions import MultiPartitionKey
@@ -61,6 +63,10 @@ class StepPort(Protocol):
     ) -> None: ...
 
 
+running: ContextVar[StepPort | None] = ContextVar("running", default=None)
+"""The step whose user code runs; set by the runtime."""
+
+
 class OpExecutionContext:
     """The context of an op: the run, its partition, its resources, its log."""
 
@@ -69,6 +75,15 @@ class OpExecutionContext:
 
     def __init__(self, step: StepPort) -> None:
         self._step = step
+
+    @staticmethod
+    def get() -> OpExecutionContext:
+        """The context of the step that is running, from anywhere in its code.
+
+        Raises:
+            InvariantError: no step is running here.
+        """
+        return OpExecutionContext(_running())
 
     @property
     def run(self) -> Run:
@@ -323,6 +338,12 @@ class OpExecutionContext:
 
     # --- reporting
 
+    def get_asset_provenance(self, asset_key: AssetKey) -> DataProvenance | None:
+        """What the latest materialization of an asset was made from; None if there is none."""
+        latest = self.instance.get_latest_materialization_event(asset_key)
+        made = latest.asset_materialization if latest is not None else None
+        return DataProvenance.from_tags(made.tags) if made is not None else None
+
     def log_event(self, event: AssetMaterialization | AssetObservation) -> None:
         """Put a materialization or observation into the log now."""
         self._step.log_event(event)
@@ -349,6 +370,17 @@ class AssetExecutionContext(OpExecutionContext):
 
     __slots__ = ()
 
+    @staticmethod
+    def get() -> AssetExecutionContext:
+        """The context of the step that is running, from anywhere in its code.
+
+        Raises:
+            InvariantError: no step that makes assets is running here.
+        """
+        step = _running()
+        _there(step.assets_def, "context of an asset")
+        return AssetExecutionContext(step)
+
     @property
     def op_execution_context(self) -> OpExecutionContext:
         """The same as an op's context."""
@@ -360,6 +392,17 @@ class AssetCheckExecutionContext(OpExecutionContext):
 
     __slots__ = ()
 
+    @staticmethod
+    def get() -> AssetCheckExecutionContext:
+        """The context of the step that is running, from anywhere in its code.
+
+        Raises:
+            InvariantError: no step that evaluates checks is running here.
+        """
+        step = _running()
+        _there(step.assets_def, "context of an asset check")
+        return AssetCheckExecutionContext(step)
+
     @property
     def op_execution_context(self) -> OpExecutionContext:
         """The same as an op's context."""
@@ -369,6 +412,13 @@ class AssetCheckExecutionContext(OpExecutionContext):
     def check_specs(self) -> Sequence[Any]:
         """The checks that this step evaluates."""
         return self.assets_def.check_specs
+
+
+def _running() -> StepPort:
+    step = running.get()
+    if step is None:
+        raise InvariantError("No step is running here, so there is no context. Call it from an op, asset or check.")
+    return step
 
 
 def _there(value: Any, what: str) -> Any:

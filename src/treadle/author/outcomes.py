@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
+from treadle.core import tags
 from treadle.core.keys import AssetKey, CoercibleToAssetKey
 from treadle.core.metadata import MetadataValue, normalize
 from treadle.errors import DefinitionError
@@ -29,6 +30,40 @@ class DataVersion(msgspec.Struct, frozen=True):
     """A version of an asset's data: equal texts mean equal data."""
 
     value: str
+
+
+class DataProvenance(msgspec.Struct, frozen=True):
+    """What a materialization was made from.
+
+    Attributes:
+        code_version: the version of the code; the id of the run where the asset declares none.
+        input_data_versions: the data versions of what it was made from.
+        input_storage_ids: the events that these versions come from, where they were recorded.
+        is_user_provided: whether user code said its data version.
+    """
+
+    code_version: str
+    input_data_versions: dict[AssetKey, DataVersion]
+    input_storage_ids: dict[AssetKey, int | None]
+    is_user_provided: bool
+
+    @classmethod
+    def from_tags(cls, found: Mapping[str, str]) -> DataProvenance | None:
+        """The provenance in the tags of a materialization; None if there is none."""
+        if tags.CODE_VERSION not in found:
+            return None
+        inputs = {
+            AssetKey.from_user_string(name[len(tags.INPUT_DATA_VERSION_PREFIX) :]): value
+            for name, value in found.items()
+            if name.startswith(tags.INPUT_DATA_VERSION_PREFIX)
+        }
+        pointers = {key: found.get(tags.INPUT_EVENT_POINTER_PREFIX + key.to_user_string()) for key in inputs}
+        return cls(
+            found[tags.CODE_VERSION],
+            {key: DataVersion(value) for key, value in inputs.items()},
+            {key: int(value) if value and value.isdecimal() else None for key, value in pointers.items()},
+            found.get(tags.DATA_VERSION_IS_USER_PROVIDED) == "true",
+        )
 
 
 class Output(Generic[T]):

@@ -32,6 +32,7 @@ from treadle.host.instance import Instance
 from treadle.runtime.direct import invoke_assets, invoke_op
 from treadle.runtime.partitions import partition_tags
 from treadle.runtime.ports import LogFiles
+from treadle.runtime.resources import open_resources
 from treadle.runtime.run import RunScope, execute
 from treadle.runtime.step import execute_step
 from treadle.spec.assets import AssetSpec
@@ -368,5 +369,6 @@ __all__ = [
     "load_asset_value",
     "materialize",
     "materialize_to_memory",
+    "open_resources",
     "run_job",
 ]

@@ -291,6 +291,7 @@ def _invoke(op: OpDefinition, assets: AssetsDefinition | None, args: tuple[Any, 
             f"The function of {op.name!r} takes a context. Call it with one: build_op_context() or "
             f"build_asset_context().{op.where}"
         )
+    given = _inputs_by_position(op, given, named)
     step = context._step if isinstance(context, OpExecutionContext) else _plain_step(op, assets, named)
     if isinstance(step, DirectStep):
         from_arguments = {key: named[key] for key in op.resource_args if key in named}
@@ -304,6 +305,19 @@ def _invoke(op: OpDefinition, assets: AssetsDefinition | None, args: tuple[Any, 
     if signature.is_generator or signature.is_async:
         return result
     return _checked(op, result)
+
+
+def _inputs_by_position(op: OpDefinition, given: list[Any], named: dict[str, Any]) -> list[Any]:
+    """The positional arguments that are inputs. Config and resources, where they are among them, go to `named`."""
+    is_config = [is_config_class(op.config_class) and isinstance(value, op.config_class) for value in given]
+    if len(given) <= len(op.ins) and not any(is_config):
+        return given
+    names = [name for name in op.signature.names if name in op.ins or name in op.resource_args or name == "config"]
+    if len(given) > len(names):
+        return given
+    by_name = dict(zip(names, given, strict=False))
+    named.update({name: value for name, value in by_name.items() if name not in op.ins})
+    return [value for name, value in by_name.items() if name in op.ins]
 
 
 def _plain_step(op: OpDefinition, assets: AssetsDefinition | None, named: Mapping[str, Any]) -> DirectStep:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from treadle.author.contexts import running
 from treadle.author.op_config import build_config
 from treadle.author.outcomes import Failure, RetryRequested
 from treadle.decide.plan import Step
@@ -25,6 +26,7 @@ def execute_step(scope: RunScope, step: Step, attempt: int) -> StepEnd:
     scope.sink.commit()
     started = time.perf_counter()
     context = StepContext(scope, step, attempt)
+    before = running.set(context)
     try:
         not_produced = _attempt(context)
     except INTERRUPTS as interrupt:
@@ -37,6 +39,8 @@ def execute_step(scope: RunScope, step: Step, attempt: int) -> StepEnd:
             events.StepFailed(step.key, error_info(stop), ErrorSource.UNEXPECTED_ERROR, captured=scope.captured())
         )
         raise
+    finally:
+        running.reset(before)
     scope.emit(events.StepSucceeded(step.key, (time.perf_counter() - started) * 1000, scope.captured()))
     return StepEnd(not_produced)
 
