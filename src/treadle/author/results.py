@@ -13,6 +13,8 @@ from treadle.state.events import Event, EventLogEntry, EventType
 from treadle.state.facts import AssetCheckEvaluation, AssetMaterialization, AssetObservation
 from treadle.state.runs import Run, RunStatus
 
+_NOT_OF_THE_EXECUTION = (events.LogMessage, events.AssetMaterializationPlanned, events.AssetCheckEvaluationPlanned)
+
 
 class ExecuteInProcessResult:
     """How an execution in process went.
@@ -49,8 +51,8 @@ class ExecuteInProcessResult:
 
     @property
     def all_events(self) -> Sequence[Event]:
-        """Every event of the run, without log lines of user code."""
-        return [entry.event for entry in self.entries if type(entry.event) is not events.LogMessage]
+        """Every event since the run began, without log lines of user code."""
+        return [entry.event for entry in self.entries if type(entry.event) not in _NOT_OF_THE_EXECUTION]
 
     @property
     def all_node_events(self) -> Sequence[Event]:

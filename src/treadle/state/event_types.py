@@ -63,6 +63,21 @@ class ErrorSource(enum.Enum):
     INTERRUPT = "INTERRUPT"
 
 
+BESIDE_STEPS = frozenset(
+    {
+        EventType.ASSET_MATERIALIZATION_PLANNED,
+        EventType.ASSET_CHECK_EVALUATION_PLANNED,
+        EventType.ENGINE_EVENT,
+        EventType.RESOURCE_INIT_STARTED,
+        EventType.RESOURCE_INIT_SUCCESS,
+        EventType.RESOURCE_INIT_FAILURE,
+        EventType.LOGS_CAPTURED,
+        EventType.LOG_MESSAGE,
+    }
+)
+"""Kinds of events that may name a step and are no part of how it went."""
+
+
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type"):
     """Base of all events."""
 
@@ -92,8 +107,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type"):
 
     @property
     def is_step_event(self) -> bool:
-        """Whether this event belongs to a step."""
-        return self.step_key is not None
+        """Whether this event tells how a step went. Plans and the framework's own words name a step, and do not."""
+        return self.step_key is not None and self.event_type not in BESIDE_STEPS
 
     @property
     def is_failure(self) -> bool:
