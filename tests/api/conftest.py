@@ -7,8 +7,9 @@ Each test gives a parameter a value that is not its default and sees the effect;
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import dagster as dg
 import pytest
+
+import dagster as dg
 
 
 class Shelf(dg.IOManager):

@@ -6,10 +6,12 @@ its own data, so that `event.step_materialization_data.materialization` is `even
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import Any
 
 from treadle.author.results import ExecuteInProcessResult
+from treadle.spec.retry import RetryPolicy
 from treadle.state import events
 from treadle.state.events import Event, EventLogEntry, EventType, LogMessage
 from treadle.state.runs import RunRecord
@@ -120,3 +122,11 @@ EventLogEntry.get_dagster_event = _get_dagster_event  # pyright: ignore[reportAt
 
 _attach(RunRecord, "dagster_run", _own("run"), "The run.")
 _attach(ExecuteInProcessResult, "dagster_run", _own("run"), "The run, in its final state.")
+
+
+def _calculate_delay(policy: RetryPolicy, attempt_num: int) -> float:
+    """Seconds to wait before retry number `attempt_num`, from 1."""
+    return policy.wait_s(attempt_num, random.random)
+
+
+RetryPolicy.calculate_delay = _calculate_delay  # pyright: ignore[reportAttributeAccessIssue]
