@@ -202,6 +202,13 @@ TIMES: list[TimeWindowPartitionsDefinition] = [
 ]
 
 
+def test_a_window_in_a_hole_of_the_moved_windows_needs_nothing() -> None:
+    two_before = TimeWindowPartitionMapping(-2, -2)
+    assert up(two_before, DAILY, NO_WEEKENDS, ["2024-02-03"]) == ([], [])
+    found = down(two_before, NO_WEEKENDS, DAILY, ["2024-01-31", "2024-02-01"])
+    assert found == ["2024-02-02", "2024-02-05"]
+
+
 def needed_naively(
     mapping: TimeWindowPartitionMapping, window: tuple[int, int], starts: list[int], ends: list[int]
 ) -> set[int]:
@@ -226,7 +233,7 @@ def test_time_mappings_agree_with_a_naive_model(
     data: st.DataObject,
 ) -> None:
     mapping = TimeWindowPartitionMapping(start_offset, end_offset)
-    ticks = upstream.windows.ticks(1696118400, 1719792000)  # October 2023 to June 2024
+    ticks = upstream.windows.ticks(1682899200, 1727740800)  # May 2023 to September 2024
     ends = [upstream.windows.cadence.next(tick) for tick in ticks]
     first, stop = upstream.bounds(NOW)
 

@@ -501,7 +501,9 @@ class TimeWindowPartitionMapping(PartitionMapping):
         up, down = self._check(upstream_def, downstream_def)
         spans = _spans_of(downstream_subset, down)
         exact = self.start_offset == self.end_offset == 0 and up.windows == down.windows
-        wanted = spans if exact else _unite(self._needed(span, up.windows) for span in self._units(spans, down.windows))
+        # what neighbours need touches, so a span is mapped as a whole; but not if the offsets cross
+        units = self._units(spans, down.windows, alone=self.start_offset > self.end_offset)
+        wanted = spans if exact else _unite(self._needed(span, up.windows) for span in units)
         first, stop = up.bounds(current_time)
         existing = up.windows.spans(first, stop) if stop > first else ()
         found, missing = intersection(wanted, existing), difference(wanted, existing)
@@ -513,9 +515,9 @@ class TimeWindowPartitionMapping(PartitionMapping):
             missing = difference(missing, ((max(first, stop), _END),))
         return _result(TimeSubset(up, found), TimeSubset(up, missing))
 
-    def _units(self, spans: Sequence[Span], windows: WindowSequence) -> Iterator[Span]:
-        """The spans; or every window alone where the windows that neighbours need do not touch."""
-        if self.start_offset <= self.end_offset:
+    def _units(self, spans: Sequence[Span], windows: WindowSequence, alone: bool) -> Iterator[Span]:
+        """The spans, or every window of them alone."""
+        if not alone:
             yield from spans
             return
         for start, end in spans:
@@ -547,8 +549,10 @@ class TimeWindowPartitionMapping(PartitionMapping):
         existing = down.windows.spans(*down.bounds(current_time))
         spans = _spans_of(upstream_subset, up)
         if not (self.start_offset == self.end_offset == 0 and up.windows == down.windows):
-            found = (self._needing(span, up.windows, down.windows) for span in self._units(spans, up.windows))
-            spans = _unite(found)
+            # a downstream window may need nothing: the offsets cross, or it lies in a hole of the moved windows
+            holes = self.start_offset == self.end_offset != 0 and bool(up.windows.exclusions)
+            units = self._units(spans, up.windows, alone=holes or self.start_offset > self.end_offset)
+            spans = _unite(self._needing(span, up.windows, down.windows) for span in units)
         return TimeSubset(down, intersection(spans, existing))
 
     def _needing(self, span: Span, up: WindowSequence, down: WindowSequence) -> tuple[Span, ...]:

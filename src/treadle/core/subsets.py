@@ -2,15 +2,15 @@
 
 Four kinds, chosen by the definition: spans of instants for time windows, a bitmap of positions for static keys, one row
 a combination for several dimensions, and a set of keys where nothing better is known (dynamic and user-made
-definitions). Positions are of this moment's definition and never stored: the store keeps interned ids, see `to_ids` and
-`from_ids`.
+definitions). Positions are of this moment's definition and never stored: the store keeps interned ids, see `to_ids`
+here and `subset_from_ids` of definitions.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from pyroaring import BitMap
 
@@ -26,12 +26,6 @@ class PartitionKeyRange(NamedTuple):
 
     start: str
     end: str
-
-
-class SubsetOwner(Protocol):
-    """What a subset needs of its partitions definition."""
-
-    def subset_with_partition_keys(self, partition_keys: Iterable[str]) -> PartitionSubset: ...
 
 
 class PartitionSubset:
@@ -456,10 +450,3 @@ class MultiSubset(PartitionSubset):
             for outer in self.partitions_def.sorted_rows(self.rows)
             for run in self.rows[outer].get_partition_key_ranges()
         ]
-
-
-def from_ids(
-    partitions_def: SubsetOwner, ids: BitMap, keys_of: Callable[[BitMap], Iterable[str]], known: Callable[[str], bool]
-) -> PartitionSubset:
-    """The subset for a stored bitmap. `known` says which interned keys the definition still has."""
-    return partitions_def.subset_with_partition_keys(key for key in keys_of(ids) if known(key))
