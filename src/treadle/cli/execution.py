@@ -8,7 +8,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
@@ -73,9 +73,9 @@ def execute(
     if config and config_json is not None:
         raise click.UsageError("--config and --config-json both give the run config. Give one of them.")
     key_range = _range_of(job, partition_range) if partition_range is not None else None
-    _check_partition_given(job, partition is not None or partition_range is not None)
     run_config = read_config(config) if config else _json_config(config_json)
     run_tags = read_tags(tags)
+    _check_partition_given(job, partition is not None or partition_range is not None)
     account = report.Account()
     with open_home() as instance, _shown(job, verbose, as_json) as (listener, out):
 
@@ -164,7 +164,9 @@ def _own_stdout(turn_to_stderr: bool) -> Iterator[TextIO]:
     """Where stdout led before: while a run captures its output, descriptor 1 is the capture's."""
     sys.stdout.flush()
     if not _is_descriptor(sys.stdout, 1):  # replaced, as in tests
-        yield sys.stdout
+        own = sys.stdout
+        with redirect_stdout(sys.stderr if turn_to_stderr else own):
+            yield own
         return
     with os.fdopen(os.dup(1), "w") as own:
         if turn_to_stderr:

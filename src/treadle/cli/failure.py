@@ -28,7 +28,7 @@ from treadle.state.error_info import ErrorInfo, error_info
 _OF_THE_CALLER = (ConfigError, InvocationError, RunNotFoundError, UnknownPartitionError)
 _MACHINERY = ('  File "<frozen ', f'  File "{Path(sysconfig.get_path("stdlib")) / "importlib"}')
 _INSTALLED = tuple(f'  File "{sysconfig.get_path(name)}' for name in ("stdlib", "purelib", "platlib"))
-_OWN_CLASS = re.compile(r"treadle(\.\w+)+: ")
+_OWN_CLASS = re.compile(r"treadle(?:\.\w+)*\.(\w+\.\w+): ")
 _MAX_DEPTH = 10
 
 
@@ -69,7 +69,7 @@ def sentence(info: ErrorInfo) -> str:
     """The error on one line: its class (unless it is one of ours, whose messages stand alone), what it said, and
     where."""
     error = root(info)
-    message = _OWN_CLASS.sub("", error.message.strip(), count=1)
+    message = _without_module(error.message.strip())
     theirs = [one for one in error.stack if not one.startswith((*_MACHINERY, *_INSTALLED))]
     if not theirs or (not info.stack and error is info):
         return message
@@ -87,4 +87,13 @@ def traceback_text(info: ErrorInfo, depth: int = 0) -> str:
     frames = [frame for frame in info.stack if not frame.startswith(_MACHINERY)]
     if frames:
         text += "Traceback (most recent call last):\n" + "".join(frames)
-    return text + _OWN_CLASS.sub("", info.message.rstrip(), count=1)
+    return text + _without_module(info.message.rstrip())
+
+
+def _without_module(message: str) -> str:
+    """An error's message without the module of its class; messages of our own errors stand alone."""
+    own = _OWN_CLASS.match(message)
+    if own is None:
+        return message
+    module, _, cls = own[1].partition(".")
+    return message[own.end() :] if module == "errors" else f"{cls}: {message[own.end() :]}"

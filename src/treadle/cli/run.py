@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -204,9 +205,10 @@ def logs(run_id: str, step: str | None) -> None:
                 piece = instance.store.logs.read(key, cursor)
                 if not piece.stdout and not piece.stderr:
                     break
-                for stream, data in (("stdout", piece.stdout), ("stderr", piece.stderr)):
+                for stream, data in ((sys.stdout, piece.stdout), (sys.stderr, piece.stderr)):
                     if data:
-                        click.get_binary_stream(stream).write(data)  # type: ignore[arg-type]
+                        stream.buffer.write(data)
+                        stream.buffer.flush()
                 cursor = piece.cursor
 
 

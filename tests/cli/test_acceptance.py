@@ -1,0 +1,109 @@
+"""The console script as a process: versions, what it imports, pipes, terminals, signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from treadle._version import __version__
+
+SCRIPT = Path(sys.executable).with_name("treadle")
+HEAVY = ("rich", "pydantic", "yaml", "sqlalchemy", "alembic", "asyncio")
+ONE = "import treadle\n\n@treadle.asset\ndef one():\n    print('printed', flush=True)\n"
+LONG = (
+    "import threading, treadle\n\n@treadle.asset\ndef long():\n    print('READY', flush=True)\n"
+    "    threading.Event().wait(60)\n"
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TREADLE_HOME", str(tmp_path / "home"))
+    (tmp_path / "one.py").write_text(ONE)
+    (tmp_path / "long.py").write_text(LONG)
+    return tmp_path
+
+
+def treadle(*args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([SCRIPT, *args], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_version_is_that_of_the_project() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert __version__ == project["version"]
+    assert treadle("--version").stdout == f"treadle, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "unwanted"),
+    [
+        (["--help"], (*HEAVY, "msgspec", "treadle.author.assets")),
+        (["asset", "list", "-f", "one.py"], (*HEAVY, "sqlite3", "treadle.runtime", "treadle.store")),
+        (["asset", "materialize", "-f", "one.py"], HEAVY),
+        (["run", "list"], (*HEAVY, "treadle.runtime")),
+    ],
+)
+def test_commands_import_what_they_need_only(args: list[str], unwanted: tuple[str, ...], folder: Path) -> None:
+    code = (
+        "import sys; from treadle.cli.main import run; code = run(sys.argv[2:]);"
+        "print([name for name in sys.argv[1].split() if name in sys.modules], file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, " ".join(unwanted), *args], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_json_in_a_pipe_has_the_document_alone(folder: Path) -> None:
+    done = treadle("asset", "materialize", "-f", "one.py", "--json")
+    assert json.loads(done.stdout)["success"] is True
+    assert "printed" in done.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signal_cancels_the_run(number: signal.Signals, code: int, folder: Path) -> None:
+    with subprocess.Popen(
+        [SCRIPT, "asset", "materialize", "-f", "long.py"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "READY" in line:
+                break
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert "canceled" in out
+    assert "Traceback" not in out + err
+    assert treadle("run", "list").stdout.splitlines()[1].split()[1] == "CANCELED"
+
+
+def test_terminal_shows_prints_and_progress(folder: Path) -> None:
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(SCRIPT, [str(SCRIPT), "asset", "materialize", "-f", "one.py"])
+    shown = b""
+    while True:
+        try:
+            piece = os.read(terminal, 4096)
+        except OSError:  # how Linux says that the other side has ended
+            break
+        if not piece:
+            break
+        shown += piece
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    os.close(terminal)
+    text = shown.decode()
+    assert "printed" in text
+    assert "materialized one" in text
+    assert "1 of 1 steps" in text
+    assert "succeeded in" in text
