@@ -140,6 +140,7 @@ class AssetOut:
 
 
 _NOTHING: Mapping[Any, Any] = {}
+_NO_HOOKS: frozenset[Any] = frozenset()
 
 
 class AssetsDefinition:
@@ -185,7 +186,7 @@ class AssetsDefinition:
         self.backfill_policy = backfill_policy
         self.can_subset = can_subset
         self.resource_defs: Mapping[str, Any] = resource_defs or _NOTHING
-        self.hook_defs = frozenset(hook_defs or ())
+        self.hook_defs: Set[Any] = frozenset(hook_defs) if hook_defs else _NO_HOOKS
         self.is_by_specs = is_by_specs
 
     @property

@@ -123,6 +123,7 @@ class Out:
 
 _ANY_IN = In()
 _NOTHING: Mapping[str, str] = {}
+_NO_KEYS: frozenset[str] = frozenset()
 
 
 class OpDefinition:
@@ -188,7 +189,11 @@ class OpDefinition:
             names = self._take_config(signature, names)
         self.ins = _inputs(signature, names, ins, self)
         self.outs = outs if outs is not None else {DEFAULT_OUTPUT: _inferred_out(signature)}
-        self.required_resource_keys = frozenset(required_resource_keys or ()) | frozenset(self.resource_args.values())
+        self.required_resource_keys = (
+            frozenset(required_resource_keys or ()) | frozenset(self.resource_args.values())
+            if required_resource_keys or self.resource_args
+            else _NO_KEYS
+        )
 
     def _take_special(self, signature: Signature) -> tuple[str, ...]:
         """The names that are inputs: `config` and resources are not."""

@@ -18,6 +18,7 @@ from treadle.errors import DefinitionError
 _CONTEXT_NAMES = frozenset({"context", "_context", "_", "__"})
 _VARARGS, _VARKEYWORDS, _GENERATOR = 0x04, 0x08, 0x20
 _COROUTINE, _ASYNC_GENERATOR = 0x80, 0x200
+_CALLING = _VARKEYWORDS | _GENERATOR | _COROUTINE | _ASYNC_GENERATOR
 NO_ANNOTATION: Any = object()
 NO_DEFAULT: Any = object()
 
@@ -78,7 +79,11 @@ def signature_of(fn: Callable[..., Any]) -> Signature:
         defaults = dict(zip(positional[-len(target.__defaults__) :], target.__defaults__, strict=True))
     if target.__kwdefaults__:
         defaults = {**defaults, **target.__kwdefaults__}
-    return Signature(
+    if not names and not annotations:  # a function of nothing: one object for all of a kind
+        kind = (context, flags & _CALLING)
+        if kind in _without_parameters:
+            return _without_parameters[kind]
+    signature = Signature(
         names=names,
         context=context,
         keyword_only=frozenset(code.co_varnames[code.co_argcount : count]) if code.co_kwonlyargcount else _EMPTY,
@@ -88,6 +93,12 @@ def signature_of(fn: Callable[..., Any]) -> Signature:
         is_generator=bool(flags & (_GENERATOR | _ASYNC_GENERATOR)),
         is_async=bool(flags & (_COROUTINE | _ASYNC_GENERATOR)),
     )
+    if not names and not annotations:
+        _without_parameters[context, flags & _CALLING] = signature
+    return signature
+
+
+_without_parameters: dict[tuple[str | None, int], Signature] = {}
 
 
 def where(fn: Callable[..., Any]) -> str:
