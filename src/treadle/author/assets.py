@@ -18,7 +18,7 @@ from treadle.core.tags import COMPUTE_KIND
 from treadle.errors import DefinitionError, InvocationError
 from treadle.spec.assets import AssetCheckSpec, AssetDep, AssetSpec, CoercibleToAssetDep, deps_of, plain_dep
 from treadle.spec.nodes import FromAsset, InputSpec, NodeSpec, OutputSpec
-from treadle.spec.policies import BackfillPolicy
+from treadle.spec.policies import AutomationRule, BackfillPolicy, FreshnessPolicy, check_types, wrong_type
 from treadle.spec.retry import RetryPolicy
 
 
@@ -87,16 +87,20 @@ class AssetOut:
         metadata: Mapping[str, Any] | None = None,
         group_name: str | None = None,
         code_version: str | None = None,
-        automation_condition: Any = None,
+        automation_condition: AutomationRule | None = None,
         backfill_policy: BackfillPolicy | None = None,
         owners: Sequence[str] | None = None,
         tags: Mapping[str, str] | None = None,
         kinds: Set[str] | None = None,
-        freshness_policy: Any = None,
+        freshness_policy: FreshnessPolicy | None = None,
         is_virtual: bool = False,
     ) -> None:
         if key is not None and key_prefix is not None:
             raise DefinitionError("AssetOut: give key or key_prefix, not both.")
+        check_types(
+            "AssetOut", automation_condition=automation_condition, backfill_policy=backfill_policy,
+            freshness_policy=freshness_policy,
+        )  # fmt: skip
         self.key = AssetKey.from_coercible(key) if key is not None else None
         self.key_prefix = [key_prefix] if isinstance(key_prefix, str) else key_prefix
         self.dagster_type = dagster_type
@@ -175,6 +179,10 @@ class AssetsDefinition:
         hook_defs: Set[Any] | None = None,
         is_by_specs: bool = False,
     ) -> None:
+        if partitions_def is not None and not isinstance(partitions_def, PartitionsDefinition):
+            raise wrong_type(_title(op, specs), "partitions_def", partitions_def)
+        if backfill_policy is not None and not isinstance(backfill_policy, BackfillPolicy):
+            raise wrong_type(_title(op, specs), "backfill_policy", backfill_policy, op.where if op else "")
         self._op = op
         self.specs = tuple(specs)
         self.check_specs = tuple(check_specs)
@@ -358,6 +366,13 @@ class AssetsDefinition:
         changed.resource_defs = {**resource_defs, **self.resource_defs}
         return changed
 
+    def with_hooks(self, hook_defs: Set[Any]) -> AssetsDefinition:
+        """A copy with more hooks."""
+        changed = object.__new__(type(self))
+        changed.__dict__.update(self.__dict__)
+        changed.hook_defs = self.hook_defs | frozenset(hook_defs)
+        return changed
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the user's function with these inputs, as tests do. In a graph: place its op there."""
         if composition.is_composing():
@@ -367,6 +382,10 @@ class AssetsDefinition:
     def __repr__(self) -> str:
         name = self._op.name if self._op else "external"
         return f"<{type(self).__name__} {name}: {', '.join(spec.key.to_user_string() for spec in self.specs)}>"
+
+
+def _title(op: OpDefinition | None, specs: Sequence[AssetSpec]) -> str:
+    return repr(op.name) if op is not None else f"asset {specs[0].key.to_user_string()!r}"
 
 
 def external_assets(specs: Iterable[AssetSpec]) -> list[AssetsDefinition]:
@@ -397,8 +416,8 @@ def asset(
     op_tags: Mapping[str, Any] | None = None,
     group_name: str | None = None,
     output_required: bool = True,
-    automation_condition: Any = None,
-    freshness_policy: Any = None,
+    automation_condition: AutomationRule | None = None,
+    freshness_policy: FreshnessPolicy | None = None,
     backfill_policy: BackfillPolicy | None = None,
     retry_policy: RetryPolicy | None = None,
     code_version: str | None = None,
@@ -431,8 +450,8 @@ def asset(
     op_tags: Mapping[str, Any] | None = None,
     group_name: str | None = None,
     output_required: bool = True,
-    automation_condition: Any = None,
-    freshness_policy: Any = None,
+    automation_condition: AutomationRule | None = None,
+    freshness_policy: FreshnessPolicy | None = None,
     backfill_policy: BackfillPolicy | None = None,
     retry_policy: RetryPolicy | None = None,
     code_version: str | None = None,

@@ -14,7 +14,8 @@ from treadle.author.jobs import JobDefinition
 from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, required_keys
 from treadle.author.resources import ResourceDefinition, as_resource_definition
 from treadle.core.keys import AssetKey, CoercibleToAssetKey, did_you_mean
-from treadle.errors import DefinitionError, InvocationError, UnknownResourceError
+from treadle.core.metadata import normalize
+from treadle.errors import DefinitionError, InvariantError, InvocationError, UnknownResourceError
 from treadle.spec.assets import AssetSpec
 from treadle.spec.selection import AssetSelection
 
@@ -55,7 +56,7 @@ class Definitions:
         self.executor = executor
         self.loggers = dict(loggers or {})
         self.asset_checks = _listed(asset_checks, "asset_checks")
-        self.metadata = dict(metadata or {})
+        self.metadata = normalize(metadata, "Definitions(metadata=...)") if metadata else {}
 
     @cached_property
     def layer(self) -> AssetLayer:
@@ -114,13 +115,13 @@ class Definitions:
         """The job of this name.
 
         Raises:
-            InvocationError: there is none.
+            InvariantError: there is none.
         """
         if name == IMPLICIT_JOB:
             return self.implicit_job
         if name not in self.jobs_by_name:
             known = ", ".join(sorted(self.jobs_by_name)) or "none"
-            raise InvocationError(
+            raise InvariantError(
                 f"There is no job {name!r}.{did_you_mean(name, self.jobs_by_name)} These are there: {known}."
             )
         return self.jobs_by_name[name]
@@ -152,7 +153,7 @@ class Definitions:
         return self.layer.by_key[wanted]
 
     def map_asset_specs(self, *, func: Callable[[AssetSpec], AssetSpec], selection: Any = None) -> Definitions:
-        """A copy in which `func` was applied to the spec of each selected asset."""
+        """A copy in which `func` was applied to the spec of each selected asset; it must keep the key."""
         chosen: set[AssetKey] | None = None
         if selection is not None:
             chosen = AssetSelection.from_coercible(selection).resolve(self.layer.graph)
@@ -166,6 +167,8 @@ class Definitions:
             self.asset_checks, self.metadata,
         )  # fmt: skip
 
+    map_resolved_asset_specs = map_asset_specs
+
     def load_asset_value(
         self,
         asset_key: CoercibleToAssetKey,
@@ -176,10 +179,14 @@ class Definitions:
         metadata: dict[str, Any] | None = None,
     ) -> object:
         """The stored value of an asset, read through its IO manager."""
-        return port.call("load_asset_value")(
-            self, AssetKey.of(asset_key), python_type=python_type, instance=instance, partition_key=partition_key,
-            metadata=metadata,
-        )  # fmt: skip
+        with self.get_asset_value_loader(instance) as loader:
+            return loader.load_asset_value(
+                asset_key, python_type=python_type, partition_key=partition_key, metadata=metadata
+            )
+
+    def get_asset_value_loader(self, instance: Any = None) -> Any:
+        """What reads many stored values, setting IO managers up once. Use it in a `with`."""
+        return port.call("asset_value_loader")(self.layer.by_key, instance, self.resource_defs)
 
     @staticmethod
     def validate_loadable(defs: Definitions) -> None:
@@ -239,7 +246,7 @@ def _merge(mine: dict[str, Any], theirs: Mapping[str, Any], what: str) -> None:
 def _by_name(items: Iterable[Any], name: str, what: str) -> Any:
     found = {one.name: one for one in items}
     if name not in found:
-        raise InvocationError(f"There is no {what} {name!r}.{did_you_mean(name, found)}")
+        raise InvariantError(f"There is no {what} {name!r}.{did_you_mean(name, found)}")
     return found[name]
 
 

@@ -23,6 +23,7 @@ from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, required_keys
 from treadle.author.resources import resolve_keys, resource_definitions
 from treadle.author.results import ExecuteInProcessResult
 from treadle.author.run_config import RunConfig
+from treadle.core import tags as tag_names
 from treadle.core.keys import AssetKey
 from treadle.core.partitions import PartitionsDefinition
 from treadle.core.subsets import PartitionKeyRange
@@ -180,6 +181,7 @@ def run_job(
         capture: whether stdout and stderr are captured into the instance's log files.
     """
     now = datetime.now(UTC)
+    partition_key, partition_range = _partitions_wanted(tags or {}, partition_key, partition_range)
     _check_partition(job, partition_key, partition_range, now, instance)
     steps = _plan(job, op_selection)
     config = run_config_of(job, run_config, partition_key)
@@ -246,6 +248,18 @@ def _new_run(
         op_selection=tuple(op_selection) if op_selection else None,
     )
     return run if run_id is None else structs.replace(run, run_id=run_id)
+
+
+def _partitions_wanted(
+    tags: Mapping[str, str], key: str | None, key_range: PartitionKeyRange | None
+) -> tuple[str | None, PartitionKeyRange | None]:
+    """The partition or range of a run: as given, or as its tags say."""
+    if key is None and key_range is None:
+        key = tags.get(tag_names.PARTITION)
+        start, end = tags.get(tag_names.PARTITION_RANGE_START), tags.get(tag_names.PARTITION_RANGE_END)
+        if start is not None and end is not None:
+            key_range = PartitionKeyRange(start, end)
+    return key, key_range
 
 
 def _check_partition(
@@ -347,26 +361,22 @@ def _raise(error: BaseException) -> None:
     raise error
 
 
-def load_asset_value(
-    defs: Any,
-    key: AssetKey,
-    *,
-    python_type: type | None = None,
-    instance: Instance | None = None,
-    partition_key: str | None = None,
-    metadata: Mapping[str, Any] | None = None,
-) -> object:
-    """The stored value of an asset, read through its IO manager."""
-    from treadle.host.loading import load_value  # noqa: PLC0415  # reading back is rare beside running
+def asset_value_loader(
+    assets_defs_by_key: Mapping[AssetKey, AssetsDefinition],
+    instance: Instance | None,
+    resource_defs: Mapping[str, Any],
+) -> Any:
+    """What reads stored values of these assets back."""
+    from treadle.host.loading import AssetValueLoader  # noqa: PLC0415  # reading back is rare beside running
 
-    return load_value(defs, key, python_type, instance, partition_key, metadata)
+    return AssetValueLoader(assets_defs_by_key, instance, resource_defs)
 
 
 __all__ = [
     "execute_job",
     "invoke_assets",
     "invoke_op",
-    "load_asset_value",
+    "asset_value_loader",
     "materialize",
     "materialize_to_memory",
     "open_resources",
