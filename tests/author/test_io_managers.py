@@ -92,7 +92,7 @@ class TestFilesystem:
             manager.handle_output(out(ASSET, [key]), key.upper())
         assert manager.load_input(inp(ASSET, ["a"])) == "A"
         assert manager.load_input(inp(ASSET, ["a", "b"])) == {"a": "A", "b": "B"}
-        assert manager.load_input(inp(ASSET, [])) == {}
+        assert manager.load_input(inp(ASSET, [])) is None
 
     def test_missing_partitions(self, tmp_path):
         manager = FilesystemIOManager(tmp_path)

@@ -340,11 +340,13 @@ def one_partition(context: OutputContext) -> str:
 
 
 def load_partitions(context: InputContext, load: Callable[[str], Any]) -> Any:
-    """The value of the one partition that an input is about, or of several as a dict by key.
+    """The value of the one partition that an input is about, or of several as a dict by key; None if it is about none.
 
     With `allow_missing_partitions` in the metadata of the input, partitions that are not stored are left out.
     """
     keys = context.asset_partition_keys
+    if not keys:
+        return None  # as on the first day of an asset that reads the day before
     optional = bool(context.definition_metadata.get("allow_missing_partitions"))
     if len(keys) == 1 and not optional:
         return load(keys[0])

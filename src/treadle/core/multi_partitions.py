@@ -12,6 +12,7 @@ from functools import lru_cache
 from itertools import product
 from typing import Any, NamedTuple
 
+from treadle.core.codec import register
 from treadle.core.partitions import (
     PARTITION_TAG,
     DynamicPartitionsStore,
@@ -480,4 +481,7 @@ def _read(data: Mapping[str, Any]) -> PartitionsDefinition:
     return MultiPartitionsDefinition({name: definition_from_wire(one) for name, one in data["dimensions"].items()})
 
 
+register(
+    MultiPartitionKey, str, lambda text: text
+)  # on the wire a key is its text, which its definition can read again
 register_definition(MultiPartitionsDefinition, MultiPartitionsDefinition.kind, _read)

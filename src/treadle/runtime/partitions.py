@@ -14,7 +14,7 @@ from treadle.core.multi_mappings import default_mapping
 from treadle.core.multi_partitions import MultiPartitionsDefinition
 from treadle.core.partitions import PartitionsDefinition
 from treadle.core.subsets import PartitionKeyRange
-from treadle.errors import InvocationError, UnknownPartitionError
+from treadle.errors import InvocationError
 from treadle.spec.assets import AssetSpec
 
 
@@ -61,10 +61,9 @@ class RunPartitions:
         return [self.key]
 
     def upstream(self, spec: AssetSpec | None, upstream: AssetSpec) -> AssetPartitions | None:
-        """The partitions of `upstream` that this run's partitions of `spec` need; None if it is not partitioned.
+        """The partitions of `upstream` that this run's partitions of `spec` read; None if it is not partitioned.
 
-        Raises:
-            UnknownPartitionError: a partition is needed that does not exist.
+        Those that do not exist are left out: the first day of an asset that reads the day before can run.
         """
         theirs = upstream.partitions_def
         if theirs is None:
@@ -74,18 +73,17 @@ class RunPartitions:
         subset = None
         if mine is not None:
             subset = mine.subset_with_partition_keys(self.of(mine).keys)
-        elif self.is_partitioned and _declared(spec, upstream.key) is None and self.key is not None:
-            # an unpartitioned step in a run for a partition, such as a check: it looks at that partition
-            if theirs.has_partition_key(self.key, self._now, self._dynamic):
-                return self.of(theirs)
-        found = mapping.upstream(subset, mine, theirs, self._now, self._dynamic)
-        if found.required_but_nonexistent_subset:
-            first = found.required_but_nonexistent_partition_keys[0]
-            raise UnknownPartitionError(
-                f"{upstream.key.to_user_string()!r} has no partition {first!r}, which is needed here. Allow it with "
-                "TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True), or start later."
-            )
-        return AssetPartitions(list(found.partitions_subset), theirs)
+        elif (
+            self.key is not None
+            and _declared(spec, upstream.key) is None
+            and theirs.has_partition_key(self.key, self._now, self._dynamic)
+        ):
+            return self.of(theirs)  # an unpartitioned step, such as a check, looks at the partition of the run
+        found = mapping.upstream(subset, mine, theirs, self._now, self._dynamic).partitions_subset
+        keys: Sequence[str] = list(found)
+        if isinstance(theirs, MultiPartitionsDefinition):
+            keys = [theirs.get_partition_key_from_str(key) for key in keys]
+        return AssetPartitions(keys, theirs)
 
 
 def _declared(spec: AssetSpec | None, key: AssetKey) -> PartitionMapping | None:
