@@ -87,6 +87,23 @@ def test_signal_cancels_the_run(number: signal.Signals, code: int, folder: Path)
     assert treadle("run", "list").stdout.splitlines()[1].split()[1] == "CANCELED"
 
 
+def test_run_goes_on_when_nobody_reads(folder: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [SCRIPT, "asset", "materialize", "-f", "one.py"],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert "Traceback" not in done.stderr
+    assert treadle("run", "list").stdout.splitlines()[1].split()[1] == "SUCCESS"
+
+
 def test_terminal_shows_prints_and_progress(folder: Path) -> None:
     child, terminal = pty.fork()
     if child == 0:

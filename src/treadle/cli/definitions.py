@@ -51,12 +51,14 @@ def _validate(target: Target, as_json: bool) -> dict[str, Any]:
         try:
             definitions = load(target).definitions
             Definitions.validate_loadable(definitions)
-        except TreadleError as error:
+        except Exception as error:
             if not as_json:
                 click.echo(f"{click.style('failed', fg='red')}  {target.name}", err=True)
                 failure.report(error)
-            cause = error.__cause__ if isinstance(error, LoadError) else None
-            trace = failure.traceback_text(error_info(cause)) if cause is not None else None
+            cause = error.__cause__ if isinstance(error, LoadError) else error
+            trace = None
+            if cause is not None and not isinstance(cause, TreadleError):
+                trace = failure.traceback_text(error_info(cause))
             return {"name": target.name, "valid": False, "error": str(error), "traceback": trace}
         found = _counts(definitions)
     took = time.perf_counter() - started

@@ -8,7 +8,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
@@ -168,16 +168,17 @@ def _own_stdout(turn_to_stderr: bool) -> Iterator[TextIO]:
         with redirect_stdout(sys.stderr if turn_to_stderr else own):
             yield own
         return
-    with os.fdopen(os.dup(1), "w") as own:
+    own = os.fdopen(os.dup(1), "w", encoding=sys.stdout.encoding, errors="replace")
+    if turn_to_stderr:
+        os.dup2(2, 1)
+    try:
+        yield own
+    finally:
         if turn_to_stderr:
-            os.dup2(2, 1)
-        try:
-            yield own
-        finally:
-            if turn_to_stderr:
-                sys.stdout.flush()
-                own.flush()
-                os.dup2(own.fileno(), 1)
+            sys.stdout.flush()
+            os.dup2(own.fileno(), 1)
+        with suppress(BrokenPipeError):  # nobody reads any longer
+            own.close()
 
 
 def _is_descriptor(stream: TextIO, number: int) -> bool:

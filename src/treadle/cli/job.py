@@ -12,6 +12,7 @@ from treadle.author.jobs import JobDefinition
 from treadle.cli import output
 from treadle.cli.execution import execute, execution_options
 from treadle.cli.targets import location_of, target_options
+from treadle.core.keys import did_you_mean
 
 
 @click.group("job")
@@ -72,4 +73,8 @@ def execute_job(ctx: click.Context, name: str | None, op_selection: str | None, 
             raise click.UsageError(f"Nothing says which job to execute. Choose one with -j. {there}", ctx)
         name = names[0]
     clauses = [part.strip() for part in op_selection.split(",") if part.strip()] if op_selection else None
+    if name != IMPLICIT_JOB and name not in definitions.jobs_by_name:
+        there = ", ".join(sorted(definitions.jobs_by_name)) or "none"
+        near = did_you_mean(name, definitions.jobs_by_name)
+        raise click.UsageError(f"There is no job {name!r}.{near} These are there: {there}.", ctx)
     return execute(definitions.get_job_def(name), op_selection=clauses, **options)

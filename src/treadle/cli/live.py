@@ -37,7 +37,7 @@ class LiveProgress:
         self._running: dict[str, float] = {}
         self._lock = threading.Lock()
         self._started = time.time()
-        self._own = os.fdopen(os.dup(1), "w")
+        self._own = os.fdopen(os.dup(1), "w", encoding=sys.stdout.encoding, errors="replace")
         self._console = Console(file=self._own, highlight=False)
         self._tap = _Tap(self._print_raw)
         self._live = Live(
@@ -55,6 +55,8 @@ class LiveProgress:
             elif isinstance(event, _ENDS):
                 self._running.pop(event.step_key, None)
                 self._done += not isinstance(event, events.StepUpForRetry)
+            elif isinstance(event, events.LogsCaptured) and event.step_keys:
+                self._total = len(event.step_keys)  # fewer than the job has, where ops are selected
         if isinstance(event, events.StepStarted) and not self._verbose:
             return  # the view shows it
         line = describe(event, entry.run_id, self._verbose)

@@ -130,21 +130,26 @@ def clock(timestamp: float) -> str:
 
 
 class Lines:
-    """Writes one plain line an event to `stream`, at once."""
+    """Writes one plain line an event to `stream`, at once. A run goes on when nobody reads any longer."""
 
     def __init__(self, stream: TextIO, verbose: bool = False) -> None:
         self._stream = stream
         self._verbose = verbose
+        self._is_read = True
 
     def __call__(self, entry: EventLogEntry) -> None:
-        line = describe(entry.event, entry.run_id, self._verbose)
+        """Show an event."""
+        line = describe(entry.event, entry.run_id, self._verbose) if self._is_read else None
         if line is None:
             return
         text = f"{clock(entry.timestamp)}  {line.who}  {line.text}\n"
         if line.below:
             text += output.indented(line.below, "    ") + "\n"
-        self._stream.write(text)
-        self._stream.flush()
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except BrokenPipeError:
+            self._is_read = False
 
     def close(self) -> None:
         """Nothing is left to show."""
