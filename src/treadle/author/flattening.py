@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any, Protocol, TypeAlias
+
+from msgspec import structs
 
 from treadle.author.composition import Binding, PendingNode
 from treadle.author.config_mapping import ConfigMapping
@@ -204,6 +206,39 @@ class _Flattener:
             "be written in run config. Connect it to an output, make it an input of the job, or give the parameter a "
             f"default.{self.ops[handle].where}"
         )
+
+
+def detached(nodes: Iterable[NodeSpec], ops: Mapping[str, OpDefinition], kept: Set[str]) -> tuple[NodeSpec, ...]:
+    """`nodes` without those that are not `kept`: inputs that these would have fed come from run config.
+
+    Raises:
+        DefinitionError: such an input takes a value that cannot be written in run config, and has no default.
+    """
+    return tuple(_detach(node, ops[node.handle], kept) for node in nodes if node.handle in kept)
+
+
+def _detach(node: NodeSpec, op: OpDefinition, kept: Set[str]) -> NodeSpec:
+    if all(type(one) is not FromOutput or one.node in kept for spec in node.inputs for one in spec.sources):
+        return node
+    inputs = tuple(_detach_input(spec, op.ins[spec.name], node, op, kept) for spec in node.inputs)
+    return structs.replace(node, inputs=inputs)
+
+
+def _detach_input(spec: InputSpec, op_in: In, node: NodeSpec, op: OpDefinition, kept: Set[str]) -> InputSpec:
+    sources = tuple(one for one in spec.sources if type(one) is not FromOutput or one.node in kept)
+    if sources or not spec.sources or spec.is_nothing:
+        return structs.replace(spec, sources=sources)
+    if op_in.input_manager_key is not None:
+        return InputSpec(spec.name, ())
+    if input_config(op_in.dagster_type) is not None:
+        return InputSpec(spec.name, (FromConfig(node.handle, spec.name),))
+    if op_in.has_default_value:
+        return InputSpec(spec.name, (FromDefault(),))
+    raise DefinitionError(
+        f"What provides input {spec.name!r} of {node.handle!r} is not selected, and a value of type "
+        f"{op_in.dagster_type.name} cannot be written in run config. Select what is upstream too, or give the "
+        f"parameter a default.{op.where}"
+    )
 
 
 def _producer(graph: Nested, prefix: str, node: str, output: str, collect: bool = False) -> FromOutput:

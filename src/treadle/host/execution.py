@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from copy import copy
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from msgspec import structs
 from treadle.author.asset_jobs import asset_job
 from treadle.author.asset_layer import AssetLayer
 from treadle.author.assets import AssetsDefinition
+from treadle.author.flattening import detached
 from treadle.author.io_managers import mem_io_manager
 from treadle.author.job_config import resolve, run_config_of
 from treadle.author.jobs import JobDefinition
@@ -184,6 +186,10 @@ def run_job(
     partition_key, partition_range = _partitions_wanted(tags or {}, partition_key, partition_range)
     _check_partition(job, partition_key, partition_range, now, instance)
     steps = _plan(job, op_selection)
+    if len(steps.steps) < len(job.nodes) and (op_selection or job.op_selection):
+        job = copy(job)  # inputs whose source is not selected come from config, and so does the plan
+        job.nodes, job.config_schema = detached(job.nodes, job.ops, steps.steps.keys()), None
+        steps = plan(job.nodes, Selection(job.selected_assets, job.selected_checks))
     config = run_config_of(job, run_config, partition_key)
     resolved = resolve(job, config, os.environ, selected=steps.steps.keys())
     run = _new_run(job, run_id, config, tags, partition_key, partition_range, op_selection)
@@ -373,10 +379,10 @@ def asset_value_loader(
 
 
 __all__ = [
+    "asset_value_loader",
     "execute_job",
     "invoke_assets",
     "invoke_op",
-    "asset_value_loader",
     "materialize",
     "materialize_to_memory",
     "open_resources",
