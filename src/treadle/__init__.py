@@ -22,6 +22,7 @@ _MODULES = {
     "treadle.author.assets": "AssetIn AssetOut AssetsDefinition asset multi_asset",
     "treadle.author.checks": "AssetChecksDefinition asset_check multi_asset_check",
     "treadle.author.config": "Config PermissiveConfig",
+    "treadle.author.config_mapping": "ConfigMapping config_mapping",
     "treadle.author.config_types": (
         "Array BoolSource Enum EnumValue Field IntSource Map Noneable Permissive ScalarUnion Selector Shape "
         "StringSource"
@@ -32,6 +33,10 @@ _MODULES = {
     ),
     "treadle.author.contexts": "AssetCheckExecutionContext AssetExecutionContext OpExecutionContext",
     "treadle.author.definitions": "Definitions",
+    "treadle.author.dependencies": (
+        "DependencyDefinition DynamicCollectDependencyDefinition InputMapping MultiDependencyDefinition NodeInvocation "
+        "OutputMapping"
+    ),
     "treadle.author.env": "EnvVar",
     "treadle.author.graphs": "GraphDefinition GraphIn GraphOut graph job",
     "treadle.author.io_contexts": "InputContext OutputContext build_input_context build_output_context",
@@ -97,6 +102,7 @@ _MODULES = {
     "treadle.runtime.direct": "build_asset_check_context build_asset_context build_op_context",
     "treadle.runtime.resources": "build_resources",
     "treadle.spec.assets": "AssetCheckSpec AssetDep AssetSpec",
+    "treadle.spec.automation": "AutomationCondition",
     "treadle.spec.policies": "BackfillPolicy FreshnessPolicy",
     "treadle.spec.retry": "Backoff Jitter RetryPolicy",
     "treadle.spec.selection": "AssetSelection",

@@ -19,6 +19,10 @@ from treadle.author.config import (
     Config as Config,
     PermissiveConfig as PermissiveConfig,
 )
+from treadle.author.config_mapping import (
+    ConfigMapping as ConfigMapping,
+    config_mapping as config_mapping,
+)
 from treadle.author.config_types import (
     Array as Array,
     BoolSource as BoolSource,
@@ -48,6 +52,14 @@ from treadle.author.contexts import (
 )
 from treadle.author.definitions import (
     Definitions as Definitions,
+)
+from treadle.author.dependencies import (
+    DependencyDefinition as DependencyDefinition,
+    DynamicCollectDependencyDefinition as DynamicCollectDependencyDefinition,
+    InputMapping as InputMapping,
+    MultiDependencyDefinition as MultiDependencyDefinition,
+    NodeInvocation as NodeInvocation,
+    OutputMapping as OutputMapping,
 )
 from treadle.author.env import (
     EnvVar as EnvVar,
@@ -247,6 +259,9 @@ from treadle.spec.assets import (
     AssetCheckSpec as AssetCheckSpec,
     AssetDep as AssetDep,
     AssetSpec as AssetSpec,
+)
+from treadle.spec.automation import (
+    AutomationCondition as AutomationCondition,
 )
 from treadle.spec.policies import (
     BackfillPolicy as BackfillPolicy,

@@ -11,6 +11,7 @@ from treadle.core.keys import AssetCheckKey, AssetKey, check_name
 from treadle.core.partitions import PartitionsDefinition
 from treadle.core.tags import run_tags as checked_tags
 from treadle.errors import DefinitionError
+from treadle.spec.policies import AutomationRule, check_types
 from treadle.spec.retry import RetryPolicy
 from treadle.spec.selection import AssetSelection
 
@@ -51,7 +52,7 @@ def define_asset_job(
     hooks: Set[Any] | None = None,
     op_retry_policy: RetryPolicy | None = None,
     owners: Any = None,
-    automation_condition: Any = None,
+    automation_condition: AutomationRule | None = None,
 ) -> UnresolvedAssetJobDefinition:
     """A job that materializes a selection of assets. Give it to `Definitions(jobs=[...])`.
 
@@ -63,11 +64,16 @@ def define_asset_job(
         tags, run_tags: tags of the job and of its runs; `tags` go to both unless `run_tags` is given.
         partitions_def: its partitions; inferred from its assets by default.
         op_retry_policy: for ops without a policy of their own.
+        automation_condition: when it should run without being asked.
 
     Raises:
-        DefinitionError: the name is invalid.
+        DefinitionError: the name is invalid, or an argument is of the wrong type.
         SelectionError: the selection cannot be read.
     """
+    check_types(
+        f"job {name!r}", partitions_def=partitions_def, op_retry_policy=op_retry_policy,
+        automation_condition=automation_condition,
+    )  # fmt: skip
     chosen = AssetSelection.all() if selection is None else AssetSelection.from_coercible(selection)
     options = {
         "config": config, "description": description, "tags": checked_tags(tags, f"job {name!r}"),

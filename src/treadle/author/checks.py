@@ -14,6 +14,7 @@ from treadle.core.partitions import PartitionsDefinition
 from treadle.core.tags import COMPUTE_KIND
 from treadle.errors import DefinitionError
 from treadle.spec.assets import AssetCheckSpec, CoercibleToAssetDep
+from treadle.spec.policies import AutomationRule
 from treadle.spec.retry import RetryPolicy
 
 
@@ -56,7 +57,7 @@ def asset_check(
     op_tags: Mapping[str, Any] | None = None,
     retry_policy: RetryPolicy | None = None,
     metadata: Mapping[str, Any] | None = None,
-    automation_condition: Any = None,
+    automation_condition: AutomationRule | None = None,
     pool: str | None = None,
     partitions_def: PartitionsDefinition | None = None,
 ) -> Callable[[Callable[..., Any]], AssetChecksDefinition]:

@@ -23,6 +23,7 @@ from treadle.core.keys import AssetCheckKey, AssetKey, check_name, did_you_mean
 from treadle.core.metadata import normalize
 from treadle.errors import DefinitionError, InvariantError
 from treadle.spec.nodes import FromOutput, NodeSpec
+from treadle.spec.policies import check_types
 from treadle.spec.retry import RetryPolicy
 
 _NOTHING: Mapping[str, Any] = {}
@@ -275,6 +276,10 @@ class JobDefinition:
         automation_condition: Any,
     ) -> None:
         title = f"job {name!r}"
+        check_types(
+            title, partitions_def=partitions_def, op_retry_policy=op_retry_policy,
+            automation_condition=automation_condition,
+        )  # fmt: skip
         own_tags = tag_rules.run_tags(tags, title)
         self.name = name
         # Runs take the graph's tags in any case; the job shows them unless it says itself what runs get.

@@ -22,7 +22,7 @@ from treadle.author.jobs import JobDefinition
 from treadle.core.keys import AssetCheckKey, AssetKey
 from treadle.errors import DefinitionError
 from treadle.spec.assets import DEFAULT_GROUP, AssetSpec
-from treadle.spec.policies import BackfillPolicy, FreshnessPolicy
+from treadle.spec.policies import AutomationRule, BackfillPolicy, FreshnessPolicy, check_types
 
 _Prefix = str | Sequence[str] | None
 _Loaded = Sequence[AssetsDefinition | AssetSpec]
@@ -40,7 +40,7 @@ def load_assets_from_modules(
     key_prefix: _Prefix = None,
     *,
     freshness_policy: FreshnessPolicy | None = None,
-    automation_condition: Any = None,
+    automation_condition: AutomationRule | None = None,
     backfill_policy: BackfillPolicy | None = None,
     source_key_prefix: _Prefix = None,
     include_specs: bool = False,
@@ -69,7 +69,7 @@ def load_assets_from_current_module(
     key_prefix: _Prefix = None,
     *,
     freshness_policy: FreshnessPolicy | None = None,
-    automation_condition: Any = None,
+    automation_condition: AutomationRule | None = None,
     backfill_policy: BackfillPolicy | None = None,
     source_key_prefix: _Prefix = None,
     include_specs: bool = False,
@@ -87,7 +87,7 @@ def load_assets_from_package_module(
     key_prefix: _Prefix = None,
     *,
     freshness_policy: FreshnessPolicy | None = None,
-    automation_condition: Any = None,
+    automation_condition: AutomationRule | None = None,
     backfill_policy: BackfillPolicy | None = None,
     source_key_prefix: _Prefix = None,
     include_specs: bool = False,
@@ -105,7 +105,7 @@ def load_assets_from_package_name(
     key_prefix: _Prefix = None,
     *,
     freshness_policy: FreshnessPolicy | None = None,
-    automation_condition: Any = None,
+    automation_condition: AutomationRule | None = None,
     backfill_policy: BackfillPolicy | None = None,
     source_key_prefix: _Prefix = None,
     include_specs: bool = False,
@@ -261,11 +261,15 @@ def _assets(
     group_name: str | None,
     key_prefix: _Prefix,
     freshness_policy: FreshnessPolicy | None,
-    automation_condition: Any,
+    automation_condition: AutomationRule | None,
     backfill_policy: BackfillPolicy | None,
     source_key_prefix: _Prefix,
     include_specs: bool,
 ) -> _Loaded:
+    check_types(
+        "load_assets_from_...", freshness_policy=freshness_policy, automation_condition=automation_condition,
+        backfill_policy=backfill_policy,
+    )  # fmt: skip
     found: list[AssetsDefinition | AssetSpec] = []
     places: dict[AssetKey, tuple[str, AssetsDefinition | AssetSpec]] = {}
     for name, one in _found(namespaces, (AssetsDefinition, AssetSpec)):

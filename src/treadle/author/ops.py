@@ -14,6 +14,7 @@ from treadle.author.types import ANY, NOTHING, Nothing, ValueType, value_type
 from treadle.core.keys import AssetKey, check_name
 from treadle.core.metadata import MetadataValue, normalize
 from treadle.errors import DefinitionError
+from treadle.spec.policies import wrong_type
 from treadle.spec.retry import RetryPolicy
 
 T = TypeVar("T")
@@ -175,6 +176,8 @@ class OpDefinition:
         self.fn = compute_fn
         self.name = check_name(name, "an op or asset")
         self.description = description or compute_fn.__doc__
+        if retry_policy is not None and not isinstance(retry_policy, RetryPolicy):
+            raise wrong_type(repr(name), "retry_policy", retry_policy, where(compute_fn))
         self.retry_policy = retry_policy
         self.code_version = code_version or version
         self.pool = pool

@@ -71,6 +71,11 @@ def to_builtins(value: Any) -> Any:
     return msgspec.to_builtins(value, enc_hook=_enc_hook)
 
 
+def from_builtins(value: Any, cls: Any) -> Any:
+    """The `cls` (a type or a union) that `to_builtins` made dicts, lists, strings and numbers of."""
+    return msgspec.convert(value, cls, dec_hook=_dec_hook)
+
+
 def decoder(cls: Any) -> msgspec.msgpack.Decoder[Any]:
     """A decoder for `cls` (a type or a union). Make it once and keep it: building one is the expensive part."""
     return msgspec.msgpack.Decoder(cls, dec_hook=_dec_hook, ext_hook=_ext_hook)

@@ -12,6 +12,14 @@ from treadle.core.mappings import PartitionMapping
 from treadle.core.metadata import IO_MANAGER_KEY
 from treadle.core.partitions import PartitionsDefinition
 from treadle.errors import DefinitionError
+from treadle.spec.policies import (
+    AutomationRule,
+    CronFreshnessPolicy,
+    FreshnessPolicy,
+    TimeWindowFreshnessPolicy,
+    check_types,
+    wrong_type,
+)
 
 DEFAULT_GROUP = "default"
 _set = object.__setattr__
@@ -142,11 +150,11 @@ class AssetSpec:
     skippable: bool = False
     group_name: str | None = None
     code_version: str | None = None
-    automation_condition: Any = None
+    automation_condition: AutomationRule | None = None
     owners: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     partitions_def: PartitionsDefinition | None = None
-    freshness_policy: Any = None
+    freshness_policy: TimeWindowFreshnessPolicy | CronFreshnessPolicy | None = None
     is_virtual: bool = False
 
     def __init__(
@@ -159,15 +167,21 @@ class AssetSpec:
         skippable: bool = False,
         group_name: str | None = None,
         code_version: str | None = None,
-        automation_condition: Any = None,
+        automation_condition: AutomationRule | None = None,
         owners: Sequence[str] | None = None,
         tags: Mapping[str, str] | None = None,
         kinds: Iterable[str] | None = None,
         partitions_def: PartitionsDefinition | None = None,
-        freshness_policy: Any = None,
+        freshness_policy: FreshnessPolicy | None = None,
         is_virtual: bool = False,
     ) -> None:
         key = AssetKey.of(key)
+        if automation_condition is not None and not isinstance(automation_condition, AutomationRule):
+            raise wrong_type(_asset(key), "automation_condition", automation_condition)
+        if freshness_policy is not None and not isinstance(freshness_policy, FreshnessPolicy):
+            raise wrong_type(_asset(key), "freshness_policy", freshness_policy)
+        if partitions_def is not None and not isinstance(partitions_def, PartitionsDefinition):
+            raise wrong_type(_asset(key), "partitions_def", partitions_def)
         _set(self, "key", key)
         _set(self, "deps", deps_of(deps))
         _set(self, "description", description)
@@ -234,6 +248,10 @@ class AssetSpec:
 _EMPTY: Mapping[str, Any] = {}
 
 
+def _asset(key: AssetKey) -> str:
+    return f"asset {key.to_user_string()!r}"
+
+
 def _tags(tags: Mapping[str, str] | None, kinds: Iterable[str] | None, where: str) -> dict[str, str]:
     return {**tag_rules.definition_tags(tags, where), **tag_rules.kind_tags(kinds, where)}
 
@@ -259,7 +277,7 @@ class AssetCheckSpec:
     additional_deps: tuple[AssetDep, ...] = ()
     blocking: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    automation_condition: Any = None
+    automation_condition: AutomationRule | None = None
     partitions_def: PartitionsDefinition | None = None
 
     def __init__(
@@ -271,9 +289,10 @@ class AssetCheckSpec:
         additional_deps: Iterable[CoercibleToAssetDep] | None = None,
         blocking: bool = False,
         metadata: Mapping[str, Any] | None = None,
-        automation_condition: Any = None,
+        automation_condition: AutomationRule | None = None,
         partitions_def: PartitionsDefinition | None = None,
     ) -> None:
+        check_types(f"check {name!r}", automation_condition=automation_condition, partitions_def=partitions_def)
         _set(self, "name", check_name(name, "an asset check"))
         _set(self, "asset_key", AssetKey.from_coercible(asset))
         _set(self, "description", description)

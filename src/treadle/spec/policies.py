@@ -1,13 +1,26 @@
-"""Policies that are declared with an asset: how it is backfilled, and how old it may get."""
+"""Policies that are declared with an asset: how it is backfilled, how old it may get, when it is made unasked."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 
+from treadle.core.partitions import PartitionsDefinition
 from treadle.core.time import parse_cron
 from treadle.errors import DefinitionError
+from treadle.spec.retry import RetryPolicy
+
+
+class AutomationRule:
+    """What may be declared as an `automation_condition`: all that those who only keep one have to know of it.
+
+    `spec.automation.AutomationCondition` is the one kind there is. It stands above selections and the asset graph,
+    which stand above the specs that hold it.
+    """
+
+    __slots__ = ()
 
 
 class BackfillPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -75,3 +88,50 @@ class CronFreshnessPolicy(FreshnessPolicy, frozen=True, omit_defaults=True, tag=
         parse_cron(self.deadline_cron)
         if self.lower_bound_delta < _MINUTE:
             raise DefinitionError("FreshnessPolicy.cron: lower_bound_delta must be at least one minute.")
+
+
+_WANTED = {
+    "automation_condition": "an AutomationCondition, such as AutomationCondition.eager()",
+    "backfill_policy": "a BackfillPolicy, such as BackfillPolicy.single_run()",
+    "freshness_policy": "a FreshnessPolicy, such as FreshnessPolicy.time_window(fail_window=timedelta(days=1))",
+    "partitions_def": 'a PartitionsDefinition, such as DailyPartitionsDefinition("2026-01-01")',
+    "retry_policy": "a RetryPolicy, such as RetryPolicy(max_retries=3)",
+    "op_retry_policy": "a RetryPolicy, such as RetryPolicy(max_retries=3)",
+}
+
+
+def wrong_type(what: str, name: str, value: Any, place: str = "") -> DefinitionError:
+    """The error for a policy, condition or partitions definition that is none.
+
+    Args:
+        what: what was declared with it: "asset 'orders'".
+        name: the argument.
+        place: where the function is, as `signature.where` says it.
+    """
+    hint = ""
+    if isinstance(value, type):
+        hint = f" {value.__name__} is a class: make an object of it."
+    elif callable(value):
+        hint = f" {getattr(value, '__name__', value)} is a function: call it."
+    return DefinitionError(f"{what}: {name} takes {_WANTED[name]}, not {value!r}.{hint}{place}")
+
+
+def check_types(what: str, place: str = "", **given: Any) -> None:
+    """Check arguments with the names that `wrong_type` knows. Where many definitions pass, look inline instead.
+
+    Raises:
+        DefinitionError: one is given and of another type.
+    """
+    for name, value in given.items():
+        if value is not None and not isinstance(value, _TYPES[name]):
+            raise wrong_type(what, name, value, place)
+
+
+_TYPES: dict[str, type] = {
+    "automation_condition": AutomationRule,
+    "backfill_policy": BackfillPolicy,
+    "freshness_policy": FreshnessPolicy,
+    "partitions_def": PartitionsDefinition,
+    "retry_policy": RetryPolicy,
+    "op_retry_policy": RetryPolicy,
+}
