@@ -32,38 +32,43 @@ _MODULES = {
         "ResourceDependency"
     ),
     "treadle.author.contexts": "AssetCheckExecutionContext AssetExecutionContext OpExecutionContext",
-    "treadle.author.definitions": "Definitions",
+    "treadle.author.definitions": "Definitions map_asset_specs",
     "treadle.author.dependencies": (
-        "DependencyDefinition DynamicCollectDependencyDefinition InputMapping MultiDependencyDefinition NodeInvocation "
-        "OutputMapping"
+        "DependencyDefinition DynamicCollectDependencyDefinition InputMapping MultiDependencyDefinition "
+        "NodeInvocation OutputMapping"
     ),
     "treadle.author.env": "EnvVar",
     "treadle.author.graphs": "GraphDefinition GraphIn GraphOut graph job",
     "treadle.author.io_contexts": "InputContext OutputContext build_input_context build_output_context",
     "treadle.author.io_managers": (
-        "FilesystemIOManager IOManager IOManagerDefinition InMemoryIOManager InputManager UPathIOManager fs_io_manager "
-        "io_manager mem_io_manager"
+        "FilesystemIOManager IOManager IOManagerDefinition InMemoryIOManager InputManager InputManagerDefinition "
+        "UPathIOManager fs_io_manager input_manager io_manager mem_io_manager"
     ),
     "treadle.author.job_config": "validate_run_config",
     "treadle.author.jobs": "JobDefinition",
-    "treadle.author.ops": "In OpDefinition Out op",
     "treadle.author.loading": (
-        "load_asset_checks_from_current_module load_asset_checks_from_modules load_asset_checks_from_package_module "
-        "load_asset_checks_from_package_name load_assets_from_current_module load_assets_from_modules "
-        "load_assets_from_package_module load_assets_from_package_name load_definitions_from_current_module "
-        "load_definitions_from_module load_definitions_from_modules load_definitions_from_package_module "
-        "load_definitions_from_package_name"
+        "load_asset_checks_from_current_module load_asset_checks_from_modules "
+        "load_asset_checks_from_package_module load_asset_checks_from_package_name load_assets_from_current_module "
+        "load_assets_from_modules load_assets_from_package_module load_assets_from_package_name "
+        "load_definitions_from_current_module load_definitions_from_module load_definitions_from_modules "
+        "load_definitions_from_package_module load_definitions_from_package_name"
     ),
+    "treadle.author.ops": "In OpDefinition Out op",
     "treadle.author.outcomes": (
         "AssetCheckResult DataProvenance DataVersion Failure MaterializeResult Output RetryRequested"
     ),
     "treadle.author.resources": (
-        "InitResourceContext ResourceDefinition ResourceParam build_init_resource_context resource"
+        "IAttachDifferentObjectToOpContext InitResourceContext ResourceDefinition ResourceParam "
+        "build_init_resource_context make_values_resource resource"
     ),
     "treadle.author.results": "ExecuteInProcessResult",
     "treadle.author.run_config": "RunConfig",
     "treadle.author.types": "Nothing",
     "treadle.core.keys": "AssetCheckKey AssetKey",
+    "treadle.core.mappings": (
+        "AllPartitionMapping IdentityPartitionMapping LastPartitionMapping PartitionMapping "
+        "SpecificPartitionsPartitionMapping StaticPartitionMapping TimeWindowPartitionMapping"
+    ),
     "treadle.core.metadata": (
         "AssetMetadataValue BoolMetadataValue CodeReferencesMetadataValue FloatMetadataValue IntMetadataValue "
         "JobMetadataValue JsonMetadataValue LocalFileCodeReference MarkdownMetadataValue MetadataValue "
@@ -71,16 +76,13 @@ _MODULES = {
         "RunMetadataValue TableColumnLineageMetadataValue TableMetadataValue TableSchemaMetadataValue "
         "TextMetadataValue TimestampMetadataValue UrlCodeReference UrlMetadataValue"
     ),
-    "treadle.core.mappings": (
-        "AllPartitionMapping IdentityPartitionMapping LastPartitionMapping PartitionMapping "
-        "SpecificPartitionsPartitionMapping StaticPartitionMapping TimeWindowPartitionMapping"
-    ),
     "treadle.core.multi_mappings": (
         "DimensionPartitionMapping MultiPartitionMapping MultiToSingleDimensionPartitionMapping"
     ),
     "treadle.core.multi_partitions": "MultiPartitionKey MultiPartitionsDefinition",
     "treadle.core.partitions": (
-        "DynamicPartitionsDefinition PartitionsDefinition StaticPartitionsDefinition partition_loading_context"
+        "DynamicPartitionsDefinition Partition PartitionsDefinition StaticPartitionsDefinition "
+        "partition_loading_context"
     ),
     "treadle.core.subsets": "PartitionKeyRange",
     "treadle.core.table": (
@@ -93,12 +95,13 @@ _MODULES = {
     ),
     "treadle.errors": (
         "CheckFailedError ConfigDefinitionError ConfigError ConfigMappingError DefinitionError "
-        "ExecutionInterruptedError InvariantError InvocationError LoadError MetadataError ResourceError RunNotFoundError SelectionError "
-        "StepExecutionError StepNotFoundError StepOutputNotFoundError StoreError StoreVersionError TreadleError "
-        "TypeCheckError UnknownPartitionError UnknownResourceError UserCodeError"
+        "ExecutionInterruptedError InvariantError InvocationError LoadError MetadataError ResourceError "
+        "RunNotFoundError SelectionError StepExecutionError StepNotFoundError StepOutputNotFoundError StoreError "
+        "StoreVersionError TreadleError TypeCheckError UnknownPartitionError UnknownResourceError UserCodeError"
     ),
     "treadle.host.execution": "materialize materialize_to_memory",
     "treadle.host.instance": "Instance",
+    "treadle.host.loading": "AssetValueLoader",
     "treadle.runtime.direct": "build_asset_check_context build_asset_context build_op_context",
     "treadle.runtime.resources": "build_resources",
     "treadle.spec.assets": "AssetCheckSpec AssetDep AssetSpec",
@@ -109,6 +112,10 @@ _MODULES = {
     "treadle.state.events": "ErrorSource Event EventLogEntry EventType",
     "treadle.state.facts": (
         "AssetCheckEvaluation AssetCheckSeverity AssetMaterialization AssetObservation TargetMaterialization"
+    ),
+    "treadle.state.records": (
+        "AssetPartitionStatus AssetRecordsFilter EventLogRecord EventRecordsFilter EventRecordsResult "
+        "RunStatusChangeRecordsFilter"
     ),
     "treadle.state.runs": "Run RunRecord RunStatus RunsFilter",
 }

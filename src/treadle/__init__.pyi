@@ -52,6 +52,7 @@ from treadle.author.contexts import (
 )
 from treadle.author.definitions import (
     Definitions as Definitions,
+    map_asset_specs as map_asset_specs,
 )
 from treadle.author.dependencies import (
     DependencyDefinition as DependencyDefinition,
@@ -83,8 +84,10 @@ from treadle.author.io_managers import (
     IOManagerDefinition as IOManagerDefinition,
     InMemoryIOManager as InMemoryIOManager,
     InputManager as InputManager,
+    InputManagerDefinition as InputManagerDefinition,
     UPathIOManager as UPathIOManager,
     fs_io_manager as fs_io_manager,
+    input_manager as input_manager,
     io_manager as io_manager,
     mem_io_manager as mem_io_manager,
 )
@@ -125,10 +128,12 @@ from treadle.author.outcomes import (
     RetryRequested as RetryRequested,
 )
 from treadle.author.resources import (
+    IAttachDifferentObjectToOpContext as IAttachDifferentObjectToOpContext,
     InitResourceContext as InitResourceContext,
     ResourceDefinition as ResourceDefinition,
     ResourceParam as ResourceParam,
     build_init_resource_context as build_init_resource_context,
+    make_values_resource as make_values_resource,
     resource as resource,
 )
 from treadle.author.results import (
@@ -189,6 +194,7 @@ from treadle.core.multi_partitions import (
 )
 from treadle.core.partitions import (
     DynamicPartitionsDefinition as DynamicPartitionsDefinition,
+    Partition as Partition,
     PartitionsDefinition as PartitionsDefinition,
     StaticPartitionsDefinition as StaticPartitionsDefinition,
     partition_loading_context as partition_loading_context,
@@ -247,6 +253,9 @@ from treadle.host.execution import (
 from treadle.host.instance import (
     Instance as Instance,
 )
+from treadle.host.loading import (
+    AssetValueLoader as AssetValueLoader,
+)
 from treadle.runtime.direct import (
     build_asset_check_context as build_asset_check_context,
     build_asset_context as build_asset_context,
@@ -287,6 +296,14 @@ from treadle.state.facts import (
     AssetMaterialization as AssetMaterialization,
     AssetObservation as AssetObservation,
     TargetMaterialization as TargetMaterialization,
+)
+from treadle.state.records import (
+    AssetPartitionStatus as AssetPartitionStatus,
+    AssetRecordsFilter as AssetRecordsFilter,
+    EventLogRecord as EventLogRecord,
+    EventRecordsFilter as EventRecordsFilter,
+    EventRecordsResult as EventRecordsResult,
+    RunStatusChangeRecordsFilter as RunStatusChangeRecordsFilter,
 )
 from treadle.state.runs import (
     Run as Run,

@@ -161,9 +161,8 @@ class Definitions:
         def change(spec: AssetSpec) -> AssetSpec:
             return func(spec) if chosen is None or spec.key in chosen else spec
 
-        assets = [change(one) if isinstance(one, AssetSpec) else one.with_specs(change) for one in self.assets]
         return Definitions(
-            assets, self.schedules, self.sensors, self.jobs, self.resources, self.executor, self.loggers,
+            map_asset_specs(change, self.assets), self.schedules, self.sensors, self.jobs, self.resources, self.executor, self.loggers,
             self.asset_checks, self.metadata,
         )  # fmt: skip
 
@@ -220,6 +219,17 @@ class Definitions:
                     raise DefinitionError("Definitions.merge: two of them name different executors. Keep one.")
                 merged.executor = defs.executor
         return merged
+
+
+def map_asset_specs(
+    func: Callable[[AssetSpec], AssetSpec], iterable: Iterable[AssetsDefinition | AssetSpec]
+) -> list[AssetsDefinition | AssetSpec]:
+    """Copies of these assets, `func` applied to each spec. It must keep the key of an asset that something makes.
+
+    Example:
+        assets = map_asset_specs(lambda spec: spec.replace_attributes(owners=["team:data"]), assets)
+    """
+    return [func(one) if isinstance(one, AssetSpec) else one.with_specs(func) for one in iterable]
 
 
 def _listed(given: Iterable[Any] | None, what: str) -> list[Any]:

@@ -509,21 +509,23 @@ class Around(AssetSelection, msgspec.Struct, frozen=True, omit_defaults=True, ta
 
 
 class Roots(AssetSelection, msgspec.Struct, frozen=True, tag="roots"):
-    """Those of `child` that are made from none of the others."""
+    """Those of `child` that are made from none of the others, not even by way of assets outside `child`."""
 
     child: AssetSelection
 
     def _assets(self, view: View) -> Assets:
-        return _without_neighbours(view.assets(self.child), view.graph.parents)
+        child = view.assets(self.child)
+        return child - view.graph.downstream(_beside(child, view.graph.children))
 
 
 class Sinks(AssetSelection, msgspec.Struct, frozen=True, tag="sinks"):
-    """Those of `child` that none of the others is made from."""
+    """Those of `child` that none of the others is made from, not even by way of assets outside `child`."""
 
     child: AssetSelection
 
     def _assets(self, view: View) -> Assets:
-        return _without_neighbours(view.assets(self.child), view.graph.children)
+        child = view.assets(self.child)
+        return child - view.graph.upstream(_beside(child, view.graph.parents))
 
 
 class Materializable(AssetSelection, msgspec.Struct, frozen=True, tag="materializable"):
@@ -555,13 +557,9 @@ class UpstreamSources(AssetSelection, msgspec.Struct, frozen=True, tag="upstream
         return view.graph.upstream(view.assets(self.child)) - view.graph.materializable
 
 
-def _without_neighbours(keys: Assets, edges: Mapping[AssetKey, tuple[AssetKey, ...]]) -> Assets:
-    """Those of `keys` from which no edge leads to another of them."""
-    return {
-        key
-        for key in keys
-        if keys.isdisjoint(others := edges[key]) or (key in others and keys.isdisjoint(set(others) - {key}))
-    }
+def _beside(keys: Assets, edges: Mapping[AssetKey, tuple[AssetKey, ...]]) -> Assets:
+    """What edges from `keys` lead to; an asset that depends on itself does not lead to itself."""
+    return {other for key in keys for other in edges[key] if other != key}
 
 
 # --- combinations --------------------------------------------------------------------------------------------------
