@@ -23,6 +23,8 @@ class Shelf(dg.IOManager):
 
     @staticmethod
     def name_of(context: Any) -> str:
+        if not context.has_asset_key:
+            return context.step_key
         name = context.asset_key.to_user_string()
         return f"{name}|{context.partition_key}" if context.has_partition_key else name
 

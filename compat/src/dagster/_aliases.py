@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
+from treadle.author.asset_layer import AssetLayer
 from treadle.author.results import ExecuteInProcessResult
+from treadle.author.types import ValueType
+from treadle.spec.graph import AssetGraph
 from treadle.spec.retry import RetryPolicy
+from treadle.spec.selection import AssetSelection
 from treadle.state import events
 from treadle.state.events import Event, EventLogEntry, EventType, LogMessage
 from treadle.state.runs import RunRecord
@@ -130,3 +135,21 @@ def _calculate_delay(policy: RetryPolicy, attempt_num: int) -> float:
 
 
 RetryPolicy.calculate_delay = _calculate_delay  # pyright: ignore[reportAttributeAccessIssue]
+
+_attach(ValueType, "display_name", _own("name"), "How people call it.")
+_attach(ValueType, "typing_type", _own("python_type"), "The annotation that it was made from.")
+
+
+def _of_definitions(resolve: Callable[..., Any]) -> Callable[..., Any]:
+    """`resolve`, which also takes definitions in place of a graph."""
+
+    @wraps(resolve)
+    def resolved(selection: AssetSelection, assets: Any, *args: Any, **given: Any) -> Any:
+        graph = assets if isinstance(assets, AssetGraph) else AssetLayer(assets).graph
+        return resolve(selection, graph, *args, **given)
+
+    return resolved
+
+
+for _name in ("resolve", "resolve_checks"):
+    setattr(AssetSelection, _name, _of_definitions(getattr(AssetSelection, _name)))
