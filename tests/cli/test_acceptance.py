@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -104,10 +105,11 @@ def test_run_goes_on_when_nobody_reads(folder: Path) -> None:
     assert treadle("run", "list").stdout.splitlines()[1].split()[1] == "SUCCESS"
 
 
-def test_terminal_shows_prints_and_progress(folder: Path) -> None:
+def on_terminal(*args: str, once_shown: tuple[str, Callable[[], None]] | None = None) -> str:
+    """What a command shows on a terminal. `once_shown`: a text, and what to do when it is there."""
     child, terminal = pty.fork()
     if child == 0:
-        os.execv(SCRIPT, [str(SCRIPT), "asset", "materialize", "-f", "one.py"])
+        os.execv(SCRIPT, [str(SCRIPT), *args])
     shown = b""
     while True:
         try:
@@ -117,10 +119,29 @@ def test_terminal_shows_prints_and_progress(folder: Path) -> None:
         if not piece:
             break
         shown += piece
+        if once_shown is not None and once_shown[0].encode() in shown:
+            once_shown[1]()
+            once_shown = None
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     os.close(terminal)
-    text = shown.decode()
-    assert "printed" in text
-    assert "materialized one" in text
-    assert "1 of 1 steps" in text
-    assert "succeeded in" in text
+    return shown.decode()
+
+
+def test_terminal_shows_prints_and_progress(folder: Path) -> None:
+    text = on_terminal("asset", "materialize", "-f", "one.py")
+    assert text.index("printed") < text.index("succeeded in")
+    assert text.index("materialized one") < text.index("succeeded in")
+
+
+def test_terminal_shows_what_runs_while_it_takes_long(folder: Path) -> None:
+    gate = folder / "go"
+    os.mkfifo(gate)
+
+    def open_gate() -> None:
+        gate.write_text("")
+
+    (folder / "slow.py").write_text(
+        "import treadle\n\n@treadle.asset\ndef slow():\n    open('go').read()\n    print('printed')\n"
+    )
+    text = on_terminal("asset", "materialize", "-f", "slow.py", once_shown=("0 of 1 steps", open_gate))
+    assert text.index("0 of 1 steps") < text.index("printed") < text.index("succeeded in")

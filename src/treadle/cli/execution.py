@@ -148,7 +148,7 @@ def _shown(job: JobDefinition, verbose: bool, as_json: bool) -> Iterator[tuple[C
     """
     with _own_stdout(turn_to_stderr=as_json) as out:
         if not as_json and out.isatty():
-            from treadle.cli.live import LiveProgress  # noqa: PLC0415  rich takes its time to import
+            from treadle.cli.live import LiveProgress  # noqa: PLC0415  only where people watch
 
             progress: Any = LiveProgress(len(job.nodes), verbose)
         else:

@@ -1,7 +1,7 @@
-"""Progress on a terminal: lines of what has happened above a live view of what runs. The one module that imports rich.
+"""Progress on a terminal: lines of what has happened and, below them once a run takes longer, a live view of what runs.
 
-What user code prints would break the view, so stdout and stderr go through a pipe meanwhile, and come out as lines
-above it.
+One thread writes to the terminal, a few times a second; the listener, and what user code prints, only hand it lines. So a
+run of many quick steps is not held up by its display, and a short one ends before rich is even imported.
 """
 
 from __future__ import annotations
@@ -11,11 +11,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
+import click
 
 from treadle.cli.progress import clock, describe
 from treadle.state import events
@@ -23,28 +21,35 @@ from treadle.state.events import EventLogEntry, format_duration
 
 _ENDS = (events.StepSucceeded, events.StepFailed, events.StepSkipped, events.StepUpForRetry)
 _STARTS = (events.StepStarted, events.StepRestarted)
-_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _SHOWN = 8
+_INTERVAL_S = 0.08
+_QUICK_S = 0.4
+"""A run that ends within this time is shown without the live view."""
 
 
 class LiveProgress:
-    """Shows a run on the terminal that stdout is. Use as a listener; `close` at the end."""
+    """Shows a run on the terminal that stdout is. Use as a listener; `close` at the end.
+
+    Args:
+        total: how many steps the run may have.
+        verbose: show every event.
+    """
 
     def __init__(self, total: int, verbose: bool = False) -> None:
         self._verbose = verbose
         self._total = total
         self._done = 0
         self._running: dict[str, float] = {}
+        self._lines: list[str] = []
         self._lock = threading.Lock()
         self._started = time.time()
         self._own = os.fdopen(os.dup(1), "w", encoding=sys.stdout.encoding, errors="replace")
-        self._console = Console(file=self._own, highlight=False)
-        self._tap = _Tap(self._print_raw)
-        self._live = Live(
-            get_renderable=self._view, console=self._console, refresh_per_second=10, transient=True,
-            redirect_stdout=False, redirect_stderr=False,
-        )  # fmt: skip
-        self._live.start()
+        self._live: Any = None
+        self._closing = threading.Event()
+        self._tap = _Tap(self._add)
+        self._thread = threading.Thread(target=self._follow, name="treadle-terminal", daemon=True)
+        self._thread.start()
 
     def __call__(self, entry: EventLogEntry) -> None:
         """Show an event."""
@@ -62,26 +67,65 @@ class LiveProgress:
         line = describe(event, entry.run_id, self._verbose)
         if line is None:
             return
-        text = Text.assemble((clock(entry.timestamp), "dim"), "  ", (line.who, "bold"), "  ", (line.text, line.colour))
-        self._console.print(text, soft_wrap=True)
-        if line.below:
-            self._console.print(Text("\n".join(f"    {one}" for one in line.below.splitlines())), soft_wrap=True)
+        dim = line.colour == "dim"
+        text = click.style(line.text, fg=None if dim else line.colour or None, dim=dim or None)
+        self._add(f"{click.style(clock(entry.timestamp), dim=True)}  {click.style(line.who, bold=True)}  {text}")
+        for below in line.below.splitlines():
+            self._add(f"    {below}")
 
     def close(self) -> None:
         """Take the view away and give the terminal back."""
         self._tap.close()
-        self._live.stop()
+        self._closing.set()
+        self._thread.join()
         self._own.close()
 
-    def _print_raw(self, text: str) -> None:
-        self._console.print(Text.from_ansi(text), soft_wrap=True)
+    def _add(self, line: str) -> None:
+        with self._lock:
+            self._lines.append(line)
 
-    def _view(self) -> Table:
+    # --- the thread that writes ---------------------------------------------------------------------------------------
+
+    def _follow(self) -> None:
+        while not self._closing.wait(_INTERVAL_S):
+            if self._live is None and time.time() - self._started > _QUICK_S:
+                self._open_view()
+            self._write()
+        self._write()
+        if self._live is not None:
+            self._live.stop()
+
+    def _open_view(self) -> None:
+        from rich.console import Console  # noqa: PLC0415  most runs of a newcomer are over before this is worth its time
+        from rich.live import Live  # noqa: PLC0415
+
+        console = Console(file=self._own, highlight=False)
+        self._live = Live(
+            console=console, get_renderable=self._view, auto_refresh=False, transient=True,
+            redirect_stdout=False, redirect_stderr=False,
+        )  # fmt: skip
+        self._live.start()
+
+    def _write(self) -> None:
+        with self._lock:
+            lines, self._lines = self._lines, []
+        if self._live is None:
+            self._own.write("".join(f"{line}\n" for line in lines))
+            self._own.flush()
+            return
+        if lines:
+            self._live.console.out("\n".join(lines), highlight=False)
+        self._live.refresh()
+
+    def _view(self) -> Any:
+        from rich.table import Table  # noqa: PLC0415  called once the view is open
+        from rich.text import Text  # noqa: PLC0415
+
         now = time.time()
         view = Table.grid(padding=(0, 2))
         with self._lock:
             running, done = list(self._running.items()), self._done
-        spinner = _FRAMES[int(now * 10) % len(_FRAMES)]
+        spinner = _SPINNER[int(now * 10) % len(_SPINNER)]
         for key, since in running[:_SHOWN]:
             view.add_row(Text(spinner, "cyan"), Text(key, "bold"), Text(format_duration((now - since) * 1000), "dim"))
         if len(running) > _SHOWN:
@@ -104,12 +148,11 @@ class _Tap:
                 self._saved[fd] = os.dup(fd)
                 os.dup2(writer, fd)
         os.close(writer)
-        self._thread = threading.Thread(target=self._follow, args=(reader,), name="treadle-terminal", daemon=True)
+        self._thread = threading.Thread(target=self._follow, args=(reader,), name="treadle-prints", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Turn them back. What was written before is shown before this returns, unless a child of ours still holds the
-        pipe."""
+        """Turn them back. What was written before has been handed on by then, unless a child still holds the pipe."""
         sys.stdout.flush()
         sys.stderr.flush()
         for fd, saved in self._saved.items():
