@@ -1,7 +1,7 @@
 """Progress on a terminal: lines of what has happened and, below them once a run takes longer, a live view of what runs.
 
-One thread writes to the terminal, a few times a second; the listener, and what user code prints, only hand it lines. So a
-run of many quick steps is not held up by its display, and a short one ends before rich is even imported.
+One thread writes to the terminal, a few times a second; the listener, and what user code prints, only hand it lines.
+So a run of many quick steps is not held up by its display, and a short one ends before rich is even imported.
 """
 
 from __future__ import annotations
