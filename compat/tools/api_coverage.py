@@ -46,59 +46,85 @@ class Coverage:
 
 def marks_of(source: str, path: str, facts: dict[str, Any]) -> Iterator[Mark]:
     """Every `api` mark in the text of a test module."""
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    named = dict(_named(tree))
+    for node in ast.walk(tree):
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             continue
         calls = [call for decorator in node.decorator_list for call in ast.walk(decorator) if _is_mark(call)]
         if not calls:
             continue
         claims = [arg for call in calls for arg in call.args]  # type: ignore[attr-defined]
-        words = frozenset(_words(node, claims, facts))
+        words = frozenset(_words(node, claims, facts, named))
         for arg in claims:
             claim = arg.value if isinstance(arg, ast.Constant) and isinstance(arg.value, str) else ""
             yield Mark(claim, f"{path}:{arg.lineno} ({node.name})", words)
+
+
+def _named(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
+    """What the module defines beside its tests, by name: a test that uses it says what it says."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("test_"):
+            yield node.name, node
+        elif isinstance(node, ast.Assign):
+            yield from ((target.id, node.value) for target in node.targets if isinstance(target, ast.Name))
 
 
 def _is_mark(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.api"
 
 
-def _words(test: ast.AST, claims: Iterable[ast.AST], facts: dict[str, Any]) -> Iterator[str]:
+def _words(test: ast.AST, claims: Iterable[ast.AST], facts: dict[str, Any], named: dict[str, ast.AST]) -> Iterator[str]:
     """Every identifier and string in a test but the claims, and the parameters that take positional arguments."""
     skipped = {id(one) for one in claims}
-    for node in ast.walk(test):
-        if isinstance(node, ast.keyword) and node.arg:
-            yield node.arg
-        elif isinstance(node, ast.Attribute):
-            yield node.attr
-        elif isinstance(node, ast.Name):
-            yield node.id
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped:
-            yield node.value
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in facts:
-            yield from facts[node.func.attr]["parameters"][: len(node.args)]
+    waiting, seen = [test], set[str]()
+    while waiting:
+        for node in ast.walk(waiting.pop()):
+            if isinstance(node, ast.keyword) and node.arg:
+                yield node.arg
+            elif isinstance(node, ast.Attribute):
+                yield node.attr
+            elif isinstance(node, ast.Name):
+                yield node.id
+                if node.id in named and node.id not in seen:
+                    seen.add(node.id)
+                    waiting.append(named[node.id])
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped:
+                yield node.value
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in facts:
+                yield from facts[node.func.attr]["parameters"][: len(node.args)]
 
 
 def fault_of(mark: Mark, facts: dict[str, Any], names: set[str]) -> str | None:
-    """What is wrong with a mark, if anything. A whole name may be marked too: then it only has to exist."""
-    if mark.claim in facts:
-        return None if mark.claim in names else f"{mark.where}: `dagster` has no {mark.claim}."
-    owner, part = split(mark.claim, facts)
+    """What is wrong with a mark, if anything.
+
+    A whole name, a parameter of a method (`NAME.METHOD.PARAMETER`, which counts for its method) and a member that is
+    not documented (which counts for nothing) may be marked too.
+    """
+    owner, *parts = split(mark.claim, facts)
     if owner is None:
         return f"{mark.where}: {mark.claim!r} names nothing of the public API. Write NAME.PARAMETER or NAME.MEMBER."
-    if part not in facts[owner]["parameters"] and part not in facts[owner]["members"]:
-        return f"{mark.where}: {owner} has no parameter or documented member {part!r}."
     if owner not in names:
         return f"{mark.where}: `dagster` has no {owner}."
-    if part not in mark.words:
-        return f"{mark.where}: the test never says {part!r}, so it cannot see its effect."
+    fact = facts[owner]
+    known = {*fact["parameters"], *fact["members"]}
+    if parts and parts[0] not in known and not hasattr(_found(owner), parts[0]):
+        return f"{mark.where}: {owner} has no parameter or member {parts[0]!r}."
+    if len(parts) > 1 and parts[1] not in fact.get("methods", {}).get(parts[0], ()):
+        return f"{mark.where}: {owner}.{parts[0]} has no parameter {parts[1]!r}."
+    unsaid = [part for part in parts if part not in mark.words]
+    if unsaid:
+        return f"{mark.where}: the test never says {unsaid[0]!r}, so it cannot see its effect."
     return None
 
 
-def split(claim: str, facts: dict[str, Any]) -> tuple[str | None, str]:
-    """The name and the part of `NAME.PART`; no name if there is none."""
-    owner, _, part = claim.rpartition(".")
-    return (owner, part) if owner in facts else (None, part)
+def split(claim: str, facts: dict[str, Any]) -> list[str | None]:
+    """The name, then the parts of a claim; no name if there is none. Names of submodules have a dot themselves."""
+    words = claim.split(".")
+    for size in (2, 1):
+        if ".".join(words[:size]) in facts:
+            return [".".join(words[:size]), *words[size:]]
+    return [None]
 
 
 def existing(facts: Iterable[str]) -> set[str]:
@@ -125,10 +151,10 @@ def coverage(facts: dict[str, Any], marks: Iterable[Mark]) -> Coverage:
         if fault is not None:
             faults.append(fault)
             continue
-        owner, part = split(mark.claim, facts)
+        owner, *parts = split(mark.claim, facts)
         for count in ("parameters", "members"):
-            if owner is not None and part in facts[owner][count]:
-                there[count].add(mark.claim)
+            if owner is not None and parts and parts[0] in facts[owner][count]:
+                there[count].add(f"{owner}.{parts[0]}")
     return Coverage(there, faults)
 
 

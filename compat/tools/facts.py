@@ -68,7 +68,14 @@ def fact(entry: dict[str, Any]) -> dict[str, Any]:
         if member.get("documented") or member["kind"] in VISIBLE or "'public'" in str(member.get("type", ""))
     }
     members.update(one if isinstance(one, str) else one["name"] for one in entry.get("members", ()))
-    return {"tier": entry["tier"], "kind": kind, "parameters": known, "members": sorted(members)}
+    methods = {
+        member["name"]: list(parameters(member["signature"]))
+        for member in entry.get("public_members", ())
+        if member["name"] in members and member.get("signature")
+    }
+    found = {"tier": entry["tier"], "kind": kind, "parameters": known, "members": sorted(members)}
+    taking = {name: taken for name, taken in sorted(methods.items()) if taken}
+    return {**found, "methods": taking} if taking else found
 
 
 def facts(reference: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -16,7 +16,7 @@ LINEAGE = dg.TableColumnLineage({"id": [dg.TableColumnDep(asset_key=dg.AssetKey(
     "MetadataValue.text", "MetadataValue.url", "MetadataValue.path", "MetadataValue.notebook", "MetadataValue.json",
     "MetadataValue.md", "MetadataValue.float", "MetadataValue.int", "MetadataValue.bool", "MetadataValue.timestamp",
     "MetadataValue.null", "MetadataValue.asset", "MetadataValue.dagster_run", "MetadataValue.table_schema",
-    "MetadataValue.column_lineage", "MetadataValue.pool", "MetadataValue.value", "MetadataValue.python_artifact",
+    "MetadataValue.column_lineage", "MetadataValue.pool", "MetadataValue.value",
     "TextMetadataValue.text", "UrlMetadataValue.url", "PathMetadataValue.path", "NotebookMetadataValue.path",
     "JsonMetadataValue.data", "MarkdownMetadataValue.md_str", "FloatMetadataValue.value", "IntMetadataValue.value",
     "BoolMetadataValue.value", "DagsterRunMetadataValue.run_id", "DagsterAssetMetadataValue.asset_key",

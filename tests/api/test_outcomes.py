@@ -99,7 +99,7 @@ def test_output_names_its_output(run: Any, shelf: Any) -> None:
     assert (one.value, one.output_name, one.metadata["m"].value) == (5, "x", 1)
 
 
-@pytest.mark.api("DataVersion.value", "Output.data_version")
+@pytest.mark.api("DataVersion.value", "asset.code_version")
 def test_data_versions_are_compared(run: Any) -> None:
     @dg.asset(code_version="1")
     def a():
