@@ -106,7 +106,7 @@ def test_prefix_that_means_several(treadle: Callable[..., Any], project: Path) -
         for last in "01":
             instance.create_run(job_name="j", run_id=f"aaaa0000-0000-4000-8000-00000000000{last}")
     called = treadle("run", "show", "aaaa")
-    assert (called.code, "2 runs begin with 'aaaa'" in called.err) == (2, True)
+    assert (called.code, "Several runs begin with 'aaaa'" in called.err) == (2, True)
 
 
 def test_logs_go_where_they_belong(treadle: Callable[..., Any], ran: dict[str, str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -12,11 +11,10 @@ from treadle.cli import failure, output, report
 from treadle.cli.home import open_home
 from treadle.core import tags as tag_names
 from treadle.errors import InvocationError, RunNotFoundError
+from treadle.host.instance import Instance
+from treadle.state.captured import spans
 from treadle.state.events import EventType, LogsCaptured
 from treadle.state.runs import Run, RunRecord, RunsFilter, RunStatus
-
-_ID_LENGTH = 36
-_PAGE = 1000
 
 
 @click.group("run")
@@ -98,7 +96,7 @@ def _described(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def find(instance: Any, text: str) -> Run:
+def find(instance: Instance, text: str) -> Run:
     """The run whose id begins with `text`.
 
     Raises:
@@ -108,24 +106,16 @@ def find(instance: Any, text: str) -> Run:
     run = instance.get_run_by_id(text)
     if run is not None:
         return run
-    found: list[Run] = []
-    if text and len(text) < _ID_LENGTH:
-        found = [one for one in _all_runs(instance) if one.run_id.startswith(text)]
+    found = instance.find_run_ids(text, limit=4) if text else []
     if not found:
         raise RunNotFoundError(f"There is no run {text!r} in {instance.root_directory}. `treadle run list` lists them.")
-    if len(found) > 1:
-        ids = ", ".join(one.run_id for one in found[:3])
+    run = instance.get_run_by_id(found[0])
+    if len(found) > 1 or run is None:
+        ids = ", ".join(found[:3])
         raise InvocationError(
-            f"{len(found)} runs begin with {text!r}: {ids}{', …' if len(found) > 3 else ''}. Give more of the id."
+            f"Several runs begin with {text!r}: {ids}{', …' if len(found) > 3 else ''}. Give more of the id."
         )
-    return found[0]
-
-
-def _all_runs(instance: Any) -> Iterator[Run]:
-    cursor: str | None = None
-    while page := instance.get_runs(cursor=cursor, limit=_PAGE):
-        yield from page
-        cursor = page[-1].run_id
+    return run
 
 
 @group.command("show")
@@ -193,38 +183,44 @@ def _show_failures(account: report.Account) -> None:
 
 @group.command("logs")
 @click.argument("run_id")
-@click.option("--step", metavar="KEY", help="Only what was captured in the process that ran this step.")
+@click.option("--step", metavar="KEY", help="Only what was captured while this step ran, all attempts.")
 def logs(run_id: str, step: str | None) -> None:
     """Print what the run RUN_ID wrote to stdout and stderr, each to where it belongs."""
     with open_home() as instance:
         run = find(instance, run_id)
-        keys = _log_keys(instance, run, step)
-        for key in keys:
+        if step is not None:
+            for out, err in _parts_of_step(instance, run, step):
+                _put(out, err)
+            return
+        for key in _log_keys(instance, run):
             cursor: str | None = None
             while True:
                 piece = instance.store.logs.read(key, cursor)
                 if not piece.stdout and not piece.stderr:
                     break
-                for stream, data in ((sys.stdout, piece.stdout), (sys.stderr, piece.stderr)):
-                    if data:
-                        stream.buffer.write(data)
-                        stream.buffer.flush()
+                _put(piece.stdout, piece.stderr)
                 cursor = piece.cursor
 
 
-def _log_keys(instance: Any, run: Run, step: str | None) -> list[tuple[str, ...]]:
-    captured = [
-        entry.event
-        for entry in instance.all_logs(run.run_id, EventType.LOGS_CAPTURED)
-        if isinstance(entry.event, LogsCaptured)
-    ]
-    if step is not None:
-        steps = {e.step_key for e in instance.all_logs(run.run_id, EventType.STEP_START)}
-        if step not in steps:
-            known = ", ".join(sorted(one for one in steps if one)) or "none"
-            raise InvocationError(f"Run {run.run_id[:8]} did not execute a step {step!r}. It executed: {known}.")
-        captured = [one for one in captured if not one.step_keys or step in one.step_keys]
-    return list(dict.fromkeys(one.log_key for one in captured))
+def _put(out: bytes | None, err: bytes | None) -> None:
+    for stream, data in ((sys.stdout, out), (sys.stderr, err)):
+        if data:
+            stream.buffer.write(data)
+            stream.buffer.flush()
+
+
+def _log_keys(instance: Instance, run: Run) -> list[tuple[str, ...]]:
+    entries = instance.all_logs(run.run_id, EventType.LOGS_CAPTURED)
+    return list(dict.fromkeys(entry.event.log_key for entry in entries if isinstance(entry.event, LogsCaptured)))
+
+
+def _parts_of_step(instance: Instance, run: Run, step: str) -> list[tuple[bytes, bytes]]:
+    entries = instance.all_logs(run.run_id)
+    steps = {entry.step_key for entry in entries if entry.event.event_type is EventType.STEP_START}
+    if step not in steps:
+        known = ", ".join(sorted(one for one in steps if one)) or "none"
+        raise InvocationError(f"Run {run.run_id[:8]} did not execute a step {step!r}. It executed: {known}.")
+    return [instance.store.logs.read_part(span.log_key, span.start, span.end) for span in spans(entries, step)]
 
 
 @group.command("delete")
@@ -246,14 +242,14 @@ def delete(run_id: str, force: bool) -> int:
 def wipe(force: bool) -> int:
     """Delete all runs and their events."""
     with open_home() as instance:
-        runs = list(_all_runs(instance))
-        what = output.count(len(runs), "run")
-        if not runs:
+        run_ids = instance.get_run_ids()
+        what = output.count(len(run_ids), "run")
+        if not run_ids:
             click.echo("There are no runs.")
             return 0
         if not force and not output.confirmed(f"Delete {what} in {instance.root_directory}?"):
             return 1
-        for run in runs:
-            instance.delete_run(run.run_id)
+        for run_id in run_ids:
+            instance.delete_run(run_id)
     click.echo(f"Deleted {what}.")
     return 0

@@ -274,6 +274,10 @@ class Instance:
         """Ids of runs, newest first."""
         return [run.run_id for run in self.get_runs(filters, cursor, limit)]
 
+    def find_run_ids(self, prefix: str, limit: int = 4) -> Sequence[str]:
+        """Ids of runs that begin with `prefix`, at most `limit` of them."""
+        return self.store.runs.beginning_with(prefix, limit)
+
     def get_run_records(
         self,
         filters: RunsFilter | None = None,

@@ -49,8 +49,9 @@ class Capture:
         self._thread.start()
 
     def position(self) -> tuple[int, int]:
-        """How many bytes of stdout and stderr there are by now."""
+        """How many bytes of stdout and stderr there are by now. What was captured so far is also copied on."""
         _flush()
+        self._copy()
         return os.lseek(1, 0, os.SEEK_END), os.lseek(2, 0, os.SEEK_END)
 
     def stop(self) -> None:

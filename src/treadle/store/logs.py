@@ -90,6 +90,14 @@ class LogStore:
         out, err = _piece(paths.out, out_at, max_bytes), _piece(paths.err, err_at, max_bytes)
         return LogData(tuple(log_key), out, err, f"{out_at + len(out or b'')}:{err_at + len(err or b'')}")
 
+    def read_part(
+        self, log_key: Sequence[str], start: tuple[int, int], end: tuple[int, int] | None = None
+    ) -> tuple[bytes, bytes]:
+        """What was captured from `start` to `end`, as bytes of stdout and stderr; to now if `end` is None."""
+        paths = self.paths(log_key)
+        to_out, to_err = (end[0] - start[0], end[1] - start[1]) if end is not None else (-1, -1)
+        return _piece(paths.out, start[0], to_out) or b"", _piece(paths.err, start[1], to_err) or b""
+
     def delete(self, prefix: Sequence[str]) -> None:
         """Delete all logs whose keys begin with `prefix`."""
         folder = self.paths(prefix).out.parent / prefix[-1]

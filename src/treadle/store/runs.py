@@ -211,6 +211,11 @@ class Runs:
         sql = f"SELECT run_id FROM runs{_all(where)} ORDER BY id DESC LIMIT ?"
         return [row[0] for row in self._database.read(sql, [*parameters, -1 if limit is None else limit])]
 
+    def beginning_with(self, prefix: str, limit: int) -> list[str]:
+        """Ids that begin with `prefix`, at most `limit` of them."""
+        sql = "SELECT run_id FROM runs WHERE run_id >= ? AND run_id < ? ORDER BY run_id LIMIT ?"
+        return [row[0] for row in self._database.read(sql, (prefix, prefix + "\U0010ffff", limit))]
+
     def count(self, filters: RunsFilter | None = None) -> int:
         """How many runs `filters` means."""
         where, parameters = self._where(filters)
