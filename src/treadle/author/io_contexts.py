@@ -54,9 +54,8 @@ class StepPort(Protocol):
     def log(self) -> Any: ...
     @property
     def instance(self) -> Any: ...
-    @property
-    def resources(self) -> Any:
-        """The resources that the step may use."""
+    def resources_of(self, key: str) -> Any:
+        """The resources that the resource `key` requires."""
         ...
 
     @property
@@ -160,7 +159,7 @@ class _Context(ABC):
     @property
     def resources(self) -> Any:
         """The resources that the IO manager requires: `context.resources.<key>`."""
-        return self._step.resources
+        return self._step.resources_of(self._manager_key)
 
     @property
     def resource_config(self) -> Mapping[str, Any] | None:
@@ -540,8 +539,7 @@ class HandmadeStep:
     def instance(self) -> Any:
         return self._get("instance")
 
-    @property
-    def resources(self) -> Any:
+    def resources_of(self, key: str) -> Any:
         return self.values
 
     @property

@@ -53,6 +53,10 @@ class OpenResources:
         """The view on some of them that a step gets which asked for these keys only."""
         return Resources({key: self.raw[key] for key in keys})
 
+    def required_by(self, key: str) -> Resources:
+        """The view on those that the resource `key` requires."""
+        return self.subset(self._definitions[key].requires(self._definitions))
+
     def close(self) -> tuple[ResourceError, ...]:
         """Take all of them down, the last first. Returns what went wrong; a second call does nothing.
 

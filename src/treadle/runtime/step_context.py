@@ -92,6 +92,9 @@ class StepContext:
             self._resources = self.scope.resources.subset(self.op_def.required_resource_keys)
         return self._resources
 
+    def resources_of(self, key: str) -> Resources:
+        return self.scope.resources.required_by(key)
+
     def resource_config(self, key: str) -> Any:
         return self.scope.resources.config(key)
 
