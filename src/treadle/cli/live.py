@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from treadle.cli.progress import clock, describe
+from treadle.cli.progress import Telling, clock
 from treadle.state import events
 from treadle.state.events import EventLogEntry, format_duration
 
@@ -38,6 +38,7 @@ class LiveProgress:
 
     def __init__(self, total: int, verbose: bool = False) -> None:
         self._verbose = verbose
+        self._telling = Telling(verbose)
         self._total = total
         self._done = 0
         self._running: dict[str, float] = {}
@@ -64,14 +65,12 @@ class LiveProgress:
                 self._total = len(event.step_keys)  # fewer than the job has, where ops are selected
         if isinstance(event, events.StepStarted) and not self._verbose:
             return  # the view shows it
-        line = describe(event, entry.run_id, self._verbose)
-        if line is None:
-            return
-        dim = line.colour == "dim"
-        text = click.style(line.text, fg=None if dim else line.colour or None, dim=dim or None)
-        self._add(f"{click.style(clock(entry.timestamp), dim=True)}  {click.style(line.who, bold=True)}  {text}")
-        for below in line.below.splitlines():
-            self._add(f"    {below}")
+        for timestamp, line in self._telling.lines(entry):
+            dim = line.colour == "dim"
+            text = click.style(line.text, fg=None if dim else line.colour or None, dim=dim or None)
+            self._add(f"{click.style(clock(timestamp), dim=True)}  {click.style(line.who, bold=True)}  {text}")
+            for below in line.below.splitlines():
+                self._add(f"    {below}")
 
     def close(self) -> None:
         """Take the view away and give the terminal back."""

@@ -129,22 +129,60 @@ def clock(timestamp: float) -> str:
     return datetime.fromtimestamp(timestamp).strftime("%H:%M:%S")
 
 
+class Telling:
+    """Turns events into lines. The partitions that a step makes of one asset become one line.
+
+    Args:
+        verbose: a line for every event.
+    """
+
+    def __init__(self, verbose: bool = False) -> None:
+        self._verbose = verbose
+        self._partitions: list[tuple[float, events.AssetMaterialized]] = []
+
+    def lines(self, entry: EventLogEntry) -> list[tuple[float, Line]]:
+        """The lines to show now, each with its time."""
+        event = entry.event
+        if isinstance(event, events.AssetMaterialized) and event.partition is not None and not self._verbose:
+            held = self._partitions
+            same = held and (held[0][1].asset_key, held[0][1].step_key) == (event.asset_key, event.step_key)
+            told = [] if same else self._told()
+            self._partitions.append((entry.timestamp, event))
+            return told
+        told = self._told()
+        line = describe(event, entry.run_id, self._verbose)
+        return told if line is None else [*told, (entry.timestamp, line)]
+
+    def _told(self) -> list[tuple[float, Line]]:
+        held, self._partitions = self._partitions, []
+        if not held:
+            return []
+        first, last = held[0][1], held[-1][1]
+        line = _made(first)
+        if len(held) > 1:
+            name = first.asset_key.to_user_string()
+            text = f"materialized {len(held)} partitions of {name} [{first.partition} ... {last.partition}]"
+            line = Line(line.who, text, line.colour)
+        return [(held[0][0], line)]
+
+
 class Lines:
     """Writes one plain line an event to `stream`, at once. A run goes on when nobody reads any longer."""
 
     def __init__(self, stream: TextIO, verbose: bool = False) -> None:
         self._stream = stream
-        self._verbose = verbose
+        self._telling = Telling(verbose)
         self._is_read = True
 
     def __call__(self, entry: EventLogEntry) -> None:
         """Show an event."""
-        line = describe(entry.event, entry.run_id, self._verbose) if self._is_read else None
-        if line is None:
+        if not self._is_read:
             return
-        text = f"{clock(entry.timestamp)}  {line.who}  {line.text}\n"
-        if line.below:
-            text += output.indented(line.below, "    ") + "\n"
+        text = ""
+        for timestamp, line in self._telling.lines(entry):
+            text += f"{clock(timestamp)}  {line.who}  {line.text}\n"
+            if line.below:
+                text += output.indented(line.below, "    ") + "\n"
         try:
             self._stream.write(text)
             self._stream.flush()
