@@ -20,6 +20,7 @@ port.connect("treadle.host.execution")
 _MODULES = {
     "treadle.author.asset_jobs": "define_asset_job",
     "treadle.author.assets": "AssetIn AssetOut AssetsDefinition asset multi_asset",
+    "treadle.author.binding": "with_resources",
     "treadle.author.checks": "AssetChecksDefinition asset_check multi_asset_check",
     "treadle.author.config": "Config PermissiveConfig",
     "treadle.author.config_mapping": "ConfigMapping config_mapping",

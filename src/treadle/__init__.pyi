@@ -10,6 +10,9 @@ from treadle.author.assets import (
     asset as asset,
     multi_asset as multi_asset,
 )
+from treadle.author.binding import (
+    with_resources as with_resources,
+)
 from treadle.author.checks import (
     AssetChecksDefinition as AssetChecksDefinition,
     asset_check as asset_check,

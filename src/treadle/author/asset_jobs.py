@@ -6,6 +6,7 @@ from collections.abc import Mapping, Set
 from typing import Any
 
 from treadle.author.asset_layer import AssetLayer
+from treadle.author.binding import bound_resources
 from treadle.author.jobs import JobDefinition
 from treadle.core.keys import AssetCheckKey, AssetKey, check_name
 from treadle.core.partitions import PartitionsDefinition
@@ -97,7 +98,8 @@ def asset_job(
     """A job over the selected assets and checks of `layer`; all of them if None.
 
     Raises:
-        DefinitionError: the selected assets have more than one partitions definition.
+        DefinitionError: the selected assets have more than one partitions definition, or bind different resources to
+            one key.
     """
     assets: frozenset[AssetKey] | None = None
     checks: frozenset[AssetCheckKey] | None = None
@@ -122,6 +124,9 @@ def asset_job(
             f"Job {name!r} selects assets with different partitions, and a run has one partition. Make a job for each: "
             f"{', '.join(sorted(str(one) for one in found))}."
         )
+    resources = resource_defs
+    if layer.binding:
+        resources = bound_resources(definitions.values(), layer.binding, resource_defs)
     return JobDefinition.of_nodes(
         name,
         nodes=tuple(layer.node(handle) for handle in definitions),
@@ -130,7 +135,7 @@ def asset_job(
         layer=layer,
         selected_assets=assets,
         selected_checks=checks,
-        resource_defs=resource_defs,
+        resource_defs=resources,
         partitions_def=partitions_def,
         **options,
     )

@@ -91,6 +91,11 @@ class AssetLayer:
             self.definitions[handle] = definition
 
     @cached_property
+    def binding(self) -> list[AssetsDefinition]:
+        """Those that bring resources along."""
+        return [definition for definition in self.definitions.values() if definition.resource_defs]
+
+    @cached_property
     def graph(self) -> AssetGraph:
         """The graph of all of them."""
         made_by: dict[AssetKey, str] = {}

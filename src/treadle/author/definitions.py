@@ -10,6 +10,7 @@ from treadle.author import port
 from treadle.author.asset_jobs import IMPLICIT_JOB, UnresolvedAssetJobDefinition, asset_job
 from treadle.author.asset_layer import AssetLayer
 from treadle.author.assets import AssetsDefinition
+from treadle.author.binding import bound_resources
 from treadle.author.jobs import JobDefinition
 from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, required_keys
 from treadle.author.resources import ResourceDefinition, as_resource_definition
@@ -196,6 +197,8 @@ class Definitions:
         """
         defs.layer.graph.order  # noqa: B018  # raises on a circle
         _require_resources(defs)
+        if defs.layer.binding:
+            bound_resources(defs.layer.definitions.values(), (), defs.resource_defs)
         for job in defs.jobs_by_name.values():
             _require_job_resources(job)
 

@@ -22,7 +22,7 @@ from treadle.author.io_managers import mem_io_manager
 from treadle.author.job_config import resolve, run_config_of
 from treadle.author.jobs import JobDefinition
 from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, required_keys
-from treadle.author.resources import resolve_keys, resource_definitions
+from treadle.author.resources import resolve_keys
 from treadle.author.results import ExecuteInProcessResult
 from treadle.author.run_config import RunConfig
 from treadle.core import tags as tag_names
@@ -80,11 +80,7 @@ def materialize(
     """
     layer = AssetLayer(assets)
     chosen = None if selection is None else AssetSelection.from_coercible(selection)
-    definitions = resource_definitions(resources or {})
-    for definition in layer.definitions.values():
-        if definition.resource_defs:
-            definitions = {**resource_definitions(definition.resource_defs), **definitions}
-    job = asset_job(EPHEMERAL_JOB, layer, definitions, chosen)
+    job = asset_job(EPHEMERAL_JOB, layer, resources or {}, chosen)
     if not job.nodes:
         raise InvocationError("There is nothing to materialize: none of the selected assets is made by anything here.")
     return execute_job(

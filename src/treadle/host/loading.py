@@ -42,7 +42,7 @@ class AssetValueLoader:
         self._given = instance
         self._instance = instance
         self._definitions = {DEFAULT_IO_MANAGER_KEY: fs_io_manager, **(resource_defs or {})}
-        self._open: dict[str, OpenResources] = {}
+        self._open: dict[tuple[Any, ...], OpenResources] = {}
 
     def __enter__(self) -> AssetValueLoader:
         return self
@@ -97,7 +97,7 @@ class AssetValueLoader:
         if partition_key is not None and spec.partitions_def is not None:
             spec.partitions_def.validate_partition_key(partition_key, dynamic_partitions_store=self._instance)
         manager_key = default_io_manager_key(spec)
-        opened = self._resources(manager_key, resource_config)
+        opened = self._resources(manager_key, self._assets[key].resource_defs, resource_config)
         output = build_output_context(
             name="result", asset_key=key, definition_metadata=spec.metadata, partition_key=partition_key,
             asset_partitions_def=spec.partitions_def, asset_partition_key_range=partition_key_range,
@@ -115,17 +115,19 @@ class AssetValueLoader:
             if resource_config:
                 opened.close()
 
-    def _resources(self, manager_key: str, config: Mapping[str, Any] | None) -> OpenResources:
-        """The resources with this IO manager up; kept, unless they have a config of their own."""
-        if not config and manager_key in self._open:
-            return self._open[manager_key]
-        definitions = self._definitions
-        owner = next((one for one in self._assets.values() if manager_key in one.resource_defs), None)
-        if manager_key not in definitions and owner is not None:
-            definitions = {**definitions, **resource_definitions(owner.resource_defs)}
+    def _resources(self, manager_key: str, own: Mapping[str, Any], config: Mapping[str, Any] | None) -> OpenResources:
+        """The resources with this IO manager up; kept, unless they have a config of their own.
+
+        Args:
+            own: the resources that the asset brings along.
+        """
+        place = (manager_key, *(id(own[key]) for key in sorted(own)))
+        if not config and place in self._open:
+            return self._open[place]
+        definitions = {**self._definitions, **resource_definitions(own)} if own else self._definitions
         given = {key: definitions[key] for key in config or () if key in definitions}
         configs = check_configs(given, config) if config else {}
         opened = open_resources(definitions, [manager_key], configs, ResourceInit(instance=self._instance))
         if not config:
-            self._open[manager_key] = opened
+            self._open[place] = opened
         return opened
