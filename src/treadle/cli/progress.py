@@ -157,12 +157,9 @@ class Telling:
         held, self._partitions = self._partitions, []
         if not held:
             return []
-        first, last = held[0][1], held[-1][1]
-        line = _made(first)
+        line = _made(held[0][1])
         if len(held) > 1:
-            name = first.asset_key.to_user_string()
-            text = f"materialized {len(held)} partitions of {name} [{first.partition} ... {last.partition}]"
-            line = Line(line.who, text, line.colour)
+            line = Line(line.who, f"materialized {report.partitions_text([one.materialization for _, one in held])}")
         return [(held[0][0], line)]
 
 

@@ -5,8 +5,9 @@ One `Account` serves the summary after an execution, `run show` and the JSON of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from treadle.author.asset_jobs import IMPLICIT_JOB
@@ -244,6 +245,24 @@ def check_text(evaluation: AssetCheckEvaluation) -> str:
 def key_text(made: AssetMaterialization) -> str:
     """An asset key, its partition in brackets behind it."""
     return made.asset_key.to_user_string() + (f" [{made.partition}]" if made.partition else "")
+
+
+def partitions_text(made: Sequence[AssetMaterialization]) -> str:
+    """Materializations of several partitions of one asset, in one line."""
+    name = made[0].asset_key.to_user_string()
+    return f"{len(made)} partitions of {name} [{made[0].partition} ... {made[-1].partition}]"
+
+
+def by_asset(made: Iterable[tuple[float, AssetMaterialization]]) -> list[tuple[AssetMaterialization, str]]:
+    """Materializations, the partitions of one asset taken together: the last of them, and a line for all."""
+    groups = [list(group) for _, group in groupby((one for _, one in made), key=lambda one: one.asset_key)]
+    found: list[tuple[AssetMaterialization, str]] = []
+    for group in groups:
+        if len(group) > 1 and all(one.partition is not None for one in group):
+            found.append((group[-1], partitions_text(group)))
+        else:
+            found += [(one, "") for one in group]
+    return found
 
 
 def summary(run: Run, account: Account) -> str:

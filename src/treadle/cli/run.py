@@ -158,8 +158,8 @@ def _show_steps(account: report.Account) -> None:
 
 
 def _show_made(account: report.Account) -> None:
-    for _, made in account.made:
-        click.echo(f"\nmaterialized {report.key_text(made)}")
+    for made, several in report.by_asset(account.made):
+        click.echo(f"\nmaterialized {several or report.key_text(made)}")
         if made.metadata:
             click.echo(output.indented(report.metadata_text(made.metadata)))
     for _, evaluation in account.checked:
