@@ -81,7 +81,7 @@ CoercibleToAssetDep: TypeAlias = "AssetDep | CoercibleToAssetKey | Any"
 
 
 class _Deps(tuple[AssetDep, ...]):
-    """Dependencies that went through `deps_of`: the decorators pass them on to `AssetSpec`, which need not look again."""
+    """Dependencies that went through `deps_of`: `AssetSpec` need not look at them again."""
 
     __slots__ = ()
 
@@ -207,7 +207,7 @@ class AssetSpec:
         Raises:
             DefinitionError: there is no such attribute, or its new value breaks a rule.
         """
-        known = {f.name: getattr(self, f.name) for f in fields(self)}
+        known = {name: getattr(self, name) for name in _ATTRIBUTES}
         unknown = changes.keys() - known.keys() - {"kinds"}
         if unknown:
             raise DefinitionError(f"AssetSpec has no attribute {sorted(unknown)[0]!r} to replace.")
@@ -236,15 +236,20 @@ class AssetSpec:
 
     def with_keys(self, renamed: Mapping[AssetKey, AssetKey]) -> AssetSpec:
         """This spec with other keys for it and for what it depends on."""
-        return self.replace_attributes(
-            key=renamed.get(self.key, self.key), deps=[dep.with_keys(renamed) for dep in self.deps]
-        )
+        changed = object.__new__(AssetSpec)  # all else was checked when this was made
+        for name in _ATTRIBUTES:
+            _set(changed, name, getattr(self, name))
+        _set(changed, "key", renamed.get(self.key, self.key))
+        if self.deps:
+            _set(changed, "deps", deps_of([dep.with_keys(renamed) for dep in self.deps]))
+        return changed
 
     def with_io_manager_key(self, io_manager_key: str) -> AssetSpec:
         """This spec with the resource that stores and loads it."""
         return self.merge_attributes(metadata={IO_MANAGER_KEY: io_manager_key})
 
 
+_ATTRIBUTES = tuple(field.name for field in fields(AssetSpec))
 _EMPTY: Mapping[str, Any] = {}
 
 
