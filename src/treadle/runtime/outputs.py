@@ -158,6 +158,11 @@ class Outputs:
                 f"{context.op_def.name!r} gave a MaterializeResult for {key.to_user_string()!r}, which this step does "
                 f"not make. It makes: {made}.{context.op_def.where}"
             )
+        if output.name in self._produced:
+            raise InvariantError(
+                f"{context.op_def.name!r} gave two MaterializeResults for {key.to_user_string()!r}. Give one for each "
+                f"asset.{context.op_def.where}"
+            )
         metadata = (
             normalize(item.metadata, f"the MaterializeResult of {context.op_def.name!r}") if item.metadata else {}
         )

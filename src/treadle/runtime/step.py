@@ -18,6 +18,9 @@ from treadle.state import events
 from treadle.state.error_info import error_info
 from treadle.state.events import ErrorSource
 
+# What a function may raise as it is: requests to the framework, and what that says about the function's values.
+_PASSED_ON = (Failure, RetryRequested, TypeCheckError, CheckFailedError)
+
 
 def execute_step(scope: RunScope, step: Step, attempt: int) -> StepEnd:
     """Make one attempt of a step. Its start, and all that came before it, is in the store before user code runs."""
@@ -60,41 +63,35 @@ def _attempt(context: StepContext) -> frozenset[str]:
     positional = (context.step_context,) if signature.context is not None else ()
     try:
         returned = op.fn(*positional, **arguments)
-        if signature.is_generator:
-            _drain(context, outputs, returned, signature.is_async)
-            return outputs.finish()
-        if signature.is_async:
+        if signature.is_async and not signature.is_generator:
             returned = context.scope.await_(returned)
+    except _PASSED_ON:
+        raise
     except Exception as error:
-        if isinstance(error, Failure | RetryRequested) or (isinstance(error, TreadleError) and _is_ours(error)):
-            raise
         raise _user_error(context, error) from error
-    outputs.take_returned(returned)
+    if signature.is_generator:
+        _drain(context, outputs, returned, signature.is_async)
+    else:
+        outputs.take_returned(returned)
     return outputs.finish()
 
 
 def _drain(context: StepContext, outputs: Outputs, generator: Any, is_async: bool) -> None:
     """Take what a generator yields, one by one, so that what it yielded counts even if it raises later."""
-    if is_async:
-        while True:
-            try:
-                item = context.scope.await_(generator.__anext__())
-            except StopAsyncIteration:
-                return
-            outputs.take(item)
     while True:
         try:
-            item = next(generator)
+            item = context.scope.await_(generator.__anext__()) if is_async else next(generator)
+        except StopAsyncIteration:
+            return
         except StopIteration as end:
             if end.value is not None:
                 outputs.take_returned(end.value)
             return
+        except _PASSED_ON:
+            raise
+        except Exception as error:
+            raise _user_error(context, error) from error
         outputs.take(item)
-
-
-def _is_ours(error: TreadleError) -> bool:
-    """Whether Treadle itself raised it about what the function gave; user code may also pass such an error on."""
-    return isinstance(error, TypeCheckError | CheckFailedError)
 
 
 def _take_config(context: StepContext, arguments: dict[str, Any]) -> None:
