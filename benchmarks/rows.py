@@ -71,7 +71,7 @@ def _version_and_help(size: Size) -> Measure:
 
 
 _IN_PROCESS = '{"execution": {"config": {"in_process": {}}}}'
-"""The peer's command line would start a process a step, and record that; in one process it is faster and does the same."""
+"""The peer's command line would start a process a step; in one process it is faster and does the same work."""
 
 
 def _cold_command(size: Size) -> Measure:

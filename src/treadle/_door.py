@@ -14,8 +14,8 @@ STUB = Path(treadle.__file__).with_suffix(".pyi")
 
 def stub() -> str:
     """The text of the stub."""
-    lines = ["# Written by `python -m treadle._door` from the table in __init__.py.", ""]
-    for module, names in sorted(treadle._MODULES.items()):
+    lines = ["# ruff: noqa\n# Written by `python -m treadle._door` from the table in __init__.py.", ""]
+    for module, names in sorted(vars(treadle)["_MODULES"].items()):
         lines.append(f"from {module} import (")
         lines += [f"    {name} as {name}," for name in sorted(names.split())]
         lines.append(")")

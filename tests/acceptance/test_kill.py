@@ -30,7 +30,7 @@ def pipeline(witness: Path) -> list[t.AssetsDefinition]:
         @t.asset(name=f"step_{number}", deps=[f"step_{number - 1}"] if number else [])
         def step(context: t.AssetExecutionContext) -> None:
             context.log.info("working on %s", number)
-            print(f"printed by {number}", flush=True)
+            print(f"printed by {number}", flush=True)  # noqa: T201
             pause = (number % 4) * 0.004
             until = time.monotonic() + pause
             while time.monotonic() < until:
@@ -128,12 +128,12 @@ def test_others_read_a_step_while_it_runs(tmp_path: Path) -> None:
     pid = os.fork()
     if pid == 0:
         try:
-            sys.stdout = open(1, "w", closefd=False)  # the test runner's replacement writes past the descriptor
+            sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115  # the test runner's replacement writes past the descriptor
 
             @t.asset
             def slow(context: t.AssetExecutionContext) -> None:
                 context.log.info("half way")
-                print("printed so far")  # not flushed by the user
+                print("printed so far")  # noqa: T201  # not flushed by the user
                 os.write(ready[1], b"x")
                 os.read(release[0], 1)
 

@@ -20,13 +20,13 @@ def test_each_attempt_has_its_own_part(tmp_path: Path, monkeypatch: pytest.Monke
 
         @t.asset(deps=[quiet], retry_policy=t.RetryPolicy(max_retries=1))
         def talks(context: t.AssetExecutionContext) -> None:
-            print(f"attempt {context.retry_number}")
+            print(f"attempt {context.retry_number}")  # noqa: T201
             if context.retry_number == 0:
                 raise ValueError
 
         @t.asset(deps=[talks])
         def last() -> None:
-            print("the end")
+            print("the end")  # noqa: T201
 
         with t.Instance.get(tmp_path) as instance:
             run_id = t.materialize([quiet, talks, last], instance=instance).run_id

@@ -514,7 +514,8 @@ def asset(
         out = _out(fn, dagster_type, output_required, manager_key, metadata, code_version)
         tags_of_op = {**(op_tags or {}), COMPUTE_KIND: compute_kind} if compute_kind else op_tags
         builder = _Builder(fn, asset_key.to_python_identifier(), ins, deps)
-        op = builder.op({DEFAULT_OUTPUT: out} if out is not _PLAIN_OUT or check_specs else _PLAIN_OUTS, check_specs, description, config_schema, required_resource_keys,
+        outs = {DEFAULT_OUTPUT: out} if out is not _PLAIN_OUT or check_specs else _PLAIN_OUTS
+        op = builder.op(outs, check_specs, description, config_schema, required_resource_keys,
                         tags_of_op, retry_policy, code_version, pool)  # fmt: skip
         keys_by_input = builder.keys_by_input(op)
         spec = AssetSpec(

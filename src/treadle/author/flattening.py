@@ -175,7 +175,7 @@ class _Flattener:
                 inputs=tuple([self._input(name, op_in, resolved.get(name), handle) for name, op_in in op.ins.items()]),
                 outputs=outputs,
                 retry_policy=node.retry_policy or op.retry_policy or self.op_retry_policy,
-                tags={**op.tags, **node.tags} if node.tags else op.tags,
+                tags={**op.tags, **node.tags},
                 pool=op.pool,
             )
         )

@@ -117,8 +117,8 @@ class AssetKey:
         return (AssetKey, (self.parts,))  # not the cached hash: string hashes differ between processes
 
 
-# Equal keys are mostly one object: ten thousand assets name each other thirty thousand times, and half the time of making
-# keys anew was garbage collection. Only an economy: keys compare by their parts.
+# Equal keys are mostly one object: ten thousand assets name each other thirty thousand times, and half the time of
+# making keys anew was garbage collection. Only an economy: keys compare by their parts.
 _interned: dict[str | tuple[str, ...], AssetKey] = {}
 _MOST_INTERNED = 200_000
 
@@ -163,7 +163,7 @@ class AssetCheckKey:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A sentence that proposes the nearest of `known`, or nothing."""
-    import difflib  # only on the way to an error
+    import difflib  # noqa: PLC0415  # only on the way to an error
 
     near = difflib.get_close_matches(name, list(known), n=1)
     return f" Did you mean {near[0]!r}?" if near else ""

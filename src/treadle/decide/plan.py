@@ -124,7 +124,7 @@ def _wanted(node: NodeSpec, selection: Selection) -> tuple[OutputSpec, ...] | No
         if left_out:
             raise SelectionError(
                 f"{node.op_name!r} makes all of its assets at once, and {left_out[0].to_user_string()!r} is not "
-                "selected. Select all of them, or declare it with can_subset=True and make only what the context asks for."
+                "selected. Select all of them, or declare it with can_subset=True and make only what is asked for."
             )
     return wanted
 

@@ -103,9 +103,7 @@ class AssetGraph:
         return _reach(keys, self.children, depth)
 
 
-def _reach(
-    keys: Iterable[AssetKey], edges: Mapping[AssetKey, Sequence[AssetKey]], depth: int | None
-) -> set[AssetKey]:
+def _reach(keys: Iterable[AssetKey], edges: Mapping[AssetKey, Sequence[AssetKey]], depth: int | None) -> set[AssetKey]:
     seen = set(keys)
     level = list(seen)
     while level and depth != 0:

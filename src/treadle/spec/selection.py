@@ -11,7 +11,7 @@ everything, groups, tags, kinds, owners and key prefixes only with `include_sour
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
@@ -557,7 +557,7 @@ class UpstreamSources(AssetSelection, msgspec.Struct, frozen=True, tag="upstream
         return view.graph.upstream(view.assets(self.child)) - view.graph.materializable
 
 
-def _beside(keys: Assets, edges: Mapping[AssetKey, tuple[AssetKey, ...]]) -> Assets:
+def _beside(keys: Assets, edges: Mapping[AssetKey, Sequence[AssetKey]]) -> Assets:
     """What edges from `keys` lead to; an asset that depends on itself does not lead to itself."""
     return {other for key in keys for other in edges[key] if other != key}
 

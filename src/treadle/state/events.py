@@ -4,6 +4,8 @@ An event carries only what is particular to it. When and in which run it happene
 sentence for people is derived from its data (`message`), never stored.
 """
 
+# ruff: noqa: RUF012  # msgspec gives each struct its own copy of an empty default
+
 from __future__ import annotations
 
 from typing import Any, TypeAlias
