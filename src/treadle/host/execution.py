@@ -43,6 +43,7 @@ from treadle.spec.nodes import FromOutput
 from treadle.spec.op_selection import select_ops
 from treadle.spec.selection import AssetSelection
 from treadle.state import events
+from treadle.state.error_info import user_traceback
 from treadle.state.events import EventLogEntry
 from treadle.state.lifecycle import run_status_after
 from treadle.state.runs import Run
@@ -359,7 +360,7 @@ def _final_status(run: Run, entries: Iterable[EventLogEntry]) -> Any:
 def _raise(error: BaseException) -> None:
     """Raise what made the run fail: the user's own exception, where it came from their function."""
     if isinstance(error, StepExecutionError) and error.user_exception is not None:
-        raise error.user_exception
+        raise error.user_exception.with_traceback(user_traceback(error.user_exception.__traceback__))
     raise error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from pathlib import Path
+from types import TracebackType
 
 import msgspec
 
@@ -39,6 +40,14 @@ class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True):
             if other is not None:
                 text += f"\n{title}:\n{other.to_string()}"
         return text
+
+
+def user_traceback(trace: TracebackType | None) -> TracebackType | None:
+    """`trace` from the first frame that is not of this package; all of it if there is none."""
+    inner = trace
+    while inner is not None and inner.tb_frame.f_code.co_filename.startswith(_OWN_FOLDER):
+        inner = inner.tb_next
+    return inner or trace
 
 
 def error_info(error: BaseException, *, _depth: int = 0) -> ErrorInfo:
