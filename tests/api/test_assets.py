@@ -1,5 +1,6 @@
 """`asset`, `multi_asset`, and the classes that describe assets: what each parameter does."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -101,6 +102,35 @@ def test_what_is_said_appears_on_the_definition() -> None:
 def test_what_breaks_a_rule_is_refused(make: Any, given: dict[str, Any]) -> None:
     with pytest.raises(dg.DagsterInvalidDefinitionError):
         make(**given)
+
+
+EAGER = dg.AutomationCondition.eager()
+FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=2), warn_window=timedelta(hours=1))
+
+
+@pytest.mark.api(
+    "asset.automation_condition", "asset.freshness_policy", "AssetSpec.automation_condition",
+    "AssetSpec.freshness_policy",
+)  # fmt: skip
+@pytest.mark.parametrize("make", [spec_of, lambda **given: dg.AssetSpec("a", **given)], ids=["asset", "AssetSpec"])
+def test_when_it_is_made_and_how_old_it_may_get(make: Any) -> None:
+    spec = make(automation_condition=EAGER, freshness_policy=FRESH)
+    assert (spec.automation_condition, spec.freshness_policy) == (EAGER, FRESH)
+    assert (make().automation_condition, make().freshness_policy) == (None, None)
+    for wrong in ({"automation_condition": "eager"}, {"freshness_policy": "daily"}):
+        with pytest.raises(Exception, match=r"(?i)automation|freshness|expected|type"):
+            make(**wrong)
+
+
+@pytest.mark.api("AssetOut.automation_condition", "AssetOut.freshness_policy")
+def test_when_one_of_several_is_made() -> None:
+    @dg.multi_asset(outs={"a": dg.AssetOut(automation_condition=EAGER, freshness_policy=FRESH), "b": dg.AssetOut()})
+    def make():
+        return 1, 2
+
+    spec, other = make.get_asset_spec(dg.AssetKey("a")), make.get_asset_spec(dg.AssetKey("b"))
+    assert (spec.automation_condition, spec.freshness_policy) == (EAGER, FRESH)
+    assert (other.automation_condition, other.freshness_policy) == (None, None)
 
 
 # --- asset: what it is made from --------------------------------------------------------------------------------------
@@ -679,7 +709,7 @@ def test_asking_for_what_is_not_there() -> None:
     def make():
         yield dg.MaterializeResult("a")
 
-    with pytest.raises(Exception, match="make"):
+    with pytest.raises(Exception, match=r"(?i)multiple|2 assets"):
         _ = make.key
     with pytest.raises(Exception, match="z"):
         make.get_asset_spec(dg.AssetKey("z"))

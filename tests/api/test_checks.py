@@ -34,6 +34,18 @@ def test_what_a_check_says_about_itself(asset: Any) -> None:
     assert check.check_key == spec.key
 
 
+@pytest.mark.api("asset_check.automation_condition", "AssetCheckSpec.automation_condition")
+def test_when_a_check_is_evaluated() -> None:
+    condition = dg.AutomationCondition.eager()
+
+    @dg.asset_check(asset="a", automation_condition=condition)
+    def check():
+        return dg.AssetCheckResult(passed=True)
+
+    assert next(iter(check.check_specs)).automation_condition == condition
+    assert dg.AssetCheckSpec("c", asset="a", automation_condition=condition).automation_condition == condition
+
+
 def test_a_check_is_named_after_its_function() -> None:
     @dg.asset_check(asset="a")
     def not_empty():

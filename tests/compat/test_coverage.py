@@ -79,6 +79,12 @@ def test_claims_that_do_not(claims: str, body: str, fault: str) -> None:
     assert found.there["parameters"] == set()
 
 
+@pytest.mark.parametrize("mark", ["skip", "skipif(True, reason='x')", "xfail"])
+def test_what_may_be_left_out_counts_for_nothing(mark: str) -> None:
+    found = covered(f"@pytest.mark.{mark}\n@pytest.mark.api('asset.owners')\ndef test_x():\n    f(owners=1)\n")
+    assert (found.faults, found.there["parameters"]) == ([], set())
+
+
 def test_members_of_enums_count_by_being_there() -> None:
     assert covered("").there["members"] == {"Backoff.LINEAR"}
     assert covered("").there["names"] == set(FACTS) - {"Gone"}
