@@ -62,7 +62,7 @@ class AssetGraph:
             for parent in parents:
                 if parent is not key:
                     found[parent].append(key)
-        return found
+        return {key: tuple(children) for key, children in found.items()}
 
     @cached_property
     def checks_by_asset(self) -> dict[AssetKey, tuple[AssetCheckSpec, ...]]:
