@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from treadle.core import codec
 from treadle.core.mappings import (
     AllPartitionMapping,
+    Between,
     IdentityPartitionMapping,
     LastPartitionMapping,
-    Now,
     PartitionMapping,
     SpecificPartitionsPartitionMapping,
     StaticPartitionMapping,
-    Store,
     TimeWindowPartitionMapping,
     UpstreamPartitionsResult,
-    misfit,
 )
 from treadle.core.multi_partitions import SEPARATOR, MultiPartitionsDefinition
 from treadle.core.partitions import PartitionsDefinition
-from treadle.core.subsets import KeySubset, MultiSubset, PartitionSubset, PositionSubset, Row, TimeSubset
+from treadle.core.subsets import KeySubset, MultiSubset, PartitionSubset, Row
 from treadle.core.time_partitions import TimeWindowPartitionsDefinition
 from treadle.errors import DefinitionError, InvariantError, InvocationError
 
@@ -46,6 +44,10 @@ class _Link(NamedTuple):
     downstream: str | None
     mapping: PartitionMapping
 
+    def sides(self, between: Between) -> tuple[PartitionsDefinition, PartitionsDefinition]:
+        """The definitions of the two dimensions."""
+        return _dimension(between.upstream, self.upstream), _dimension(between.downstream, self.downstream)
+
 
 class _DimensionwiseMapping(PartitionMapping):
     """Mappings that are made of one mapping a pair of dimensions. Dimensions in no pair are all-to-all.
@@ -54,93 +56,60 @@ class _DimensionwiseMapping(PartitionMapping):
     the image of a box is the box of the images.
     """
 
-    def _links(self, upstream_def: PartitionsDefinition, downstream_def: PartitionsDefinition) -> list[_Link]:
+    def _links(self, between: Between) -> list[_Link]:
         raise InvariantError(f"{type(self).__name__} has no links.")
 
-    def validate_partition_mapping(
-        self, upstream_partitions_def: PartitionsDefinition, downstream_partitions_def: PartitionsDefinition | None
-    ) -> None:
-        """Raise unless the dimensions fit."""
-        if downstream_partitions_def is None:
-            raise misfit(self, "the downstream asset has no partitions.")
-        for link in self._links(upstream_partitions_def, downstream_partitions_def):
-            link.mapping.validate_partition_mapping(
-                _dimension(upstream_partitions_def, link.upstream),
-                _dimension(downstream_partitions_def, link.downstream),
-            )
+    def _validate(self, between: Between) -> None:
+        if between.downstream is None:
+            raise self._misfit("the downstream asset has no partitions.")
+        for link in self._links(between):
+            link.mapping.validate_partition_mapping(*link.sides(between))
 
-    def upstream(
-        self,
-        downstream_subset: PartitionSubset | None,
-        downstream_def: PartitionsDefinition | None,
-        upstream_def: PartitionsDefinition,
-        current_time: Now = None,
-        dynamic_partitions_store: Store = None,
-    ) -> UpstreamPartitionsResult:
-        """The upstream combinations whose linked parts these downstream ones need."""
-        if downstream_subset is None or downstream_def is None:
-            raise misfit(self, "the downstream asset has no partitions.")
-        links = self._links(upstream_def, downstream_def)
+    def _upstream(self, subset: PartitionSubset | None, between: Between) -> UpstreamPartitionsResult:
+        subset, links = self._required(subset), self._links(between)
         names = [link.downstream for link in links]
         # two upstream dimensions that follow one downstream dimension are not independent: take its keys one by one
         single = {name for name in names if names.count(name) > 1}
-        found: PartitionSubset = upstream_def.empty_subset()
+        found: PartitionSubset = between.upstream.empty_subset()
         missing: set[str] = set()
-        for box in _boxes(downstream_subset, downstream_def, names, single):
-            results = {
-                link.upstream: link.mapping.upstream(
-                    box[link.downstream],
-                    _dimension(downstream_def, link.downstream),
-                    _dimension(upstream_def, link.upstream),
-                    current_time,
-                    dynamic_partitions_store,
+        for box in _boxes(subset, between.downstream, names, single):
+            results: dict[str | None, UpstreamPartitionsResult] = {}
+            for link in links:
+                up, down = link.sides(between)
+                results[link.upstream] = link.mapping.upstream(
+                    box[link.downstream], down, up, between.now, between.store
                 )
-                for link in links
-            }
-            parts = {name: result.partitions_subset for name, result in results.items()}
-            found = found | _combined(upstream_def, parts, current_time, dynamic_partitions_store)
-            missing |= _missing(upstream_def, results, current_time, dynamic_partitions_store)
-        return UpstreamPartitionsResult(found, KeySubset(upstream_def, missing))
+            found |= _combined(
+                between.upstream, {name: result.partitions_subset for name, result in results.items()}, between
+            )
+            missing |= _missing(results, between)
+        return UpstreamPartitionsResult(found, KeySubset(between.upstream, missing))
 
-    def downstream(
-        self,
-        upstream_subset: PartitionSubset,
-        upstream_def: PartitionsDefinition,
-        downstream_def: PartitionsDefinition,
-        current_time: Now = None,
-        dynamic_partitions_store: Store = None,
-    ) -> PartitionSubset:
-        """The downstream combinations whose linked parts need these upstream ones."""
-        links = self._links(upstream_def, downstream_def)
-        found: PartitionSubset = downstream_def.empty_subset()
-        for box in _boxes(upstream_subset, upstream_def, [link.upstream for link in links], set()):
+    def _downstream(self, subset: PartitionSubset, between: Between) -> PartitionSubset:
+        links = self._links(between)
+        found = between.every(between.downstream, wanted=False)
+        for box in _boxes(subset, between.upstream, [link.upstream for link in links]):
             parts: dict[str | None, PartitionSubset] = {}
             for link in links:
-                image = link.mapping.downstream(
-                    box[link.upstream],
-                    _dimension(upstream_def, link.upstream),
-                    _dimension(downstream_def, link.downstream),
-                    current_time,
-                    dynamic_partitions_store,
-                )
+                image = link.mapping.downstream(box[link.upstream], *link.sides(between), between.now, between.store)
                 parts[link.downstream] = parts[link.downstream] & image if link.downstream in parts else image
-            found = found | _combined(downstream_def, parts, current_time, dynamic_partitions_store)
+            found |= _combined(between.downstream, parts, between)
         return found
 
 
-def _dimension(definition: PartitionsDefinition, name: str | None) -> PartitionsDefinition:
+def _dimension(definition: PartitionsDefinition | None, name: str | None) -> PartitionsDefinition:
     """The definition of a dimension, or the definition itself if it has none."""
-    if name is None:
-        return definition
-    assert isinstance(definition, MultiPartitionsDefinition)
-    return definition.get_partitions_def_for_dimension(name)
+    if isinstance(definition, MultiPartitionsDefinition) and name is not None:
+        return definition.get_partitions_def_for_dimension(name)
+    assert definition is not None
+    return definition
 
 
 def _boxes(
     subset: PartitionSubset,
-    definition: PartitionsDefinition,
+    definition: PartitionsDefinition | None,
     names: Collection[str | None],
-    single: Collection[str | None],
+    single: Collection[str | None] = (),
 ) -> Iterator[dict[str | None, PartitionSubset]]:
     """The subset seen in the named dimensions only, as boxes. The keys of `single` dimensions are kept apart."""
     if subset.is_empty:
@@ -155,79 +124,52 @@ def _boxes(
     seen: dict[Row, PartitionSubset] = {}
     for row, part in subset.rows.items():
         key = tuple(row[i] for i, _ in outer)
-        seen[key] = seen[key] | part if key in seen and inner in names and seen[key] is not part else part
+        seen[key] = seen[key] | part if key in seen and inner in names else part
     # rows that differ only in the last outer dimension and hold the same inner partitions are one box
     boxes: dict[tuple[Row, object], tuple[list[str], PartitionSubset]] = {}
     for key, part in seen.items():
-        content = None if inner not in names else _content(part)
+        content = part.content if inner in names else None
         boxes.setdefault((key[:-1], content), ([], part))[0].extend(key[-1:])
     for (fixed, _), (last, part) in boxes.items():
-        keys = [*([key] for key in fixed), *([last] if outer else [])]
+        keys = [*([key] for key in fixed), last]
         box: dict[str | None, PartitionSubset] = {
-            name: definition.get_partitions_def_for_dimension(name).subset_with_partition_keys(some)
-            for (_, name), some in zip(outer, keys, strict=True)
+            name: _dimension(definition, name).subset_with_partition_keys(some)
+            for (_, name), some in zip(outer, keys, strict=False)
         }
         if inner in names:
             box[inner] = part
-        yield from _split(box, definition, single)
-
-
-def _content(subset: PartitionSubset) -> object:
-    """Something equal for equal subsets of one definition, and cheap."""
-    if isinstance(subset, TimeSubset):
-        return subset.spans
-    return subset.positions.serialize() if isinstance(subset, PositionSubset) else frozenset(subset)
-
-
-def _split(
-    box: dict[str | None, PartitionSubset], definition: MultiPartitionsDefinition, single: Collection[str | None]
-) -> Iterator[dict[str | None, PartitionSubset]]:
-    names = [name for name in box if name in single]
-    for keys in product(*(box[name] for name in names)):
-        alone = {
-            name: _dimension(definition, name).subset_with_partition_keys([key])
-            for name, key in zip(names, keys, strict=True)
-        }
-        yield box | alone
+        apart = [name for name in box if name in single]
+        for alone in product(*(box[name] for name in apart)):
+            yield box | {
+                name: _dimension(definition, name).subset_with_partition_keys([key])
+                for name, key in zip(apart, alone, strict=True)
+            }
 
 
 def _combined(
-    definition: PartitionsDefinition, parts: Mapping[str | None, PartitionSubset], now: Now, store: Store
+    definition: PartitionsDefinition | None, parts: Mapping[str | None, PartitionSubset], between: Between
 ) -> PartitionSubset:
     """All combinations of `parts`, with everything in the dimensions that `parts` does not name."""
     if not isinstance(definition, MultiPartitionsDefinition):
         return parts[None]
     return definition.product(
-        [
-            parts[name] if name in parts else one.subset_with_all_partitions(now, store)
-            for name, one in definition.partitions_defs
-        ]
+        [parts[name] if name in parts else between.every(one) for name, one in definition.partitions_defs]
     )
 
 
-def _missing(
-    definition: PartitionsDefinition, results: Mapping[str | None, UpstreamPartitionsResult], now: Now, store: Store
-) -> set[str]:
+def _missing(results: Mapping[str | None, UpstreamPartitionsResult], between: Between) -> set[str]:
     """The combinations of needed keys of which at least one part does not exist."""
-    lacking = {
-        name: list(result.required_but_nonexistent_subset)
-        for name, result in results.items()
-        if not result.required_but_nonexistent_subset.is_empty
-    }
-    if not lacking:
+    lacking = {name: list(result.required_but_nonexistent_subset) for name, result in results.items()}
+    if not any(lacking.values()):
         return set()
-    if not isinstance(definition, MultiPartitionsDefinition):
+    if not isinstance(between.upstream, MultiPartitionsDefinition):
         return set(lacking[None])
     needed = {
-        name: [*results[name].partitions_subset, *lacking.get(name, ())]
-        if name in results
-        else one.get_partition_keys(now, store)
-        for name, one in definition.partitions_defs
+        name: [*results[name].partitions_subset, *lacking[name]] if name in results else list(between.every(one))
+        for name, one in between.upstream.partitions_defs
     }
-    found: set[str] = set()
-    for name, keys in lacking.items():
-        found.update(map(SEPARATOR.join, product(*(keys if other == name else needed[other] for other in needed))))
-    return found
+    rows = (product(*(needed | {name: keys}).values()) for name, keys in lacking.items() if name is not None)
+    return {SEPARATOR.join(parts) for row in rows for parts in row}
 
 
 class MultiToSingleDimensionPartitionMapping(_DimensionwiseMapping):
@@ -238,6 +180,7 @@ class MultiToSingleDimensionPartitionMapping(_DimensionwiseMapping):
     """
 
     kind = "multi_to_single"
+    _fields = ("partition_dimension_name",)
 
     def __init__(self, partition_dimension_name: str | None = None) -> None:
         self.partition_dimension_name = partition_dimension_name
@@ -246,53 +189,39 @@ class MultiToSingleDimensionPartitionMapping(_DimensionwiseMapping):
     def description(self) -> str:
         """What the mapping does, in a sentence."""
         name = self.partition_dimension_name
-        return (
-            f"The partitions with the same key in dimension {name!r}."
-            if name
-            else "The partitions with the same dimension."
-        )
+        return f"The partitions with the same {f'key in dimension {name!r}' if name else 'dimension'}."
 
-    def _links(self, upstream_def: PartitionsDefinition, downstream_def: PartitionsDefinition) -> list[_Link]:
-        if isinstance(upstream_def, MultiPartitionsDefinition) == isinstance(downstream_def, MultiPartitionsDefinition):
-            raise misfit(self, "exactly one of the two assets must have several dimensions.")
-        if isinstance(upstream_def, MultiPartitionsDefinition):
-            name = self._dimension_of(upstream_def, downstream_def)
-            return [_Link(name, None, _between(_dimension(upstream_def, name), downstream_def))]
-        assert isinstance(downstream_def, MultiPartitionsDefinition)
-        name = self._dimension_of(downstream_def, upstream_def)
-        return [_Link(None, name, _between(upstream_def, _dimension(downstream_def, name)))]
+    def _links(self, between: Between) -> list[_Link]:
+        up, down = between.upstream, between.downstream
+        if isinstance(up, MultiPartitionsDefinition) and not isinstance(down, MultiPartitionsDefinition):
+            name = self._dimension_of(up, down)
+            return [_Link(name, None, _between(_dimension(up, name), down))]
+        if isinstance(down, MultiPartitionsDefinition) and not isinstance(up, MultiPartitionsDefinition):
+            name = self._dimension_of(down, up)
+            return [_Link(None, name, _between(up, _dimension(down, name)))]
+        raise self._misfit("exactly one of the two assets must have several dimensions.")
 
-    def _dimension_of(self, multi: MultiPartitionsDefinition, single: PartitionsDefinition) -> str:
-        if self.partition_dimension_name is not None:
-            if self.partition_dimension_name not in multi.partition_dimension_names:
-                raise misfit(self, f"there is no dimension {self.partition_dimension_name!r} in {multi!s}.")
-            return self.partition_dimension_name
-        fitting = _fitting_dimensions(multi, single)
+    def _dimension_of(self, multi: MultiPartitionsDefinition, single: PartitionsDefinition | None) -> str:
+        name = self.partition_dimension_name
+        if name is not None and name not in multi.partition_dimension_names:
+            raise self._misfit(f"there is no dimension {name!r} in {multi!s}.")
+        fitting = _fitting_dimensions(multi, single) if name is None else [name]
         if len(fitting) != 1:
             what = "several dimensions fit" if fitting else "no dimension fits"
-            raise misfit(self, f"{what} {single!s} in {multi!s}. Name one: partition_dimension_name=...")
+            raise self._misfit(f"{what} {single!s} in {multi!s}. Name one: partition_dimension_name=...")
         return fitting[0]
 
-    def to_wire(self) -> dict[str, Any]:
-        """The mapping as plain data."""
-        return {"kind": self.kind, "partition_dimension_name": self.partition_dimension_name}
 
-    def __repr__(self) -> str:
-        return f"MultiToSingleDimensionPartitionMapping({self.partition_dimension_name!r})"
-
-
-def _fitting_dimensions(multi: MultiPartitionsDefinition, single: PartitionsDefinition) -> list[str]:
+def _fitting_dimensions(multi: MultiPartitionsDefinition, single: PartitionsDefinition | None) -> list[str]:
     same = [name for name, one in multi.partitions_defs if one == single]
     if same or not isinstance(single, TimeWindowPartitionsDefinition):
         return same
     return [name for name, one in multi.partitions_defs if isinstance(one, TimeWindowPartitionsDefinition)]
 
 
-def _between(upstream_def: PartitionsDefinition, downstream_def: PartitionsDefinition) -> PartitionMapping:
-    both_by_time = isinstance(upstream_def, TimeWindowPartitionsDefinition) and isinstance(
-        downstream_def, TimeWindowPartitionsDefinition
-    )
-    return TimeWindowPartitionMapping() if both_by_time else IdentityPartitionMapping()
+def _between(*sides: PartitionsDefinition | None) -> PartitionMapping:
+    by_time = all(isinstance(side, TimeWindowPartitionsDefinition) for side in sides)
+    return TimeWindowPartitionMapping() if by_time else IdentityPartitionMapping()
 
 
 class MultiPartitionMapping(_DimensionwiseMapping):
@@ -303,6 +232,7 @@ class MultiPartitionMapping(_DimensionwiseMapping):
     """
 
     kind = "multi"
+    _fields = ("downstream_mappings_by_upstream_dimension",)
 
     def __init__(self, downstream_mappings_by_upstream_dimension: Mapping[str, DimensionPartitionMapping]) -> None:
         for name, value in downstream_mappings_by_upstream_dimension.items():
@@ -316,41 +246,38 @@ class MultiPartitionMapping(_DimensionwiseMapping):
     def description(self) -> str:
         """What the mapping does, in a sentence."""
         links = self.downstream_mappings_by_upstream_dimension.items()
-        return " ".join(
-            f"{up!r} by {down.dimension_name!r}: {down.partition_mapping.description}" for up, down in links
-        )
+        return " ".join(f"{up!r} by {down!r}: {mapping.description}" for up, (down, mapping) in links)
 
-    def _links(self, upstream_def: PartitionsDefinition, downstream_def: PartitionsDefinition) -> list[_Link]:
-        for side, definition in (("upstream", upstream_def), ("downstream", downstream_def)):
-            if not isinstance(definition, MultiPartitionsDefinition):
-                raise misfit(self, f"the {side} asset has not several dimensions but {definition!s}.")
-        assert isinstance(upstream_def, MultiPartitionsDefinition)
-        assert isinstance(downstream_def, MultiPartitionsDefinition)
-        links = self.downstream_mappings_by_upstream_dimension
+    def _links(self, between: Between) -> list[_Link]:
+        links = [_Link(up, *down) for up, down in self.downstream_mappings_by_upstream_dimension.items()]
         for side, definition, names in (
-            ("upstream", upstream_def, list(links)),
-            ("downstream", downstream_def, [link.dimension_name for link in links.values()]),
+            ("upstream", between.upstream, [link.upstream for link in links]),
+            ("downstream", between.downstream, [link.downstream for link in links]),
         ):
+            if not isinstance(definition, MultiPartitionsDefinition):
+                raise self._misfit(f"the {side} asset has not several dimensions but {definition!s}.")
             for name in names:
                 if name not in definition.partition_dimension_names:
-                    raise misfit(self, f"there is no {side} dimension {name!r} in {definition!s}.")
-        return [_Link(up, down.dimension_name, down.partition_mapping) for up, down in links.items()]
+                    raise self._misfit(f"there is no {side} dimension {name!r} in {definition!s}.")
+        return links
 
     def to_wire(self) -> dict[str, Any]:
         """The mapping as plain data."""
-        links = self.downstream_mappings_by_upstream_dimension
+        links = sorted(self.downstream_mappings_by_upstream_dimension.items(), key=lambda link: link[0])
         return {
             "kind": self.kind,
-            "dimensions": {
-                up: [down.dimension_name, mapping_to_wire(down.partition_mapping)] for up, down in links.items()
-            },
+            "dimensions": {up: [down, mapping_to_wire(mapping)] for up, (down, mapping) in links},
         }
 
-    def _value(self) -> object:
-        return sorted(self.downstream_mappings_by_upstream_dimension.items(), key=lambda item: item[0])
-
-    def __repr__(self) -> str:
-        return f"MultiPartitionMapping({self.downstream_mappings_by_upstream_dimension!r})"
+    @classmethod
+    def from_wire(cls, data: Mapping[str, Any]) -> Self:
+        """The mapping whose `to_wire` gave `data`."""
+        return cls(
+            {
+                up: DimensionPartitionMapping(down, mapping_from_wire(one))
+                for up, (down, one) in data["dimensions"].items()
+            }
+        )
 
 
 class OpaquePartitionMapping(PartitionMapping):
@@ -361,6 +288,7 @@ class OpaquePartitionMapping(PartitionMapping):
     """
 
     kind = "opaque"
+    _fields = ("name",)
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -370,25 +298,12 @@ class OpaquePartitionMapping(PartitionMapping):
         """What the mapping does, in a sentence."""
         return self.name
 
-    def _refuse(self) -> InvariantError:
-        return InvariantError(
+    def _upstream(self, subset: object, between: Between) -> Any:
+        raise InvariantError(
             f"The partition mapping {self.name} is user code, which is not loaded here. Ask its location."
         )
 
-    def upstream(self, *args: Any, **kwargs: Any) -> UpstreamPartitionsResult:
-        """Always raises `InvariantError`."""
-        raise self._refuse()
-
-    def downstream(self, *args: Any, **kwargs: Any) -> PartitionSubset:
-        """Always raises `InvariantError`."""
-        raise self._refuse()
-
-    def to_wire(self) -> dict[str, Any]:
-        """The mapping as plain data."""
-        return {"kind": self.kind, "name": self.name}
-
-    def __repr__(self) -> str:
-        return f"OpaquePartitionMapping({self.name!r})"
+    _downstream = _upstream
 
 
 def default_mapping(
@@ -401,56 +316,39 @@ def default_mapping(
     """
     if upstream_def is None or downstream_def is None:
         return AllPartitionMapping()
-    multi_up = isinstance(upstream_def, MultiPartitionsDefinition)
-    multi_down = isinstance(downstream_def, MultiPartitionsDefinition)
-    if multi_up != multi_down:
-        multi, single = (upstream_def, downstream_def) if multi_up else (downstream_def, upstream_def)
-        assert isinstance(multi, MultiPartitionsDefinition)
-        if len(_fitting_dimensions(multi, single)) == 1:
+    for multi, single in ((upstream_def, downstream_def), (downstream_def, upstream_def)):
+        if (
+            isinstance(multi, MultiPartitionsDefinition)
+            and not isinstance(single, MultiPartitionsDefinition)
+            and len(_fitting_dimensions(multi, single)) == 1
+        ):
             return MultiToSingleDimensionPartitionMapping()
     return _between(upstream_def, downstream_def)
 
 
 # --- the wire --------------------------------------------------------------------------------------------------------
 
-_PLAIN: dict[str, Callable[[Mapping[str, Any]], PartitionMapping]] = {
-    IdentityPartitionMapping.kind: lambda data: IdentityPartitionMapping(),
-    AllPartitionMapping.kind: lambda data: AllPartitionMapping(),
-    LastPartitionMapping.kind: lambda data: LastPartitionMapping(),
-    SpecificPartitionsPartitionMapping.kind: lambda data: SpecificPartitionsPartitionMapping(data["partition_keys"]),
-    StaticPartitionMapping.kind: lambda data: StaticPartitionMapping(data["downstream_by_upstream"]),
-    TimeWindowPartitionMapping.kind: lambda data: TimeWindowPartitionMapping(
-        data["start_offset"], data["end_offset"], data["allow_nonexistent_upstream_partitions"]
-    ),
-    MultiToSingleDimensionPartitionMapping.kind: lambda data: MultiToSingleDimensionPartitionMapping(
-        data["partition_dimension_name"]
-    ),
-    MultiPartitionMapping.kind: lambda data: MultiPartitionMapping(
-        {
-            up: DimensionPartitionMapping(down, mapping_from_wire(mapping))
-            for up, (down, mapping) in data["dimensions"].items()
-        }
-    ),
-    OpaquePartitionMapping.kind: lambda data: OpaquePartitionMapping(data["name"]),
+_OURS: dict[str, type[PartitionMapping]] = {
+    cls.kind: cls
+    for cls in (
+        IdentityPartitionMapping,
+        AllPartitionMapping,
+        LastPartitionMapping,
+        SpecificPartitionsPartitionMapping,
+        StaticPartitionMapping,
+        TimeWindowPartitionMapping,
+        MultiToSingleDimensionPartitionMapping,
+        MultiPartitionMapping,
+        OpaquePartitionMapping,
+    )
 }
-_OURS = (
-    IdentityPartitionMapping,
-    AllPartitionMapping,
-    LastPartitionMapping,
-    SpecificPartitionsPartitionMapping,
-    StaticPartitionMapping,
-    TimeWindowPartitionMapping,
-    MultiToSingleDimensionPartitionMapping,
-    MultiPartitionMapping,
-    OpaquePartitionMapping,
-)
 
 
 def mapping_to_wire(mapping: PartitionMapping) -> dict[str, Any]:
     """The mapping as plain data. A class of the user's own, also one derived from ours, travels as its name."""
-    if type(mapping) in _OURS:
+    if type(mapping) is _OURS.get(mapping.kind):
         return mapping.to_wire()
-    return {"kind": OpaquePartitionMapping.kind, "name": type(mapping).__qualname__}
+    return OpaquePartitionMapping(type(mapping).__qualname__).to_wire()
 
 
 def mapping_from_wire(data: Mapping[str, Any]) -> PartitionMapping:
@@ -459,11 +357,11 @@ def mapping_from_wire(data: Mapping[str, Any]) -> PartitionMapping:
     Raises:
         InvocationError: its kind is not known here.
     """
-    read = _PLAIN.get(data["kind"])
-    if read is None:
+    cls = _OURS.get(data["kind"])
+    if cls is None:
         raise InvocationError(f"Unknown kind of partition mapping {data['kind']!r}: written by a newer Treadle?")
-    return read(data)
+    return cls.from_wire(data)
 
 
-for _cls in (PartitionMapping, *_OURS):
+for _cls in (PartitionMapping, *_OURS.values()):
     codec.register(_cls, mapping_to_wire, mapping_from_wire)

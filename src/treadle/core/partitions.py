@@ -351,7 +351,7 @@ class StaticPartitionsDefinition(PartitionsDefinition):
 
     def empty_subset(self) -> PartitionSubset:
         """No partitions."""
-        return PositionSubset(self, BitMap())
+        return PositionSubset(self, ())
 
     def subset_with_partition_keys(self, partition_keys: Iterable[str]) -> PartitionSubset:
         """The subset of these keys.
@@ -359,13 +359,13 @@ class StaticPartitionsDefinition(PartitionsDefinition):
         Raises:
             UnknownPartitionError: a key is not one of the definition.
         """
-        return PositionSubset(self, BitMap([self._position(key) for key in partition_keys]))
+        return PositionSubset(self, [self._position(key) for key in partition_keys])
 
     def subset_with_all_partitions(
         self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
     ) -> PartitionSubset:
         """All partitions."""
-        return PositionSubset(self, BitMap(range(len(self.partition_keys))))
+        return PositionSubset(self, range(len(self.partition_keys)))
 
     def subset_in_range(
         self,
@@ -375,7 +375,7 @@ class StaticPartitionsDefinition(PartitionsDefinition):
     ) -> PartitionSubset:
         """The partitions from `start` to `end`, both included."""
         start, end = self._position(partition_key_range.start), self._position(partition_key_range.end)
-        return PositionSubset(self, BitMap(range(start, end + 1)))
+        return PositionSubset(self, range(start, end + 1))
 
     def subset_of_known(self, partition_keys: Iterable[str]) -> tuple[PartitionSubset, frozenset[str]]:
         """The subset of those keys that this definition has, and the other keys."""
@@ -387,7 +387,7 @@ class StaticPartitionsDefinition(PartitionsDefinition):
                 unknown.add(key)
             else:
                 positions.append(position)
-        return PositionSubset(self, BitMap(positions)), frozenset(unknown)
+        return PositionSubset(self, positions), frozenset(unknown)
 
     def to_wire(self) -> dict[str, Any]:
         """The definition as plain data."""

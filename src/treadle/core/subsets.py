@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from operator import and_, or_, sub
+from typing import Any, NamedTuple, Self, TypeAlias, TypeGuard
 
-from pyroaring import BitMap
+from pyroaring import BitMap, FrozenBitMap
 
 from treadle.core.windows import WindowSequence
 from treadle.errors import InvocationError
@@ -33,15 +34,21 @@ class PartitionSubset:
 
     Attributes:
         partitions_def: the definition whose partitions these are.
+        content: which ones; equal for equal sets of one definition. What it is depends on the kind of set.
     """
 
-    __slots__ = ("partitions_def",)
+    __slots__ = ("content", "partitions_def")
     partitions_def: Any
+    content: Any
+
+    def __init__(self, partitions_def: Any, content: Any) -> None:
+        self.partitions_def = partitions_def
+        self.content = content
 
     @property
     def is_empty(self) -> bool:
         """Whether there is no partition in it."""
-        return len(self) == 0
+        return not self.content
 
     def get_partition_keys(self) -> Sequence[str]:
         """The keys, in the order of the definition."""
@@ -68,7 +75,7 @@ class PartitionSubset:
         return {"keys": list(self)}
 
     def __len__(self) -> int:
-        raise TypeError(f"{type(self).__name__} must define __len__")
+        return len(self.content)
 
     def __iter__(self) -> Iterator[str]:
         raise TypeError(f"{type(self).__name__} must define __iter__")
@@ -77,17 +84,41 @@ class PartitionSubset:
         return any(key == known for known in self)
 
     def __or__(self, other: PartitionSubset) -> PartitionSubset:
-        return KeySubset(self.partitions_def, frozenset(self) | frozenset(other))
+        return self._combine(or_, other)
 
     def __and__(self, other: PartitionSubset) -> PartitionSubset:
-        return KeySubset(self.partitions_def, frozenset(self) & frozenset(other))
+        return self._combine(and_, other)
 
     def __sub__(self, other: PartitionSubset) -> PartitionSubset:
-        return KeySubset(self.partitions_def, frozenset(self) - frozenset(other))
+        return self._combine(sub, other)
+
+    def _combine(self, operation: Callable[[Any, Any], Any], other: PartitionSubset) -> PartitionSubset:
+        if other is self:
+            return self.empty_subset() if operation is sub else self
+        if self._is_like(other):
+            return type(self)(self.partitions_def, self._operate(operation, other.content))
+        if isinstance(self, KeySubset) or isinstance(other, KeySubset):
+            return KeySubset(self.partitions_def, operation(frozenset(self), frozenset(other)))
+        raise InvocationError(
+            f"Cannot combine partitions of {self.partitions_def!r} with partitions of {other.partitions_def!r}. "
+            "Map one to the other with a partition mapping first."
+        )
+
+    def _is_like(self, other: object) -> TypeGuard[Self]:
+        """Whether the contents of both speak of the same partitions."""
+        if not isinstance(other, PartitionSubset) or type(self) is not type(other):
+            return False
+        return self.partitions_def is other.partitions_def or self.partitions_def == other.partitions_def
+
+    def _operate(self, operation: Callable[[Any, Any], Any], content: Any) -> Any:
+        """The content of the union, intersection or difference (`operation`) with a set like this one."""
+        return operation(self.content, content)
 
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
+        if self._is_like(other):
+            return self.content == other.content
         return isinstance(other, PartitionSubset) and len(self) == len(other) and frozenset(self) == frozenset(other)
 
     def __hash__(self) -> int:
@@ -99,126 +130,52 @@ class PartitionSubset:
         return f"<{type(self).__name__} of {len(self)}: {shown}{', ...' if len(ranges) > 5 else ''}>"
 
 
-def _refuse(left: PartitionSubset, right: PartitionSubset) -> InvocationError:
-    return InvocationError(
-        f"Cannot combine partitions of {left.partitions_def!r} with partitions of {right.partitions_def!r}. "
-        "Map one to the other with a partition mapping first."
-    )
-
-
-# --- keys ----------------------------------------------------------------------------------------------------------
-
-
 class KeySubset(PartitionSubset):
-    """A set of keys, for definitions whose keys follow no rule. Iterates in alphabetical order."""
+    """A set of keys, for definitions whose keys follow no rule. Iterates in alphabetical order.
 
-    __slots__ = ("keys",)
-    keys: frozenset[str]
+    Attributes:
+        content: a frozenset of keys.
+    """
+
+    __slots__ = ()
 
     def __init__(self, partitions_def: object, keys: Iterable[str] = ()) -> None:
-        self.partitions_def = partitions_def
-        self.keys = keys if isinstance(keys, frozenset) else frozenset(keys)
+        super().__init__(partitions_def, frozenset(keys))
 
-    def __len__(self) -> int:
-        return len(self.keys)
+    def _is_like(self, other: object) -> TypeGuard[Self]:
+        return isinstance(other, KeySubset)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self.keys))
+        return iter(sorted(self.content))
 
     def __contains__(self, key: object) -> bool:
-        return key in self.keys
-
-    def __hash__(self) -> int:
-        return hash(self.keys)
-
-    __eq__ = PartitionSubset.__eq__
-
-
-# --- static --------------------------------------------------------------------------------------------------------
+        return key in self.content
 
 
 class PositionSubset(PartitionSubset):
-    """Partitions of a static definition: a bitmap of positions in its list of keys."""
+    """Partitions of a static definition.
 
-    __slots__ = ("positions",)
-    positions: BitMap
+    Attributes:
+        content: a bitmap of positions in its list of keys.
+    """
 
-    def __init__(self, partitions_def: Any, positions: BitMap) -> None:
-        self.partitions_def = partitions_def
-        self.positions = positions
+    __slots__ = ()
 
-    def _of(self, other: PartitionSubset) -> BitMap | None:
-        """The positions of `other`, or None if it is a set of bare keys."""
-        if isinstance(other, PositionSubset):
-            if other.partitions_def is self.partitions_def or other.partitions_def == self.partitions_def:
-                return other.positions
-            raise _refuse(self, other)
-        if isinstance(other, KeySubset):
-            return None
-        raise _refuse(self, other)
-
-    def __len__(self) -> int:
-        return len(self.positions)
+    def __init__(self, partitions_def: Any, positions: Iterable[int]) -> None:
+        super().__init__(partitions_def, FrozenBitMap(positions))
 
     def __iter__(self) -> Iterator[str]:
-        return map(self.partitions_def.partition_keys.__getitem__, self.positions)
+        return map(self.partitions_def.partition_keys.__getitem__, self.content)
 
     def __contains__(self, key: object) -> bool:
         position = self.partitions_def.position_of(key)
-        return position is not None and position in self.positions
-
-    def __or__(self, other: PartitionSubset) -> PartitionSubset:
-        positions = self._of(other)
-        return (
-            super().__or__(other)
-            if positions is None
-            else PositionSubset(self.partitions_def, self.positions | positions)
-        )
-
-    def __and__(self, other: PartitionSubset) -> PartitionSubset:
-        positions = self._of(other)
-        return (
-            super().__and__(other)
-            if positions is None
-            else PositionSubset(self.partitions_def, self.positions & positions)
-        )
-
-    def __sub__(self, other: PartitionSubset) -> PartitionSubset:
-        positions = self._of(other)
-        return (
-            super().__sub__(other)
-            if positions is None
-            else PositionSubset(self.partitions_def, self.positions - positions)
-        )
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, PositionSubset) and self.partitions_def == other.partitions_def:
-            return self.positions == other.positions
-        return super().__eq__(other)
-
-    def __hash__(self) -> int:
-        return PartitionSubset.__hash__(self)
-
-    def position_ranges(self) -> Iterator[Span]:
-        """Runs of neighbouring positions, both ends included."""
-        start = end = None
-        for position in self.positions:
-            if end is not None and position == end + 1:
-                end = position
-                continue
-            if start is not None and end is not None:
-                yield start, end
-            start = end = position
-        if start is not None and end is not None:
-            yield start, end
+        return position is not None and position in self.content
 
     def get_partition_key_ranges(self, partitions_def: object = None) -> Sequence[PartitionKeyRange]:
         """The keys as the fewest ranges of neighbours."""
         keys = self.partitions_def.partition_keys
-        return [PartitionKeyRange(keys[start], keys[end]) for start, end in self.position_ranges()]
-
-
-# --- time ----------------------------------------------------------------------------------------------------------
+        runs = united((position, position + 1) for position in self.content)
+        return [PartitionKeyRange(keys[start], keys[end - 1]) for start, end in runs]
 
 
 class TimeSubset(PartitionSubset):
@@ -228,47 +185,26 @@ class TimeSubset(PartitionSubset):
     may be in it (a window that does not exist yet can be asked for).
     """
 
-    __slots__ = ("_count", "spans")
-    spans: tuple[Span, ...]
+    __slots__ = ()
 
-    def __init__(self, partitions_def: Any, spans: tuple[Span, ...]) -> None:
-        self.partitions_def = partitions_def
-        self.spans = spans
-        self._count = -1
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """The content."""
+        return self.content
 
     @property
     def windows(self) -> WindowSequence:
         """The row of windows these are of."""
         return self.partitions_def.windows
 
-    def _of(self, other: PartitionSubset) -> tuple[Span, ...] | None:
-        if isinstance(other, TimeSubset):
-            if other.windows is self.windows or other.windows == self.windows:
-                return other.spans
-            raise _refuse(self, other)
-        if isinstance(other, KeySubset):
-            return None
-        raise _refuse(self, other)
+    def _is_like(self, other: object) -> TypeGuard[Self]:
+        return isinstance(other, TimeSubset) and self.windows == other.windows
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is no partition in it."""
-        return not self.spans
-
-    def ticks(self) -> Iterator[int]:
-        """The starts of the windows."""
-        for start, end in self.spans:
-            yield from self.windows.cadence.ticks(start, end)
-
-    def holds(self, instant: int) -> bool:
-        """Whether the window that starts at this instant is in it."""
-        i = bisect_right(self.spans, (instant, 1 << 62)) - 1
-        return i >= 0 and instant < self.spans[i][1]
+    def _operate(self, operation: Callable[[Any, Any], Any], content: Any) -> Any:
+        return _ON_SPANS[operation](self.spans, content)
 
     def __len__(self) -> int:
-        if self._count < 0:
-            self._count = sum(self.windows.cadence.count(start, end) for start, end in self.spans)
-        return self._count
+        return sum(self.windows.cadence.count(start, end) for start, end in self.spans)
 
     def __iter__(self) -> Iterator[str]:
         for start, end in self.spans:
@@ -276,33 +212,10 @@ class TimeSubset(PartitionSubset):
 
     def __contains__(self, key: object) -> bool:
         instant = self.windows.format.parse(key) if isinstance(key, str) else None
-        return instant is not None and self.holds(instant)
-
-    def __or__(self, other: PartitionSubset) -> PartitionSubset:
-        spans = self._of(other)
-        return super().__or__(other) if spans is None else TimeSubset(self.partitions_def, union(self.spans, spans))
-
-    def __and__(self, other: PartitionSubset) -> PartitionSubset:
-        spans = self._of(other)
-        return (
-            super().__and__(other)
-            if spans is None
-            else TimeSubset(self.partitions_def, intersection(self.spans, spans))
-        )
-
-    def __sub__(self, other: PartitionSubset) -> PartitionSubset:
-        spans = self._of(other)
-        return (
-            super().__sub__(other) if spans is None else TimeSubset(self.partitions_def, difference(self.spans, spans))
-        )
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, TimeSubset) and self.windows == other.windows:
-            return self.spans == other.spans
-        return super().__eq__(other)
-
-    def __hash__(self) -> int:
-        return PartitionSubset.__hash__(self)
+        if instant is None:
+            return False
+        i = bisect_right(self.spans, (instant, 1 << 62)) - 1
+        return i >= 0 and instant < self.spans[i][1]
 
     def get_partition_key_ranges(self, partitions_def: object = None) -> Sequence[PartitionKeyRange]:
         """The keys as the fewest ranges of neighbours. Windows that the definition excludes do not part neighbours."""
@@ -321,11 +234,14 @@ class TimeSubset(PartitionSubset):
 
 
 def union(left: Sequence[Span], right: Sequence[Span]) -> tuple[Span, ...]:
-    """The union of two sorted rows of spans. Spans that touch become one."""
-    if not left or not right:
-        return tuple(left or right)
+    """The union of two sorted rows of spans."""
+    return united((*left, *right)) if left and right else tuple(left or right)
+
+
+def united(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Spans in any order as a sorted row. Those that touch or overlap become one."""
     merged: list[Span] = []
-    for start, end in sorted((*left, *right)):
+    for start, end in sorted(spans):
         if merged and start <= merged[-1][1]:
             if end > merged[-1][1]:
                 merged[-1] = (merged[-1][0], end)
@@ -367,7 +283,11 @@ def difference(left: Sequence[Span], right: Sequence[Span]) -> tuple[Span, ...]:
     return tuple(found)
 
 
-# --- several dimensions ----------------------------------------------------------------------------------------------
+_ON_SPANS: dict[Any, Callable[[Sequence[Span], Sequence[Span]], tuple[Span, ...]]] = {
+    or_: union,
+    and_: intersection,
+    sub: difference,
+}
 
 
 class MultiSubset(PartitionSubset):
@@ -376,26 +296,21 @@ class MultiSubset(PartitionSubset):
     small.
     """
 
-    __slots__ = ("rows",)
-    rows: Mapping[Row, PartitionSubset]
+    __slots__ = ()
 
     def __init__(self, partitions_def: Any, rows: Mapping[Row, PartitionSubset]) -> None:
-        self.partitions_def = partitions_def
-        self.rows = {outer: inner for outer, inner in rows.items() if not inner.is_empty}
-
-    def _of(self, other: PartitionSubset) -> Mapping[Row, PartitionSubset] | None:
-        if isinstance(other, MultiSubset):
-            if other.partitions_def is self.partitions_def or other.partitions_def == self.partitions_def:
-                return other.rows
-            raise _refuse(self, other)
-        if isinstance(other, KeySubset):
-            return None
-        raise _refuse(self, other)
+        super().__init__(partitions_def, {outer: inner for outer, inner in rows.items() if not inner.is_empty})
 
     @property
-    def is_empty(self) -> bool:
-        """Whether there is no partition in it."""
-        return not self.rows
+    def rows(self) -> Mapping[Row, PartitionSubset]:
+        """The content: a subset for each combination that has any."""
+        return self.content
+
+    def _operate(self, operation: Callable[[Any, Any], Any], content: Any) -> Any:
+        rows = {outer: operation(self.rows[outer], content[outer]) for outer in self.rows.keys() & content.keys()}
+        if operation is and_:
+            return rows
+        return {**(content if operation is or_ else {}), **self.rows, **rows}
 
     def __len__(self) -> int:
         return sum(map(len, self.rows.values()))
@@ -404,43 +319,8 @@ class MultiSubset(PartitionSubset):
         return iter(self.partitions_def.keys_of_rows(self.rows))
 
     def __contains__(self, key: object) -> bool:
-        parts = self.partitions_def.split(key) if isinstance(key, str) else None
-        if parts is None:
-            return False
-        outer, inner = parts
+        outer, inner = (self.partitions_def.split(key) if isinstance(key, str) else None) or ((), "")
         return outer in self.rows and inner in self.rows[outer]
-
-    def __or__(self, other: PartitionSubset) -> PartitionSubset:
-        rows = self._of(other)
-        if rows is None:
-            return super().__or__(other)
-        merged = {**rows, **self.rows}
-        for outer in self.rows.keys() & rows.keys():
-            if self.rows[outer] is not rows[outer]:
-                merged[outer] = self.rows[outer] | rows[outer]
-        return MultiSubset(self.partitions_def, merged)
-
-    def __and__(self, other: PartitionSubset) -> PartitionSubset:
-        rows = self._of(other)
-        if rows is None:
-            return super().__and__(other)
-        shared = self.rows.keys() & rows.keys()
-        return MultiSubset(self.partitions_def, {outer: self.rows[outer] & rows[outer] for outer in shared})
-
-    def __sub__(self, other: PartitionSubset) -> PartitionSubset:
-        rows = self._of(other)
-        if rows is None:
-            return super().__sub__(other)
-        left = {outer: inner - rows[outer] if outer in rows else inner for outer, inner in self.rows.items()}
-        return MultiSubset(self.partitions_def, left)
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, MultiSubset) and self.partitions_def == other.partitions_def:
-            return self.rows == other.rows
-        return super().__eq__(other)
-
-    def __hash__(self) -> int:
-        return PartitionSubset.__hash__(self)
 
     def get_partition_key_ranges(self, partitions_def: object = None) -> Sequence[PartitionKeyRange]:
         """The keys as ranges: in every row of the outer dimensions, runs of neighbours of the inner one."""

@@ -598,16 +598,14 @@ class WindowSequence:
                 return None
         return tick
 
-    def shift(self, tick: int, steps: int) -> int | None:
+    def shift(self, tick: int | None, steps: int) -> int | None:
         """The start that many windows after (before, if negative) the one at `tick`. None if exclusions leave none."""
-        if not self.exclusions:
+        if tick is not None and not self.exclusions:
             return self.cadence.shift(tick, steps)
-        found: int | None = tick
         for _ in range(abs(steps)):
-            found = self.first(found + 1) if steps > 0 else self.last(found - 1)
-            if found is None:
-                return None
-        return found
+            if tick is not None:
+                tick = self.first(tick + 1) if steps > 0 else self.last(tick - 1)
+        return tick
 
 
 @lru_cache(maxsize=4096)
