@@ -80,24 +80,44 @@ def _is_mark(node: ast.AST) -> bool:
 
 
 def _words(test: ast.AST, claims: Iterable[ast.AST], facts: dict[str, Any], named: dict[str, ast.AST]) -> Iterator[str]:
-    """Every identifier and string in a test but the claims, and the parameters that take positional arguments."""
+    """Every identifier and string in a test but the claims, also in code that it has as text."""
     skipped = {id(one) for one in claims}
     waiting, seen = [test], set[str]()
     while waiting:
         for node in ast.walk(waiting.pop()):
-            if isinstance(node, ast.keyword) and node.arg:
-                yield node.arg
-            elif isinstance(node, ast.Attribute):
+            if isinstance(node, ast.Attribute):
                 yield node.attr
             elif isinstance(node, ast.Name):
                 yield node.id
                 if node.id in named and node.id not in seen:
                     seen.add(node.id)
                     waiting.append(named[node.id])
+            elif isinstance(node, ast.keyword | ast.arg) and node.arg:
+                yield node.arg
+            elif isinstance(node, ast.FunctionDef):
+                yield node.name
             elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped:
                 yield node.value
-            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in facts:
-                yield from facts[node.func.attr]["parameters"][: len(node.args)]
+                waiting += _code(node.value)
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                yield from _positional(node.func.attr, len(node.args), facts)
+
+
+def _code(text: str) -> list[ast.Module]:
+    """The lines of code that a text is, if it is."""
+    try:
+        return [ast.parse(text)] if "\n" in text else []
+    except SyntaxError:
+        return []
+
+
+def _positional(name: str, count: int, facts: dict[str, Any]) -> Iterator[str]:
+    """The parameters that take the first `count` arguments of a call of this name, or of a method of this name."""
+    if count and name in facts:
+        yield from facts[name]["parameters"][:count]
+    elif count:
+        for fact in facts.values():
+            yield from fact.get("methods", {}).get(name, ())[:count]
 
 
 def fault_of(mark: Mark, facts: dict[str, Any], names: set[str]) -> str | None:

@@ -135,7 +135,7 @@ def test_one_group_for_all(package: str, how: str) -> None:
 @LOADERS
 @pytest.mark.api(
     "load_assets_from_modules.automation_condition", "load_assets_from_package_module.automation_condition",
-    "load_assets_from_package_name.automation_condition", "load_assets_from_modules.backfill_policy",
+    "load_assets_from_modules.backfill_policy",
     "load_assets_from_package_module.backfill_policy", "load_assets_from_package_name.backfill_policy",
 )  # fmt: skip
 @pytest.mark.filterwarnings("ignore")

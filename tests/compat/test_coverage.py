@@ -51,6 +51,9 @@ def covered(source: str) -> Any:
          {"JobDefinition.execute_in_process"}),
         ('"AssetKey"', "AssetKey", set(), set()),
         ('"asset.kinds"', "SAID", {"asset.kinds"}, set()),
+        ('"asset.kinds"', "run('import x\\n@asset(kinds=1)\\ndef f(): pass')", {"asset.kinds"}, set()),
+        ('"JobDefinition.execute_in_process.tags"', "j.execute_in_process({})", set(),
+         {"JobDefinition.execute_in_process"}),
     ],
 )  # fmt: skip
 def test_claims_that_hold(claims: str, body: str, parameters: set[str], members: set[str]) -> None:
