@@ -114,7 +114,8 @@ class _Flattener:
         """
         if prefix or graph.config_mapping is not None:
             types = {name: graph_in.type for name, graph_in in graph.ins.items() if graph_in.type is not None}
-            self.graphs[prefix[:-1]] = GraphPlace(graph.config_mapping, types)
+            outputs = {name: _producer(graph, prefix, out.node, out.output) for name, out in graph.outs.items()}
+            self.graphs[prefix[:-1]] = GraphPlace(graph.config_mapping, types, outputs)
         for name, node in graph.placed.items():
             handle = prefix + name
             bindings = graph.bindings.get(name, _NO_BINDINGS)

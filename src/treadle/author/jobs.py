@@ -31,15 +31,17 @@ _NOTHING: Mapping[str, Any] = {}
 
 @dataclass(frozen=True, slots=True)
 class GraphPlace:
-    """A graph at one place of a job, for the config that it takes.
+    """A graph at one place of a job: the config that it takes, and what it gives.
 
     Attributes:
         config: its config mapping, if it has one: then its nodes take no config from outside.
         input_types: the types that it declares for its inputs.
+        outputs: the op output that each of its outputs is.
     """
 
     config: ConfigMapping | None
     input_types: Mapping[str, Any]
+    outputs: Mapping[str, FromOutput] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,11 +110,19 @@ class ExecuteInProcessResult:
         return self._value(source.node, source.output)
 
     def output_for_node(self, node_str: str, output_name: str = "result") -> Any:
-        """The value of an output of a node, named by its path with dots."""
-        if node_str not in self.job_def.ops:
-            raise InvocationError(
-                f"Job {self.job_def.name!r} has no node {node_str!r}.{did_you_mean(node_str, self.job_def.ops)}"
-            )
+        """The value of an output of a node, op or graph, named by its path with dots.
+
+        Raises:
+            InvocationError: the job has no such node.
+            StepOutputNotFoundError: the node did not produce this output.
+        """
+        graph = self.job_def.graphs.get(node_str)
+        if graph is not None and output_name in graph.outputs:
+            source = graph.outputs[output_name]
+            return self._value(source.node, source.output)
+        if graph is None and node_str not in self.job_def.ops:
+            nodes = [*self.job_def.ops, *self.job_def.graphs]
+            raise InvocationError(f"Job {self.job_def.name!r} has no node {node_str!r}.{did_you_mean(node_str, nodes)}")
         return self._value(node_str, output_name)
 
     def asset_value(self, asset_key: CoercibleToAssetKey) -> Any:
