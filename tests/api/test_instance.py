@@ -1,0 +1,340 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+import dagster as dg
+
+A, B = dg.AssetKey("a"), dg.AssetKey(["p", "b"])
+LETTERS = dg.StaticPartitionsDefinition(["x", "y", "z"])
+
+
+@dg.asset(code_version="v1")
+def a():
+    return 1
+
+
+@dg.asset(key_prefix="p")
+def b(a):
+    return a + 1
+
+
+@dg.asset(partitions_def=LETTERS)
+def lettered(context):
+    if context.partition_key == "z":
+        raise ValueError("z")
+    return 1
+
+
+@dg.op
+def one():
+    return 1
+
+
+@dg.op
+def bad():
+    raise ValueError("no")
+
+
+@dg.job
+def good_job():
+    one()
+
+
+@dg.job
+def bad_job():
+    bad()
+
+
+@pytest.fixture
+def instance():
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+# --- homes -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.api("DagsterInstance.get")
+def test_the_home_is_where_the_environment_says(monkeypatch, tmp_path):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    with dg.DagsterInstance.get() as instance:
+        run_id = dg.materialize([a], instance=instance).run_id
+        assert not instance.is_ephemeral
+    with dg.DagsterInstance.get() as again:
+        assert again.get_run_by_id(run_id).status is dg.DagsterRunStatus.SUCCESS
+        assert again.has_asset_key(A)
+        assert dg.materialize([a, b], selection=[b], instance=again).asset_value(B) == 2
+
+
+@pytest.mark.api("DagsterInstance.ephemeral", "DagsterInstance.ephemeral.tempdir")
+def test_an_ephemeral_instance_forgets(tmp_path):
+    with dg.DagsterInstance.ephemeral(tempdir=str(tmp_path)) as instance:
+        dg.materialize([a], instance=instance)
+        assert instance.is_ephemeral
+        assert list((tmp_path / "storage").rglob("a"))
+    with dg.DagsterInstance.ephemeral() as other:
+        assert not other.has_asset_key(A)
+
+
+@pytest.mark.api("DagsterInstance.local_temp", "DagsterInstance.local_temp.tempdir")
+def test_a_temporary_home(tmp_path):
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        run_id = good_job.execute_in_process(instance=instance).run_id
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as again:
+        assert again.get_run_by_id(run_id).job_name == "good_job"
+
+
+# --- runs ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.api("DagsterInstance.get_run_by_id", "DagsterInstance.get_run_record_by_id", "DagsterInstance.delete_run",
+                 "RunRecord.dagster_run", "RunRecord.start_time", "RunRecord.end_time", "RunRecord.create_timestamp",
+                 "RunRecord.update_timestamp", "RunRecord.storage_id", "DagsterRun.is_finished",
+                 "DagsterRun.is_success", "DagsterRun.is_failure", "DagsterRun.is_failure_or_canceled",
+                 "DagsterRun.is_cancelable", "DagsterRun.run_config", "DagsterRun.job_name",
+                 "DagsterRun.run_id")  # fmt: skip
+def test_a_run_is_kept(instance):
+    run_id = good_job.execute_in_process(instance=instance).run_id
+    failed = bad_job.execute_in_process(instance=instance, raise_on_error=False).run_id
+    run = instance.get_run_by_id(run_id)
+    assert (run.run_id, run.job_name, run.status) == (run_id, "good_job", dg.DagsterRunStatus.SUCCESS)
+    assert (run.is_finished, run.is_success, run.is_failure, run.is_cancelable) == (True, True, False, False)
+    lost = instance.get_run_by_id(failed)
+    assert (lost.is_failure, lost.is_failure_or_canceled, lost.is_success) == (True, True, False)
+    record = instance.get_run_record_by_id(run_id)
+    assert record.dagster_run.run_id == run_id
+    assert record.start_time <= record.end_time
+    assert record.create_timestamp <= record.update_timestamp
+    assert record.storage_id > 0
+    instance.delete_run(run_id)
+    assert instance.get_run_by_id(run_id) is None
+    assert instance.get_run_record_by_id(run_id) is None
+    assert len(instance.get_run_records()) == 1
+
+
+@pytest.mark.api(
+    "DagsterInstance.get_run_records", "DagsterInstance.get_run_records.filters",
+    "DagsterInstance.get_run_records.limit", "DagsterInstance.get_run_records.order_by",
+    "DagsterInstance.get_run_records.ascending", "DagsterInstance.get_run_records.cursor", "RunsFilter.run_ids",
+    "RunsFilter.job_name", "RunsFilter.statuses", "RunsFilter.tags", "RunsFilter.created_after",
+    "RunsFilter.created_before", "RunsFilter.updated_after", "RunsFilter.updated_before",
+)  # fmt: skip
+def test_runs_are_found(instance):
+    ids = [
+        good_job.execute_in_process(instance=instance, tags={"n": str(n), "odd": str(n % 2)}).run_id for n in range(4)
+    ]
+    failed = bad_job.execute_in_process(instance=instance, raise_on_error=False).run_id
+
+    def found(**wanted):
+        return [record.dagster_run.run_id for record in instance.get_run_records(dg.RunsFilter(**wanted))]
+
+    newest_first = [failed, *reversed(ids)]
+    assert found() == newest_first
+    assert found(run_ids=[ids[0], failed]) == [failed, ids[0]]
+    assert found(job_name="bad_job") == [failed]
+    assert found(statuses=[dg.DagsterRunStatus.FAILURE]) == [failed]
+    assert found(statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]) == newest_first
+    assert found(statuses=[dg.DagsterRunStatus.QUEUED]) == []
+    assert found(tags={"odd": "1"}) == [ids[3], ids[1]]
+    assert found(tags={"n": ["0", "3"]}) == [ids[3], ids[0]]
+    assert found(tags={"n": ["0", "3"], "odd": "0"}) == [ids[0]]
+    now = datetime.now(UTC)
+    hour = timedelta(hours=1)
+    assert found(created_after=now - hour, created_before=now + hour) == newest_first
+    assert found(updated_after=now - hour, updated_before=now + hour) == newest_first
+    assert found(created_after=now + hour) == found(updated_before=now - hour) == []
+
+    def page(**options):
+        return [record.dagster_run.run_id for record in instance.get_run_records(**options)]
+
+    assert page(limit=2) == newest_first[:2]
+    assert page(limit=2, cursor=newest_first[1]) == newest_first[2:4]
+    assert page(ascending=True) == newest_first[::-1]
+    assert page(order_by="start_time", ascending=True, limit=2) == ids[:2]
+
+
+# --- events ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.api("DagsterInstance.fetch_run_status_changes", "RunStatusChangeRecordsFilter.event_type",
+                 "RunStatusChangeRecordsFilter.job_names", "RunStatusChangeRecordsFilter.after_storage_id")  # fmt: skip
+def test_changes_of_status(instance):
+    first = good_job.execute_in_process(instance=instance).run_id
+    second = good_job.execute_in_process(instance=instance).run_id
+    failed = bad_job.execute_in_process(instance=instance, raise_on_error=False).run_id
+
+    def runs(filters, **options):
+        page = instance.fetch_run_status_changes(filters, **{"limit": 10, **options})
+        return [record.event_log_entry.run_id for record in page.records]
+
+    assert runs(dg.DagsterEventType.RUN_SUCCESS) == [second, first]
+    assert runs(dg.DagsterEventType.RUN_SUCCESS, ascending=True) == [first, second]
+    page = instance.fetch_run_status_changes(dg.DagsterEventType.RUN_SUCCESS, limit=1)
+    assert page.has_more
+    rest = instance.fetch_run_status_changes(dg.DagsterEventType.RUN_SUCCESS, limit=5, cursor=page.cursor)
+    assert [record.run_id for record in rest.records] == [first]
+    assert not rest.has_more
+
+    def wanted(event_type=dg.DagsterEventType.RUN_START, **rest):
+        return runs(dg.RunStatusChangeRecordsFilter(event_type, **rest))
+
+    assert wanted() == [failed, second, first]
+    assert wanted(job_names=["bad_job"]) == [failed]
+    assert wanted(after_timestamp=datetime.now(UTC).timestamp() + 60) == []
+    number = page.records[0].storage_id
+    assert wanted(after_storage_id=number) == [failed]
+    assert wanted(dg.DagsterEventType.RUN_SUCCESS, storage_ids=[number]) == [second]
+
+
+@pytest.mark.api(
+    "DagsterInstance.fetch_materializations", "DagsterInstance.fetch_observations", "AssetRecordsFilter.asset_key",
+    "AssetRecordsFilter.asset_partitions", "AssetRecordsFilter.after_storage_id",
+    "AssetRecordsFilter.before_storage_id", "AssetRecordsFilter.storage_ids", "AssetRecordsFilter.after_timestamp",
+    "AssetRecordsFilter.before_timestamp", "DagsterInstance.report_runless_asset_event",
+)  # fmt: skip
+def test_what_happened_to_an_asset(instance):
+    for partition in "xyx":
+        instance.report_runless_asset_event(dg.AssetMaterialization(A, partition=partition, metadata={"n": 1}))
+    instance.report_runless_asset_event(dg.AssetObservation(A, metadata={"n": 2}))
+
+    def found(**wanted):
+        page = instance.fetch_materializations(dg.AssetRecordsFilter(A, **wanted), limit=10, ascending=True)
+        return [(record.storage_id, record.partition_key) for record in page.records]
+
+    everything = found()
+    numbers = [number for number, _ in everything]
+    assert [partition for _, partition in everything] == ["x", "y", "x"]
+    assert found(asset_partitions=["y"]) == everything[1:2]
+    assert found(after_storage_id=numbers[0]) == everything[1:]
+    assert found(before_storage_id=numbers[2]) == everything[:2]
+    assert found(storage_ids=[numbers[1]]) == everything[1:2]
+    soon = datetime.now(UTC).timestamp() + 60
+    assert found(after_timestamp=soon) == []
+    assert found(before_timestamp=soon) == everything
+    newest = instance.fetch_materializations(A, limit=1).records[0]
+    assert newest.storage_id == numbers[-1]
+    assert newest.asset_materialization.metadata["n"].value == 1
+    (seen,) = instance.fetch_observations(A, limit=5).records
+    assert seen.asset_observation.metadata["n"].value == 2
+
+
+def test_the_log_of_a_run_in_order(instance):
+    run_id = good_job.execute_in_process(instance=instance).run_id
+    kinds = [entry.dagster_event.event_type_value for entry in instance.all_logs(run_id) if entry.is_dagster_event]
+    wanted = [kind for kind in kinds if kind not in ("ENGINE_EVENT", "LOGS_CAPTURED") and "RESOURCE" not in kind]
+    assert wanted == [
+        "PIPELINE_START", "STEP_START", "STEP_OUTPUT", "HANDLED_OUTPUT", "STEP_SUCCESS", "PIPELINE_SUCCESS",
+    ]  # fmt: skip
+
+
+# --- assets ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.api(
+    "DagsterInstance.get_asset_keys", "DagsterInstance.get_asset_keys.prefix", "DagsterInstance.get_asset_keys.limit",
+    "DagsterInstance.get_asset_keys.cursor", "DagsterInstance.has_asset_key", "DagsterInstance.get_asset_records",
+    "DagsterInstance.get_latest_materialization_event", "DagsterInstance.wipe_assets",
+    "DagsterInstance.get_latest_materialization_code_versions",
+)  # fmt: skip
+def test_what_is_known_of_assets(instance):
+    run_id = dg.materialize([a, b], instance=instance).run_id
+    assert set(instance.get_asset_keys()) == {A, B}
+    assert instance.get_asset_keys(prefix=["p"]) == [B]
+    (first,) = instance.get_asset_keys(limit=1)
+    assert set(instance.get_asset_keys(limit=5, cursor=first.to_string())) == {A, B} - {first}
+    assert instance.has_asset_key(A)
+    assert not instance.has_asset_key(dg.AssetKey("c"))
+    assert instance.get_latest_materialization_event(A).run_id == run_id
+    assert instance.get_latest_materialization_event(dg.AssetKey("c")) is None
+    assert instance.get_latest_materialization_code_versions([A])[A] == "v1"
+    (record,) = instance.get_asset_records([A])
+    assert record.asset_entry.asset_key == A
+    assert len(instance.get_asset_records()) == 2
+    instance.wipe_assets([A])
+    assert instance.get_latest_materialization_event(A) is None
+    assert not instance.has_asset_key(A)
+    assert instance.has_asset_key(B)
+
+
+@pytest.mark.api("DagsterInstance.get_status_by_partition", "AssetPartitionStatus")
+def test_the_status_of_partitions(instance):
+    dg.materialize([lettered], partition_key="x", instance=instance)
+    dg.materialize([lettered], partition_key="z", instance=instance, raise_on_error=False)
+    status = instance.get_status_by_partition(lettered.key, ["x", "y", "z"], LETTERS)
+    found = {key: value.value if value else None for key, value in status.items()}
+    assert found == {"x": "MATERIALIZED", "y": None, "z": "FAILED"}
+    assert instance.get_materialized_partitions(lettered.key) == {"x"}
+
+
+def test_a_failed_run_leaves_what_was_made(instance):
+    @dg.asset
+    def after(a):
+        raise ValueError("no")
+
+    dg.materialize([a, after], instance=instance, raise_on_error=False)
+    assert instance.get_latest_materialization_event(A) is not None
+    assert instance.get_latest_materialization_event(after.key) is None
+
+
+@pytest.mark.api("AssetCheckResult.severity", "DagsterInstance.report_runless_asset_event")
+def test_checks_are_kept(instance):
+    @dg.asset_check(asset=a)
+    def small(a):
+        return dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.WARN, metadata={"seen": a})
+
+    result = dg.materialize([a, small], instance=instance)
+    (evaluation,) = result.get_asset_check_evaluations()
+    assert (evaluation.passed, evaluation.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert evaluation.metadata["seen"].value == 1
+    made = instance.get_latest_materialization_event(A)
+    assert evaluation.target_materialization_data.run_id == made.run_id
+    record = instance.fetch_materializations(A, limit=1).records[0]
+    assert evaluation.target_materialization_data.storage_id == record.storage_id
+
+
+# --- dynamic partitions ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.api("DagsterInstance.add_dynamic_partitions", "DagsterInstance.delete_dynamic_partition",
+                 "DagsterInstance.get_dynamic_partitions", "DagsterInstance.has_dynamic_partition")  # fmt: skip
+def test_dynamic_partitions(instance):
+    instance.add_dynamic_partitions("people", ["ann", "bob"])
+    instance.add_dynamic_partitions("people", ["bob", "cy"])
+    assert list(instance.get_dynamic_partitions("people")) == ["ann", "bob", "cy"]
+    assert instance.has_dynamic_partition("people", "ann")
+    instance.delete_dynamic_partition("people", "ann")
+    assert not instance.has_dynamic_partition("people", "ann")
+    assert list(instance.get_dynamic_partitions("people")) == ["bob", "cy"]
+    assert list(instance.get_dynamic_partitions("others")) == []
+
+
+# --- provenance ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.api("Output.data_version", "Output.tags", "MaterializeResult.data_version", "MaterializeResult.tags",
+                 "asset.code_version", "DataVersion.value")  # fmt: skip
+def test_tags_of_materializations_say_what_they_were_made_from(instance):
+    @dg.asset
+    def given(a):
+        return dg.Output(1, data_version=dg.DataVersion("rows-7"), tags={"k": "v"})
+
+    @dg.asset(code_version="c2")
+    def below(given) -> dg.MaterializeResult:
+        return dg.MaterializeResult(data_version=dg.DataVersion("8"), tags={"l": "w"})
+
+    def tags_of(key):
+        return instance.get_latest_materialization_event(key).asset_materialization.tags
+
+    dg.materialize([a, given, below], instance=instance)
+    first = tags_of(A)
+    assert first["dagster/code_version"] == "v1"
+    mine = tags_of(given.key)
+    assert mine["dagster/data_version"] == "rows-7"
+    assert mine["dagster/data_version_is_user_provided"] == "true"
+    assert mine["dagster/input_data_version/a"] == first["dagster/data_version"]
+    assert mine["k"] == "v"
+    last = tags_of(below.key)
+    assert last["dagster/input_data_version/given"] == "rows-7"
+    assert (last["dagster/data_version"], last["dagster/code_version"], last["l"]) == ("8", "c2", "w")
+    dg.materialize([a], instance=instance)
+    assert tags_of(A)["dagster/data_version"] == first["dagster/data_version"]
