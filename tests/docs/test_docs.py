@@ -14,6 +14,7 @@ How blocks are marked, in the info string of their fence:
 from __future__ import annotations
 
 import builtins
+import inspect
 import os
 import re
 import runpy
@@ -36,6 +37,7 @@ from treadle.host.targets import separate_modules
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+NAMES = ROOT / "docs" / "names.md"
 HELD_ELSEWHERE = ("flights.md",)
 """Its code is taken from the example: tests/examples holds both equal."""
 _FENCE = re.compile(
@@ -223,23 +225,56 @@ def setting_keys(kind: Any) -> Iterator[str]:
 
 
 def test_every_setting_is_documented() -> None:
-    described = set(re.findall(r"^\| `([a-z_.]+)` \|", (ROOT / "docs" / "instance.md").read_text(), re.MULTILINE))
+    _, _, text = (ROOT / "docs" / "instance.md").read_text().partition("\n## Settings\n")
+    described = set(re.findall(r"^\| `([a-z_.]+)` \|", text, re.MULTILINE))
     assert described == set(setting_keys(settings.Settings))
 
 
-NOT_IN_THE_GUIDES = frozenset(["AssetCheckEvaluation"])
-"""Public names whose docstring is enough."""
+def test_every_public_name_is_listed() -> None:
+    """`python tests/docs/test_docs.py` writes the page anew."""
+    listed = re.findall(r"^\| `(\w+)` \|", NAMES.read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(set(treadle.__all__) - {"__version__"})
 
 
-def test_every_public_name_is_in_the_docs() -> None:
-    text = "".join(page.read_text() for page in PAGES)
-    words = set(re.findall(r"\w+", text))
-    public = set(treadle.__all__) - {"__version__"}
-    assert public - words == NOT_IN_THE_GUIDES
+GROUPS = {
+    "Assets and checks": (
+        "author.assets author.asset_jobs author.checks spec.assets spec.selection spec.policies spec.automation"
+    ),
+    "Ops, graphs and jobs": "author.ops author.graphs author.jobs author.types author.dependencies spec.retry",
+    "Definitions and running": "author.definitions author.loading author.results host.execution",
+    "What functions get and give": "author.contexts author.outcomes state.facts",
+    "Resources and IO managers": (
+        "author.resources author.configurable author.io_managers author.io_contexts author.env"
+    ),
+    "Config": "author.config author.config_types author.run_config author.job_config author.config_mapping",
+    "Partitions": (
+        "core.partitions core.time_partitions core.multi_partitions core.mappings core.multi_mappings core.subsets "
+        "core.time"
+    ),
+    "Metadata and keys": "core.metadata core.table core.keys",
+    "The record": "host.instance state.events state.runs state.records",
+    "Testing": "runtime.direct runtime.resources",
+    "Errors": "errors",
+}
+"""In which part of docs/names.md the names of a module are; those of others are under "More"."""
+
+
+def names_page() -> str:
+    """docs/names.md, from the door."""
+    group_of = {f"treadle.{module}": group for group, modules in GROUPS.items() for module in modules.split()}
+    rows: dict[str, list[str]] = {group: [] for group in [*GROUPS, "More"]}
+    for name in sorted(set(treadle.__all__) - {"__version__"}, key=str.lower):
+        meaning = (inspect.getdoc(getattr(treadle, name)) or "").split("\n\n")[0].replace("\n", " ").replace("|", "\\|")
+        rows[group_of.get(treadle._MODULE_OF[name], "More")].append(f"| `{name}` | {meaning} |")
+    parts = ["# Names\n\nEvery public name of `treadle`. `help(treadle.NAME)` tells the rest.\n"]
+    for group, lines in rows.items():
+        if lines:
+            parts.append(f"\n## {group}\n\n| name | meaning |\n| --- | --- |\n" + "\n".join(lines) + "\n")
+    return "".join(parts)
 
 
 def error_table() -> str:
-    """The table of docs/errors.md, from the tree itself. `python tests/docs/test_docs.py` prints it."""
+    """The table of docs/errors.md, from the tree itself. `python tests/docs/test_docs.py` writes it there."""
     old = {theirs: name for name, theirs in _renamed().items()}
     lines = ["| error | in `dagster` | meaning |", "| --- | --- | --- |"]
 
@@ -290,4 +325,8 @@ def test_every_module_has_its_place_in_the_architecture() -> None:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(error_table())
+    page = ROOT / "docs" / "errors.md"
+    page.write_text(
+        re.sub(r"^\| error \|.*?\n(?!\|)", lambda _: error_table(), page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    )
+    NAMES.write_text(names_page())
