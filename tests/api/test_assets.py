@@ -84,6 +84,18 @@ def test_what_is_said_appears_on_the_definition() -> None:
     assert a.op.name == a.node_def.name == "a"
 
 
+@pytest.mark.api("asset.description")
+def test_indentation_is_no_part_of_a_description() -> None:
+    @dg.asset
+    def a():
+        """First line.
+
+        Second line.
+        """
+
+    assert a.get_asset_spec().description == "First line.\n\nSecond line."
+
+
 @pytest.mark.api("asset.owners", "asset.kinds", "asset.tags", "asset.group_name", "AssetSpec.owners")
 @pytest.mark.parametrize("make", [spec_of, lambda **given: dg.AssetSpec("a", **given)], ids=["asset", "AssetSpec"])
 @pytest.mark.parametrize(

@@ -249,6 +249,14 @@ def test_a_multi_asset_check_makes_what_is_selected(run: Any) -> None:
     assert sorted(outcomes(run([a, checks]))) == [("c", True), ("d", True)]
 
 
+def test_each_of_several_checks_has_to_be_evaluated(run: Any) -> None:
+    @dg.multi_asset_check(specs=[dg.AssetCheckSpec("c", asset="a"), dg.AssetCheckSpec("d", asset="a")])
+    def checks():
+        yield dg.AssetCheckResult(passed=True, check_name="c")
+
+    assert run([a, checks]).get_failed_step_keys() == {"checks"}
+
+
 @pytest.mark.parametrize("returned", [True, None], ids=str)
 def test_what_is_no_result_is_not_recorded(run: Any, returned: Any) -> None:
     @dg.asset_check(asset=a)

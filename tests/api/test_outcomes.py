@@ -70,6 +70,29 @@ def test_materialize_result_of_another_asset_fails(run: Any) -> None:
     assert run([a]).get_failed_step_keys() == {"a"}
 
 
+def twice():
+    yield dg.MaterializeResult()
+    yield dg.MaterializeResult()
+
+
+def several():
+    yield dg.Output(1)
+    yield dg.Output(2)
+
+
+def unknown():
+    yield dg.Output(1, "nothing_here")
+
+
+@pytest.mark.parametrize("fn", [twice, several, unknown], ids=lambda fn: fn.__name__)
+def test_results_that_do_not_fit_are_mistakes(run: Any, fn: Any) -> None:
+    if fn is twice:
+        assert not run([dg.asset(fn)]).success
+    else:
+        with pytest.raises(dg.DagsterInvariantViolationError):
+            dg.materialize([dg.asset(fn)], resources={"io_manager": dg.mem_io_manager})
+
+
 # --- Output -----------------------------------------------------------------------------------------------------------
 
 

@@ -108,6 +108,18 @@ def test_selections_of_definitions() -> None:
     assert dg.AssetSelection.all().resolve_checks([a]) == set()
 
 
+def test_contexts() -> None:
+    told = {}
+
+    @dg.multi_asset(outs={"a": dg.AssetOut(is_required=False), "b": dg.AssetOut(is_required=False)}, can_subset=True)
+    def make(context: dg.AssetExecutionContext):
+        told.update(op=context.op.name, subset=context.is_subset, run=context.dagster_run.run_id, at=context.op_handle)
+        yield dg.Output(1, "a")
+
+    result = dg.materialize_to_memory([make], selection="a")
+    assert told == {"op": "make", "subset": True, "run": result.run_id, "at": "make"}
+
+
 # --- arguments of older versions -----------------------------------------------------------------------------------
 
 
@@ -140,7 +152,7 @@ def lambda_named_x() -> Any:
 
 @pytest.mark.api("multi_asset.compute_kind", "multi_asset.non_argument_deps", "multi_asset.allow_arbitrary_check_specs")
 def test_old_arguments_of_multi_asset() -> None:
-    with pytest.warns(DeprecationWarning) as warned:
+    with pytest.warns(DeprecationWarning, match="multi_asset") as warned:
 
         @dg.multi_asset(
             outs={"a": dg.AssetOut()}, compute_kind="sql", non_argument_deps={"x"}, allow_arbitrary_check_specs=True

@@ -12,6 +12,7 @@ from functools import wraps
 from typing import Any
 
 from treadle.author.asset_layer import AssetLayer
+from treadle.author.contexts import AssetExecutionContext, OpExecutionContext
 from treadle.author.results import ExecuteInProcessResult
 from treadle.author.types import ValueType
 from treadle.spec.graph import AssetGraph
@@ -153,3 +154,13 @@ def _of_definitions(resolve: Callable[..., Any]) -> Callable[..., Any]:
 
 for _name in ("resolve", "resolve_checks"):
     setattr(AssetSelection, _name, _of_definitions(getattr(AssetSelection, _name)))
+
+_attach(OpExecutionContext, "op", _own("op_def"), "The op.")
+_attach(OpExecutionContext, "dagster_run", _own("run"), "The run.")
+_attach(OpExecutionContext, "op_handle", lambda context: context.op_def.name, "The op's place in its job.")
+_attach(
+    AssetExecutionContext,
+    "is_subset",
+    lambda context: set(context.selected_asset_keys) != set(context.assets_def.keys),
+    "Whether only some of the function's assets are to be made.",
+)

@@ -8,7 +8,7 @@ from typing import Any, overload
 
 from treadle.author import composition, port
 from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, DEFAULT_OUTPUT, In, OpDefinition, Out, output_annotation
-from treadle.author.signature import NO_ANNOTATION, signature_of, where
+from treadle.author.signature import NO_ANNOTATION, docstring, signature_of, where
 from treadle.author.types import NOTHING
 from treadle.core.keys import AssetCheckKey, AssetKey, CoercibleToAssetKey
 from treadle.core.mappings import PartitionMapping
@@ -519,7 +519,7 @@ def asset(
                         tags_of_op, retry_policy, code_version, pool)  # fmt: skip
         keys_by_input = builder.keys_by_input(op)
         spec = AssetSpec(
-            asset_key, deps=builder.all_deps(keys_by_input), description=description or fn.__doc__,
+            asset_key, deps=builder.all_deps(keys_by_input), description=description or docstring(fn),
             metadata=metadata if manager_key is None else {**(metadata or {}), IO_MANAGER_KEY: manager_key},
             group_name=group_name, code_version=code_version, automation_condition=automation_condition, owners=owners,
             tags=tags, kinds={*(kinds or ()), compute_kind} if compute_kind else kinds, partitions_def=partitions_def,

@@ -7,7 +7,7 @@ from typing import Any
 
 from treadle.author.assets import AssetIn, AssetsDefinition
 from treadle.author.ops import DEFAULT_OUTPUT, OpDefinition, Out
-from treadle.author.signature import where
+from treadle.author.signature import docstring, where
 from treadle.author.types import NOTHING
 from treadle.core.keys import AssetCheckKey, AssetKey, CoercibleToAssetKey
 from treadle.core.partitions import PartitionsDefinition
@@ -85,7 +85,7 @@ def asset_check(
         deps = list(additional_deps or ())
         check_name = name or fn.__name__
         spec = AssetCheckSpec(
-            check_name, asset=asset, description=description or fn.__doc__, blocking=blocking, metadata=metadata,
+            check_name, asset=asset, description=description or docstring(fn), blocking=blocking, metadata=metadata,
             additional_deps=[*deps, *(asset_in.key_for(n) for n, asset_in in ins.items())],
             automation_condition=automation_condition, partitions_def=partitions_def,
         )  # fmt: skip

@@ -23,7 +23,7 @@ from treadle.author.dependencies import (
 from treadle.author.flattening import flatten
 from treadle.author.jobs import FlatGraph, JobDefinition
 from treadle.author.ops import DEFAULT_OUTPUT
-from treadle.author.signature import NO_ANNOTATION, signature_of, where
+from treadle.author.signature import NO_ANNOTATION, docstring, signature_of, where
 from treadle.author.types import ValueType, value_type
 from treadle.core.keys import AssetKey, check_name, did_you_mean
 from treadle.core.tags import run_tags as checked_tags
@@ -149,7 +149,7 @@ class GraphDefinition:
         """
         made = GraphDefinition.__new__(GraphDefinition)
         made.name = check_name(name or fn.__name__, f"a {kind}")
-        made.description = description or fn.__doc__
+        made.description = description or docstring(fn)
         made.config_mapping = ConfigMapping.of(config)
         made.tags = checked_tags(tags, f"{kind} {made.name!r}")
         made.where = where(fn)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, overload
 from treadle.author import composition, port
 from treadle.author.outcomes import NO_VALUE
 from treadle.author.resources import is_resource_annotation
-from treadle.author.signature import NO_ANNOTATION, Signature, signature_of, where
+from treadle.author.signature import NO_ANNOTATION, Signature, docstring, signature_of, where
 from treadle.author.types import ANY, NOTHING, Nothing, ValueType, value_type
 from treadle.core.keys import AssetKey, check_name
 from treadle.core.metadata import MetadataValue, normalize
@@ -175,7 +175,7 @@ class OpDefinition:
         self.signature = signature
         self.fn = compute_fn
         self.name = check_name(name, "an op or asset")
-        self.description = description or compute_fn.__doc__
+        self.description = description or docstring(compute_fn)
         if retry_policy is not None and not isinstance(retry_policy, RetryPolicy):
             raise wrong_type(repr(name), "retry_policy", retry_policy, where(compute_fn))
         self.retry_policy = retry_policy

@@ -6,6 +6,7 @@ are looked at only where they exist.
 
 from __future__ import annotations
 
+import inspect
 import sys
 import types
 import typing
@@ -172,3 +173,9 @@ def _resolve(value: Any, scope: dict[str, Any], namespace: dict[str, Any]) -> An
 
 def _is_context(annotation: Any) -> bool:
     return isinstance(annotation, type) and hasattr(annotation, "__treadle_context__")
+
+
+def docstring(fn: Callable[..., Any]) -> str | None:
+    """The docstring of a function, its indentation taken away."""
+    text = fn.__doc__
+    return inspect.cleandoc(text) if text and "\n" in text else text

@@ -338,7 +338,7 @@ class Outputs:
                 self._produce(output, out, NO_VALUE, _NONE)  # a function with specs need not report each asset
             elif not output.is_required:
                 left_out.append(name)
-            elif output.check is not None and context.step.assets == ():
+            elif output.check is not None and context.step.assets == () and len(self._wanted) == 1:
                 continue  # a check that gave no result records nothing
             elif out.is_nothing and output.check is None:
                 self._produce(output, out, None, None)
