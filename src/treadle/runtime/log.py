@@ -21,7 +21,11 @@ class _EventHandler(logging.Handler):
     def handle(self, record: logging.LogRecord) -> Any:
         # No lock: events are ordered by the sink, and a lock held in a fork would never be released in the child.
         error = error_info(record.exc_info[1]) if record.exc_info and record.exc_info[1] else None
-        self._emit(LogMessage(record.getMessage(), record.levelno, self._step_key, error))
+        try:
+            text = record.getMessage()
+        except Exception:  # arguments that do not fit the message: a log line must not fail a step
+            text = f"{record.msg} {record.args!r}"
+        self._emit(LogMessage(text, record.levelno, self._step_key, error))
         return True
 
 

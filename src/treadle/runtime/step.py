@@ -9,7 +9,14 @@ from treadle.author.contexts import running
 from treadle.author.op_config import build_config
 from treadle.author.outcomes import Failure, RetryRequested
 from treadle.decide.plan import Step
-from treadle.errors import CheckFailedError, ConfigError, StepExecutionError, TreadleError, TypeCheckError
+from treadle.errors import (
+    CheckFailedError,
+    StepExecutionError,
+    StepOutputNotFoundError,
+    TreadleError,
+    TypeCheckError,
+    UserCodeError,
+)
 from treadle.runtime.inputs import load_inputs
 from treadle.runtime.outputs import Outputs
 from treadle.runtime.run import INTERRUPTS, RunScope, StepEnd, jitter
@@ -138,8 +145,10 @@ def _retry_wait(scope: RunScope, step: Step, error: BaseException | None, attemp
         return (error.seconds_to_wait or 0.0) if attempt <= error.max_retries else None
     if isinstance(error, Failure) and not error.allow_retries:
         return None
-    if isinstance(error, CheckFailedError | ConfigError):
-        return None
+    if isinstance(error, StepOutputNotFoundError) and error.step_key != step.key:
+        pass  # what is not stored yet may be there later
+    elif isinstance(error, TreadleError) and not isinstance(error, UserCodeError):
+        return None  # a mistake in the code, which another attempt repeats
     policy = step.node.retry_policy or scope.job.op_retry_policy
     if policy is None or attempt > policy.max_retries:
         return None
