@@ -59,6 +59,21 @@ def test_import_is_light() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def succeeds(code: str) -> bool:
+    return subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_names_for_declaring_load_nothing_that_runs() -> None:
+    declaring = "import sys, dagster as dg; dg.asset, dg.job, dg.op, dg.Definitions, dg.AssetSelection, dg.RetryPolicy"
+    assert succeeds(f"{declaring}; assert not any(name.startswith('treadle.host') for name in sys.modules)")
+    assert succeeds(f"{declaring}; assert 'dagster._aliases' not in sys.modules")
+
+
+def test_what_runs_itself_has_the_old_attributes() -> None:
+    code = "@dg.job\ndef talk():\n    dg.op(name='say')(lambda: 1)()\n"
+    assert succeeds(f"import dagster as dg\n{code}assert talk.execute_in_process().dagster_run.is_success")
+
+
 def test_the_stub_has_what_the_door_renames() -> None:
     stub = Path(dagster.__file__).with_suffix(".pyi").read_text()
     for old, new in _names.RENAMED.items():

@@ -1,4 +1,4 @@
-"""Attributes that users know under an older name, attached to Treadle's classes when `dagster` is first used.
+"""Attributes that users know under an older name, attached to Treadle's classes before anything runs.
 
 Treadle's events carry their data themselves; users know it in an `event_specific_data`. Here the event stands in for
 its own data, so that `event.step_materialization_data.materialization` is `event.materialization`.
@@ -6,18 +6,12 @@ its own data, so that `event.step_materialization_data.materialization` is `even
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
-from treadle.author.asset_layer import AssetLayer
 from treadle.author.contexts import AssetExecutionContext, OpExecutionContext
 from treadle.author.results import ExecuteInProcessResult
 from treadle.author.types import ValueType
-from treadle.spec.graph import AssetGraph
-from treadle.spec.retry import RetryPolicy
-from treadle.spec.selection import AssetSelection
 from treadle.state import events
 from treadle.state.events import Event, EventLogEntry, EventType, LogMessage
 from treadle.state.runs import RunRecord
@@ -130,30 +124,9 @@ _attach(RunRecord, "dagster_run", _own("run"), "The run.")
 _attach(ExecuteInProcessResult, "dagster_run", _own("run"), "The run, in its final state.")
 
 
-def _calculate_delay(policy: RetryPolicy, attempt_num: int) -> float:
-    """Seconds to wait before retry number `attempt_num`, from 1."""
-    return policy.wait_s(attempt_num, random.random)
-
-
-RetryPolicy.calculate_delay = _calculate_delay  # pyright: ignore[reportAttributeAccessIssue]
-
 _attach(ValueType, "display_name", _own("name"), "How people call it.")
 _attach(ValueType, "typing_type", _own("python_type"), "The annotation that it was made from.")
 
-
-def _of_definitions(resolve: Callable[..., Any]) -> Callable[..., Any]:
-    """`resolve`, which also takes definitions in place of a graph."""
-
-    @wraps(resolve)
-    def resolved(selection: AssetSelection, assets: Any, *args: Any, **given: Any) -> Any:
-        graph = assets if isinstance(assets, AssetGraph) else AssetLayer(assets).graph
-        return resolve(selection, graph, *args, **given)
-
-    return resolved
-
-
-for _name in ("resolve", "resolve_checks"):
-    setattr(AssetSelection, _name, _of_definitions(getattr(AssetSelection, _name)))
 
 _attach(OpExecutionContext, "op", _own("op_def"), "The op.")
 _attach(OpExecutionContext, "dagster_run", _own("run"), "The run.")

@@ -62,6 +62,10 @@ _ONLY_TREADLE = frozenset(
     | {"ConfigurableResourceFactory", "CheckFailedError", "LoadError", "MetadataError", "StoreError"}
 )
 
+_BESIDE = {"AssetSelection": "dagster._selections", "RetryPolicy": "dagster._retries"}
+_RUNNING = ("treadle.host.", "treadle.runtime.", "treadle.state.", "treadle.author.results")
+"""Where the names are whose use means that something runs, or has run."""
+
 
 def _of_treadle() -> frozenset[str]:
     return frozenset(dir(treadle)) - {"__version__"}
@@ -77,6 +81,15 @@ def place_of(name: str) -> tuple[str | None, str]:
     if theirs in _of_treadle() and (name in RENAMED or name not in _ONLY_TREADLE):
         return "treadle", theirs
     return None, name
+
+
+def beside(module: str, name: str) -> str | None:
+    """The module of this distribution that has to be imported when `name` is first used: it attaches attributes."""
+    if name in _BESIDE:
+        return _BESIDE[name]
+    modules = treadle._MODULE_OF  # pyright: ignore[reportAttributeAccessIssue]
+    place = modules.get(RENAMED.get(name, name), "") if module == "treadle" else ""
+    return "dagster._aliases" if place.startswith(_RUNNING) else None
 
 
 def all_names() -> frozenset[str]:
