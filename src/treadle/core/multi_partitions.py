@@ -6,16 +6,18 @@ of the outer dimensions a subset of the inner one, which is the time dimension i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from itertools import product
-from typing import Any, NamedTuple
+from math import prod
+from typing import Any, NamedTuple, Self
 
 from treadle.core.codec import register
 from treadle.core.partitions import (
     PARTITION_TAG,
     DynamicPartitionsStore,
+    PartitionLoadingContext,
     PartitionsDefinition,
     StaticPartitionsDefinition,
     definition_from_wire,
@@ -138,10 +140,8 @@ class MultiPartitionsDefinition(PartitionsDefinition):
     @property
     def primary_dimension(self) -> PartitionDimensionDefinition:
         """The time dimension, else the first one."""
-        dimensions = self.partitions_defs
-        return next(
-            (one for one in dimensions if isinstance(one.partitions_def, TimeWindowPartitionsDefinition)), dimensions[0]
-        )
+        # False sorts first
+        return min(self.partitions_defs, key=lambda one: not isinstance(one[1], TimeWindowPartitionsDefinition))
 
     @property
     def secondary_dimension(self) -> PartitionDimensionDefinition:
@@ -163,9 +163,7 @@ class MultiPartitionsDefinition(PartitionsDefinition):
         """
         if not self.has_time_window_dimension:
             raise InvocationError(f"{self!s} has not exactly one time dimension. Name the dimension you mean.")
-        return next(
-            one for one in self.partitions_defs if isinstance(one.partitions_def, TimeWindowPartitionsDefinition)
-        )
+        return self.primary_dimension
 
     @property
     def time_window_partitions_def(self) -> TimeWindowPartitionsDefinition:
@@ -184,14 +182,10 @@ class MultiPartitionsDefinition(PartitionsDefinition):
 
     def _parts(self, partition_key: str) -> list[str] | None:
         if isinstance(partition_key, MultiPartitionKey):
-            names = [part.dimension_name for part in partition_key.dimension_keys]
-            return (
-                [part.partition_key for part in partition_key.dimension_keys]
-                if names == self.partition_dimension_names
-                else None
-            )
-        parts = partition_key.split(SEPARATOR)
-        return parts if len(parts) == len(self._defs) else None
+            parts = partition_key.keys_by_dimension
+            return list(parts.values()) if list(parts) == self.partition_dimension_names else None
+        found = partition_key.split(SEPARATOR)
+        return found if len(found) == len(self._defs) else None
 
     def is_valid_key_format(self, partition_key: str) -> bool:
         """Whether this has as many parts as there are dimensions."""
@@ -218,67 +212,53 @@ class MultiPartitionsDefinition(PartitionsDefinition):
         self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
     ) -> Sequence[MultiPartitionKey]:
         """All combinations of the dimensions' keys: the first dimension by name varies slowest."""
-        return [self._key(parts) for parts in product(*self._lists(current_time, dynamic_partitions_store))]
+        return self._product(one.get_partition_keys(current_time, dynamic_partitions_store) for one in self._defs)
 
-    def _lists(self, now: datetime | None, store: DynamicPartitionsStore | None) -> list[Sequence[str]]:
-        return [one.get_partition_keys(now, store) for one in self._defs]
+    def _product(self, keys: Iterable[Iterable[str]]) -> list[MultiPartitionKey]:
+        return [self._key(parts) for parts in product(*keys)]
 
     def get_first_partition_key(
         self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
     ) -> MultiPartitionKey | None:
         """The first key, or None if there is none."""
-        return self._joined([one.get_first_partition_key(current_time, dynamic_partitions_store) for one in self._defs])
+        return self._joined(one.get_first_partition_key(current_time, dynamic_partitions_store) for one in self._defs)
 
     def get_last_partition_key(
         self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
     ) -> MultiPartitionKey | None:
         """The last key, or None if there is none."""
-        return self._joined([one.get_last_partition_key(current_time, dynamic_partitions_store) for one in self._defs])
+        return self._joined(one.get_last_partition_key(current_time, dynamic_partitions_store) for one in self._defs)
 
-    def _joined(self, parts: Sequence[str | None]) -> MultiPartitionKey | None:
+    def _joined(self, parts: Iterable[str | None]) -> MultiPartitionKey | None:
         found = [part for part in parts if part is not None]
-        return self._key(found) if len(found) == len(parts) else None
+        return self._key(found) if len(found) == len(self._defs) else None
 
-    def get_num_partitions(
-        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
-    ) -> int:
-        """How many combinations there are."""
-        number = 1
-        for one in self._defs:
-            number *= one.get_num_partitions(current_time, dynamic_partitions_store)
-        return number
+    def _count(self, at: PartitionLoadingContext) -> int:
+        return prod(one.get_num_partitions(*at) for one in self._defs)
 
-    def has_partition_key(
-        self,
-        partition_key: str,
-        current_time: datetime | None = None,
-        dynamic_partitions_store: DynamicPartitionsStore | None = None,
-    ) -> bool:
-        """Whether every part of the key exists in its dimension."""
-        parts = self._parts(partition_key) if isinstance(partition_key, str) else None
+    def _has(self, key: str, at: PartitionLoadingContext) -> bool:
+        parts = self._parts(key) if isinstance(key, str) else None
         return parts is not None and all(
-            one.has_partition_key(part, current_time, dynamic_partitions_store)
-            for one, part in zip(self._defs, parts, strict=True)
+            one.has_partition_key(part, *at) for one, part in zip(self._defs, parts, strict=True)
         )
 
     def filter_valid_partition_keys(self, partition_keys: Iterable[str]) -> set[str]:
         """Those of the keys that exist."""
         return {self.get_partition_key_from_str(key) for key in partition_keys if self.has_partition_key(key)}
 
-    def get_partition_keys_in_range(
-        self, partition_key_range: PartitionKeyRange, dynamic_partitions_store: DynamicPartitionsStore | None = None
-    ) -> Sequence[MultiPartitionKey]:
-        """The combinations of the dimensions' ranges: every dimension from its part of `start` to its part of `end`."""
-        ranges = self._ranges(partition_key_range)
-        keys = [
-            one.get_partition_keys_in_range(part, dynamic_partitions_store)
-            for one, part in zip(self._defs, ranges, strict=True)
-        ]
-        return [self._key(parts) for parts in product(*keys)]
+    def _ranges(self, ends: PartitionKeyRange) -> Iterator[tuple[PartitionsDefinition, PartitionKeyRange]]:
+        """Each dimension with its range: a range of keys is every combination of the dimensions' ranges."""
+        starts, stops = (self.get_partition_key_from_str(key).dimension_keys for key in ends)
+        for one, start, stop in zip(self._defs, starts, stops, strict=True):
+            yield one, PartitionKeyRange(start.partition_key, stop.partition_key)
 
-    def _ranges(self, partition_key_range: PartitionKeyRange) -> list[PartitionKeyRange]:
-        starts, ends = (self.get_partition_key_from_str(key).dimension_keys for key in partition_key_range)
-        return [PartitionKeyRange(a.partition_key, b.partition_key) for a, b in zip(starts, ends, strict=True)]
+    def _keys_between(self, ends: PartitionKeyRange, at: PartitionLoadingContext) -> Sequence[str]:
+        return self._product(
+            one.get_partition_keys_in_range(part, at.dynamic_partitions_store) for one, part in self._ranges(ends)
+        )
+
+    def _subset_between(self, ends: PartitionKeyRange, at: PartitionLoadingContext) -> PartitionSubset:
+        return self.product([one.subset_in_range(part, *at) for one, part in self._ranges(ends)])
 
     def get_multipartition_keys_with_dimension_value(
         self,
@@ -301,13 +281,12 @@ class MultiPartitionsDefinition(PartitionsDefinition):
     ) -> Sequence[MultiPartitionKey]:
         """All keys whose part in one dimension is one of these."""
         self.get_partitions_def_for_dimension(dimension_name)
-        lists = [
+        return self._product(
             dimension_partition_keys
-            if one.name == dimension_name
-            else one.partitions_def.get_partition_keys(current_time, dynamic_partitions_store)
-            for one in self.partitions_defs
-        ]
-        return [self._key(parts) for parts in product(*lists)]
+            if name == dimension_name
+            else one.get_partition_keys(current_time, dynamic_partitions_store)
+            for name, one in self.partitions_defs
+        )
 
     def get_tags_for_partition_key(self, partition_key: str) -> Mapping[str, str]:
         """The tags of a run of this partition: the key, and each dimension's."""
@@ -316,9 +295,9 @@ class MultiPartitionsDefinition(PartitionsDefinition):
             f"{PARTITION_TAG}/{part.dimension_name}": part.partition_key for part in key.dimension_keys
         }
 
-    def _nearby_keys(self, now: datetime | None, store: DynamicPartitionsStore | None) -> Sequence[str]:
-        first, last = self.get_first_partition_key(now, store), self.get_last_partition_key(now, store)
-        return [] if first is None or last is None else [first, last]
+    def _nearby_keys(self, at: PartitionLoadingContext) -> Sequence[str]:
+        ends = self.get_first_partition_key(*at), self.get_last_partition_key(*at)
+        return [key for key in ends if key is not None]
 
     # --- subsets
 
@@ -335,31 +314,33 @@ class MultiPartitionsDefinition(PartitionsDefinition):
 
     def sorted_rows(self, rows: Iterable[Row]) -> list[Row]:
         """The rows, in the order of the outer dimensions' keys."""
-        return sorted(
-            rows, key=lambda row: tuple(_rank(self._defs[i], part) for i, part in zip(self._outer, row, strict=True))
-        )
+        return sorted(rows, key=self._row_rank)
+
+    def _row_rank(self, row: Row) -> list[int | str]:
+        return [_rank(self._defs[i], part) for i, part in zip(self._outer, row, strict=True)]
 
     def keys_of_rows(self, rows: Mapping[Row, PartitionSubset]) -> Sequence[str]:
         """The keys of a subset's rows, in order."""
-        ordered = self.sorted_rows(rows)
         if self._inner == len(self._defs) - 1:
-            return [self.join(row, key) for row in ordered for key in rows[row]]
-        found: list[tuple[tuple[Any, ...], str]] = []
-        for row in ordered:
-            outer_rank = [_rank(self._defs[i], part) for i, part in zip(self._outer, row, strict=True)]
-            for position, key in _ranked(self._defs[self._inner], rows[row]):
-                rank = [*outer_rank]
-                rank.insert(self._inner, position)
-                found.append((tuple(rank), self.join(row, key)))
-        found.sort()
-        return [key for _, key in found]
+            return [self.join(row, key) for row in self.sorted_rows(rows) for key in rows[row]]
+        found: list[list[Any]] = []
+        for row, subset in rows.items():
+            outer = self._row_rank(row)
+            before, after = outer[: self._inner], outer[self._inner :]
+            found += ([*before, _rank(self._defs[self._inner], key), *after, self.join(row, key)] for key in subset)
+        return [key for *_, key in sorted(found)]
 
-    def empty_subset(self) -> MultiSubset:
-        """No partitions."""
-        return MultiSubset(self, {})
-
-    def _inner_def(self) -> PartitionsDefinition:
-        return self._defs[self._inner]
+    def _rows_of(self, keys: Iterable[str]) -> tuple[dict[Row, list[str]], set[str]]:
+        """The keys of the inner dimension by row, and what is no key at all."""
+        rows: dict[Row, list[str]] = {}
+        strange: set[str] = set()
+        for key in keys:
+            parts = self.split(key)
+            if parts is None:
+                strange.add(key)
+            else:
+                rows.setdefault(parts[0], []).append(parts[1])
+        return rows, strange
 
     def subset_with_partition_keys(self, partition_keys: Iterable[str]) -> MultiSubset:
         """The subset of these keys.
@@ -367,63 +348,34 @@ class MultiPartitionsDefinition(PartitionsDefinition):
         Raises:
             UnknownPartitionError: a key can never be one of this definition.
         """
-        rows: dict[Row, list[str]] = {}
-        for key in partition_keys:
-            parts = self.split(key)
-            if parts is None:
-                self.get_partition_key_from_str(key)
-                continue
-            rows.setdefault(parts[0], []).append(parts[1])
-        for outer in rows:
-            for i, part in zip(self._outer, outer, strict=True):
-                self._defs[i].subset_with_partition_keys([part])
-        inner = self._inner_def()
+        rows, strange = self._rows_of(partition_keys)
+        for key in strange:
+            self.get_partition_key_from_str(key)  # raises
+        for i, parts in zip(self._outer, zip(*rows, strict=True), strict=False):
+            self._defs[i].subset_with_partition_keys(set(parts))
+        inner = self._defs[self._inner]
         return MultiSubset(self, {outer: inner.subset_with_partition_keys(keys) for outer, keys in rows.items()})
 
-    def subset_with_all_partitions(
-        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
-    ) -> MultiSubset:
-        """All combinations that exist at `current_time`."""
-        inner = self._inner_def().subset_with_all_partitions(current_time, dynamic_partitions_store)
-        outer = [self._defs[i].get_partition_keys(current_time, dynamic_partitions_store) for i in self._outer]
-        return MultiSubset(self, dict.fromkeys(product(*outer), inner))
+    def subset_of_known(self, partition_keys: Iterable[str]) -> tuple[MultiSubset, frozenset[str]]:
+        """The subset of those keys that this definition can have, and the other keys."""
+        rows, unknown = self._rows_of(partition_keys)
+        found: dict[Row, PartitionSubset] = {}
+        for outer, keys in rows.items():
+            strange: Iterable[str] = keys
+            if not any(self._defs[i].subset_of_known([part])[1] for i, part in zip(self._outer, outer, strict=True)):
+                found[outer], strange = self._defs[self._inner].subset_of_known(keys)
+            unknown.update(self.join(outer, key) for key in strange)
+        return MultiSubset(self, found), frozenset(unknown)
 
-    def subset_in_range(
-        self,
-        partition_key_range: PartitionKeyRange,
-        current_time: datetime | None = None,
-        dynamic_partitions_store: DynamicPartitionsStore | None = None,
-    ) -> MultiSubset:
-        """The combinations of the dimensions' ranges."""
-        subsets = [
-            one.subset_in_range(part, current_time, dynamic_partitions_store)
-            for one, part in zip(self._defs, self._ranges(partition_key_range), strict=True)
-        ]
-        return self.product(subsets)
+    def _all(self, at: PartitionLoadingContext) -> PartitionSubset:
+        inner = self._defs[self._inner].subset_with_all_partitions(*at)
+        outer = (self._defs[i].get_partition_keys(*at) for i in self._outer)
+        return MultiSubset(self, dict.fromkeys(product(*outer), inner))
 
     def product(self, subsets: Sequence[PartitionSubset]) -> MultiSubset:
         """All combinations of one subset a dimension, in the order of the dimensions' names."""
         inner = subsets[self._inner]
         return MultiSubset(self, dict.fromkeys(product(*(subsets[i] for i in self._outer)), inner))
-
-    def subset_of_known(self, partition_keys: Iterable[str]) -> tuple[MultiSubset, frozenset[str]]:
-        """The subset of those keys that this definition can have, and the other keys."""
-        rows: dict[Row, list[str]] = {}
-        unknown: set[str] = set()
-        for key in partition_keys:
-            parts = self.split(key)
-            if parts is None:
-                unknown.add(key)
-            else:
-                rows.setdefault(parts[0], []).append(parts[1])
-        found: dict[Row, PartitionSubset] = {}
-        for outer, keys in rows.items():
-            if any(self._defs[i].subset_of_known([part])[1] for i, part in zip(self._outer, outer, strict=True)):
-                unknown.update(self.join(outer, key) for key in keys)
-                continue
-            found[outer], strange = self._inner_def().subset_of_known(keys)
-            unknown.update(self.join(outer, key) for key in strange)
-        return MultiSubset(self, found), frozenset(unknown)
 
     # --- values
 
@@ -431,18 +383,13 @@ class MultiPartitionsDefinition(PartitionsDefinition):
         """The definition as plain data."""
         return {"kind": self.kind, "dimensions": {name: one.to_wire() for name, one in self.partitions_defs}}
 
-    def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        if not isinstance(other, MultiPartitionsDefinition):
-            return False
-        return self.partition_dimension_names == other.partition_dimension_names and self._defs == other._defs
+    @classmethod
+    def from_wire(cls, data: Mapping[str, Any]) -> Self:
+        """The definition whose `to_wire` gave `data`."""
+        return cls({name: definition_from_wire(one) for name, one in data["dimensions"].items()})
 
-    def __hash__(self) -> int:
-        return hash((tuple(self.partition_dimension_names), self._defs))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (MultiPartitionsDefinition, (dict(self.partitions_defs),))
+    def _value(self) -> tuple[object, ...]:
+        return (self.kind, tuple(self.partition_dimension_names), self._defs)
 
     def __repr__(self) -> str:
         return f"MultiPartitionsDefinition({dict(self.partitions_defs)!r})"
@@ -473,15 +420,6 @@ def _rank(definition: PartitionsDefinition, key: str) -> int | str:
     return key
 
 
-def _ranked(definition: PartitionsDefinition, subset: PartitionSubset) -> Iterable[tuple[int | str, str]]:
-    return ((_rank(definition, key), key) for key in subset)
-
-
-def _read(data: Mapping[str, Any]) -> PartitionsDefinition:
-    return MultiPartitionsDefinition({name: definition_from_wire(one) for name, one in data["dimensions"].items()})
-
-
-register(
-    MultiPartitionKey, str, lambda text: text
-)  # on the wire a key is its text, which its definition can read again
-register_definition(MultiPartitionsDefinition, MultiPartitionsDefinition.kind, _read)
+# on the wire a key is its text, which its definition can read again
+register(MultiPartitionKey, str, lambda text: text)
+register_definition(MultiPartitionsDefinition)

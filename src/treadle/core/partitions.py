@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from operator import eq, lt
-from typing import Any, Protocol, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias
 
 from pyroaring import BitMap
 
@@ -36,8 +35,7 @@ class DynamicPartitionsStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionLoadingContext:
+class PartitionLoadingContext(NamedTuple):
     """What partition keys come from when the caller passes nothing: a pinned time, a store of dynamic keys."""
 
     effective_dt: datetime | None = None
@@ -121,36 +119,50 @@ class PartitionsDefinition:
 
     Keys are strings, distinct, in an order of their own. `current_time` (any time zone; without one it is wall time of
     the definition) and `dynamic_partitions_store` default to what `partition_loading_context` pins, then to now and to
-    nothing.
+    nothing. The public methods pass the two as one value to methods that each kind of definition answers in its way.
     """
 
     __slots__ = ()
-    kind = "custom"
+    kind: ClassVar[str] = "custom"
 
     def get_partition_keys(
         self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
     ) -> Sequence[str]:
         """All keys that exist at `current_time`, in order."""
-        raise InvariantError(f"{type(self).__name__} has no get_partition_keys. Define it in the class.")
+        if type(self)._keys is PartitionsDefinition._keys:
+            raise InvariantError(f"{type(self).__name__} has no get_partition_keys. Define it in the class.")
+        return list(self._keys(PartitionLoadingContext(current_time, dynamic_partitions_store)))
+
+    def _keys(self, at: PartitionLoadingContext) -> Sequence[str]:
+        return self.get_partition_keys(*at)
 
     def get_first_partition_key(
         self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
     ) -> str | None:
         """The first key, or None if there is none."""
-        return next(iter(self.get_partition_keys(current_time, dynamic_partitions_store)), None)
+        return self._first(PartitionLoadingContext(current_time, dynamic_partitions_store))
+
+    def _first(self, at: PartitionLoadingContext) -> str | None:
+        return next(iter(self._keys(at)), None)
 
     def get_last_partition_key(
         self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
     ) -> str | None:
         """The last key, or None if there is none."""
-        keys = self.get_partition_keys(current_time, dynamic_partitions_store)
+        return self._last(PartitionLoadingContext(current_time, dynamic_partitions_store))
+
+    def _last(self, at: PartitionLoadingContext) -> str | None:
+        keys = self._keys(at)
         return keys[-1] if keys else None
 
     def get_num_partitions(
         self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
     ) -> int:
         """How many keys exist at `current_time`."""
-        return len(self.get_partition_keys(current_time, dynamic_partitions_store))
+        return self._count(PartitionLoadingContext(current_time, dynamic_partitions_store))
+
+    def _count(self, at: PartitionLoadingContext) -> int:
+        return len(self._keys(at))
 
     def has_partition_key(
         self,
@@ -159,7 +171,10 @@ class PartitionsDefinition:
         dynamic_partitions_store: DynamicPartitionsStore | None = None,
     ) -> bool:
         """Whether this key exists at `current_time`."""
-        return partition_key in self.get_partition_keys(current_time, dynamic_partitions_store)
+        return self._has(partition_key, PartitionLoadingContext(current_time, dynamic_partitions_store))
+
+    def _has(self, key: str, at: PartitionLoadingContext) -> bool:
+        return key in self._keys(at)
 
     def get_partition_keys_in_range(
         self, partition_key_range: PartitionKeyRange, dynamic_partitions_store: DynamicPartitionsStore | None = None
@@ -169,12 +184,15 @@ class PartitionsDefinition:
         Raises:
             UnknownPartitionError: an end of the range does not exist.
         """
-        keys = self.get_partition_keys(dynamic_partitions_store=dynamic_partitions_store)
+        return self._keys_between(partition_key_range, PartitionLoadingContext(None, dynamic_partitions_store))
+
+    def _keys_between(self, ends: PartitionKeyRange, at: PartitionLoadingContext) -> Sequence[str]:
+        keys = self._keys(at)
         position = {key: i for i, key in enumerate(keys)}
-        for key in partition_key_range:
+        for key in ends:
             if key not in position:
                 raise self._unknown(key, keys)
-        return keys[position[partition_key_range.start] : position[partition_key_range.end] + 1]
+        return keys[position[ends.start] : position[ends.end] + 1]
 
     def validate_partition_key(
         self,
@@ -189,10 +207,10 @@ class PartitionsDefinition:
         Raises:
             UnknownPartitionError: it does not.
         """
-        context = context or _EMPTY
-        now, store = current_time or context.effective_dt, dynamic_partitions_store or context.dynamic_partitions_store
-        if not self.has_partition_key(partition_key, now, store):
-            raise self._unknown(partition_key, self._nearby_keys(now, store))
+        now, store = context or _EMPTY
+        at = PartitionLoadingContext(current_time or now, dynamic_partitions_store or store)
+        if not self.has_partition_key(partition_key, *at):
+            raise self._unknown(partition_key, self._nearby_keys(at))
 
     def filter_valid_partition_keys(self, partition_keys: Set[str]) -> Set[str]:
         """Those of the keys that exist."""
@@ -212,7 +230,7 @@ class PartitionsDefinition:
 
     def empty_subset(self) -> PartitionSubset:
         """No partitions."""
-        return KeySubset(self)
+        return self.subset_of_known(())[0]
 
     def subset_with_partition_keys(self, partition_keys: Iterable[str]) -> PartitionSubset:
         """The subset of these keys.
@@ -220,13 +238,19 @@ class PartitionsDefinition:
         Raises:
             UnknownPartitionError: a key can never be one of this definition.
         """
-        return KeySubset(self, partition_keys)
+        subset, unknown = self.subset_of_known(partition_keys)
+        if unknown:
+            raise self._unknown(next(iter(unknown)), self._nearby_keys(_EMPTY))
+        return subset
 
     def subset_with_all_partitions(
         self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
     ) -> PartitionSubset:
         """All partitions that exist at `current_time`."""
-        return self.subset_with_partition_keys(self.get_partition_keys(current_time, dynamic_partitions_store))
+        return self._all(PartitionLoadingContext(current_time, dynamic_partitions_store))
+
+    def _all(self, at: PartitionLoadingContext) -> PartitionSubset:
+        return self.subset_with_partition_keys(self._keys(at))
 
     def subset_in_range(
         self,
@@ -235,8 +259,12 @@ class PartitionsDefinition:
         dynamic_partitions_store: DynamicPartitionsStore | None = None,
     ) -> PartitionSubset:
         """The partitions from `start` to `end`, both included."""
-        with partition_loading_context(current_time, dynamic_partitions_store):
-            return self.subset_with_partition_keys(self.get_partition_keys_in_range(partition_key_range))
+        return self._subset_between(
+            partition_key_range, PartitionLoadingContext(current_time, dynamic_partitions_store)
+        )
+
+    def _subset_between(self, ends: PartitionKeyRange, at: PartitionLoadingContext) -> PartitionSubset:
+        return self.subset_with_partition_keys(self._keys_between(ends, at))
 
     def subset_of_known(self, partition_keys: Iterable[str]) -> tuple[PartitionSubset, frozenset[str]]:
         """The subset of those keys that this definition can have, and the other keys.
@@ -254,16 +282,31 @@ class PartitionsDefinition:
         """The subset whose `to_wire` gave `data`. Keys that the definition no longer has are left out."""
         return self.subset_of_known(data["keys"])[0]
 
-    # --- the wire
+    # --- values
 
     def to_wire(self) -> dict[str, Any]:
         """The definition as plain data. One with keys by its own rule travels as the keys it has now."""
         return {"kind": StaticPartitionsDefinition.kind, "keys": list(self.get_partition_keys())}
 
+    def _value(self) -> tuple[object, ...] | None:
+        """What equal definitions have in common. None: nothing, each is only equal to itself."""
+        return None
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        value = self._value() if isinstance(other, PartitionsDefinition) else None
+        return value is not None and value == other._value()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        value = self._value()
+        return object.__hash__(self) if value is None else hash(value)
+
     # --- errors
 
-    def _nearby_keys(self, now: datetime | None, store: DynamicPartitionsStore | None) -> Sequence[str]:
-        return self.get_partition_keys(now, store)
+    def _nearby_keys(self, at: PartitionLoadingContext) -> Sequence[str]:
+        """Keys among which an unknown one may be meant."""
+        return self._keys(at)
 
     def _unknown(self, key: object, known: Sequence[str] = ()) -> UnknownPartitionError:
         hint = did_you_mean(key, known[-2000:]) if isinstance(key, str) else " Keys are strings."
@@ -303,108 +346,54 @@ class StaticPartitionsDefinition(PartitionsDefinition):
             self._positions = {known: i for i, known in enumerate(self.partition_keys)}
         return self._positions.get(key)  # type: ignore[arg-type]
 
-    def get_partition_keys(
-        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
-    ) -> Sequence[str]:
-        """The keys, as declared."""
-        return list(self.partition_keys)
+    def _keys(self, at: PartitionLoadingContext) -> Sequence[str]:
+        return self.partition_keys
 
-    def get_first_partition_key(
-        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
-    ) -> str | None:
-        """The first key, or None if there is none."""
-        return self.partition_keys[0] if self.partition_keys else None
+    def _has(self, key: str, at: PartitionLoadingContext) -> bool:
+        return self.position_of(key) is not None
 
-    def get_last_partition_key(
-        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
-    ) -> str | None:
-        """The last key, or None if there is none."""
-        return self.partition_keys[-1] if self.partition_keys else None
+    def _positions_between(self, ends: PartitionKeyRange) -> range:
+        start, end = map(self.position_of, ends)
+        if start is None or end is None:
+            raise self._unknown(ends.start if start is None else ends.end, self.partition_keys)
+        return range(start, end + 1)
 
-    def get_num_partitions(
-        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
-    ) -> int:
-        """How many keys there are."""
-        return len(self.partition_keys)
+    def _keys_between(self, ends: PartitionKeyRange, at: PartitionLoadingContext) -> Sequence[str]:
+        found = self._positions_between(ends)
+        return list(self.partition_keys[found.start : found.stop])
 
-    def has_partition_key(
-        self,
-        partition_key: str,
-        current_time: datetime | None = None,
-        dynamic_partitions_store: DynamicPartitionsStore | None = None,
-    ) -> bool:
-        """Whether this is one of the keys."""
-        return self.position_of(partition_key) is not None
+    def _subset_between(self, ends: PartitionKeyRange, at: PartitionLoadingContext) -> PartitionSubset:
+        return PositionSubset(self, self._positions_between(ends))
 
-    def _position(self, key: str) -> int:
-        position = self.position_of(key)
-        if position is None:
-            raise self._unknown(key, self.partition_keys)
-        return position
-
-    def get_partition_keys_in_range(
-        self, partition_key_range: PartitionKeyRange, dynamic_partitions_store: DynamicPartitionsStore | None = None
-    ) -> Sequence[str]:
-        """The keys from `start` to `end`, both included; none if `end` comes before `start`."""
-        start, end = self._position(partition_key_range.start), self._position(partition_key_range.end)
-        return list(self.partition_keys[start : end + 1])
-
-    def empty_subset(self) -> PartitionSubset:
-        """No partitions."""
-        return PositionSubset(self, ())
-
-    def subset_with_partition_keys(self, partition_keys: Iterable[str]) -> PartitionSubset:
-        """The subset of these keys.
-
-        Raises:
-            UnknownPartitionError: a key is not one of the definition.
-        """
-        return PositionSubset(self, [self._position(key) for key in partition_keys])
-
-    def subset_with_all_partitions(
-        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
-    ) -> PartitionSubset:
-        """All partitions."""
+    def _all(self, at: PartitionLoadingContext) -> PartitionSubset:
         return PositionSubset(self, range(len(self.partition_keys)))
-
-    def subset_in_range(
-        self,
-        partition_key_range: PartitionKeyRange,
-        current_time: datetime | None = None,
-        dynamic_partitions_store: DynamicPartitionsStore | None = None,
-    ) -> PartitionSubset:
-        """The partitions from `start` to `end`, both included."""
-        start, end = self._position(partition_key_range.start), self._position(partition_key_range.end)
-        return PositionSubset(self, range(start, end + 1))
 
     def subset_of_known(self, partition_keys: Iterable[str]) -> tuple[PartitionSubset, frozenset[str]]:
         """The subset of those keys that this definition has, and the other keys."""
-        positions: list[int] = []
-        unknown: set[str] = set()
-        for key in partition_keys:
-            position = self.position_of(key)
-            if position is None:
-                unknown.add(key)
-            else:
-                positions.append(position)
-        return PositionSubset(self, positions), frozenset(unknown)
+        position_of = {key: self.position_of(key) for key in partition_keys}
+        known = [position for position in position_of.values() if position is not None]
+        return PositionSubset(self, known), frozenset(key for key, at in position_of.items() if at is None)
 
     def to_wire(self) -> dict[str, Any]:
         """The definition as plain data."""
         return {"kind": self.kind, "keys": list(self.partition_keys)}
 
-    def _nearby_keys(self, now: datetime | None, store: DynamicPartitionsStore | None) -> Sequence[str]:
-        return self.partition_keys
+    @classmethod
+    def from_wire(cls, data: Mapping[str, Any]) -> Self:
+        """The definition whose `to_wire` gave `data`."""
+        self = cls(())
+        self.partition_keys = tuple(data["keys"])  # checked when it was defined
+        return self
 
-    def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        return isinstance(other, StaticPartitionsDefinition) and self.partition_keys == other.partition_keys
+    def _value(self) -> tuple[object, ...]:
+        return (self.kind, self.partition_keys)
 
     def __hash__(self) -> int:
         if self._hash is None:
             self._hash = hash(self.partition_keys)
         return self._hash
+
+    __eq__ = PartitionsDefinition.__eq__
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (StaticPartitionsDefinition, (self.partition_keys,))
@@ -474,33 +463,24 @@ class DynamicPartitionsDefinition(PartitionsDefinition):
             )
         return store
 
-    def has_partition_key(
-        self,
-        partition_key: str,
-        current_time: datetime | None = None,
-        dynamic_partitions_store: DynamicPartitionsStore | None = None,
-    ) -> bool:
-        """Whether the store has this key."""
+    def _has(self, key: str, at: PartitionLoadingContext) -> bool:
         if self.name is not None:
-            has = getattr(self._store(dynamic_partitions_store), "has_dynamic_partition", None)
+            has = getattr(self._store(at.dynamic_partitions_store), "has_dynamic_partition", None)
             if has is not None:  # one look-up instead of all keys, where the store can
-                return bool(has(self.name, partition_key))
-        return partition_key in self.get_partition_keys(current_time, dynamic_partitions_store)
+                return bool(has(self.name, key))
+        return super()._has(key, at)
 
     def to_wire(self) -> dict[str, Any]:
         """The definition as plain data. One with a function travels as the keys it has now."""
         return super().to_wire() if self.name is None else {"kind": self.kind, "name": self.name}
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, DynamicPartitionsDefinition):
-            return False
-        return self.name == other.name and self.partition_fn == other.partition_fn
+    @classmethod
+    def from_wire(cls, data: Mapping[str, Any]) -> Self:
+        """The definition whose `to_wire` gave `data`."""
+        return cls(name=data["name"])
 
-    def __hash__(self) -> int:
-        return hash((self.name, self.partition_fn))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (DynamicPartitionsDefinition, (self.partition_fn, self.name))
+    def _value(self) -> tuple[object, ...]:
+        return (self.kind, self.name, self.partition_fn)
 
     def __repr__(self) -> str:
         shown = f"name={self.name!r}" if self.partition_fn is None else f"partition_fn={self.partition_fn!r}"
@@ -509,41 +489,27 @@ class DynamicPartitionsDefinition(PartitionsDefinition):
 
 # --- the wire --------------------------------------------------------------------------------------------------------
 
-_readers: dict[str, Callable[[Mapping[str, Any]], PartitionsDefinition]] = {}
+_classes: dict[str, Any] = {}
 
 
-def register_definition(
-    cls: type[PartitionsDefinition], kind: str, read: Callable[[Mapping[str, Any]], PartitionsDefinition]
-) -> None:
-    """Let definitions of `cls` travel: `read` makes one from what `to_wire` gives, tagged with `kind`."""
-    _readers[kind] = read
-    codec.register(
-        cls, PartitionsDefinition.to_wire if cls is PartitionsDefinition else cls.to_wire, definition_from_wire
-    )
+def register_definition(cls: type[PartitionsDefinition]) -> None:
+    """Let definitions of `cls` travel: its `from_wire` reads what `to_wire` gives, tagged with `kind`."""
+    _classes[cls.kind] = cls
+    codec.register(cls, lambda definition: definition.to_wire(), definition_from_wire)
 
 
-def definition_from_wire(data: Mapping[str, Any]) -> PartitionsDefinition:
+def definition_from_wire(data: Mapping[str, Any]) -> Any:
     """The definition whose `to_wire` gave `data`.
 
     Raises:
         InvocationError: its kind is not known here.
     """
-    read = _readers.get(data["kind"])
-    if read is None:
+    cls = _classes.get(data["kind"])
+    if cls is None:
         raise InvocationError(f"Unknown kind of partitions definition {data['kind']!r}: written by a newer Treadle?")
-    return read(data)
-
-
-def _read_static(data: Mapping[str, Any]) -> PartitionsDefinition:
-    definition = StaticPartitionsDefinition(())
-    definition.partition_keys = tuple(data["keys"])  # checked when it was defined
-    return definition
+    return cls.from_wire(data)
 
 
 codec.register(PartitionsDefinition, lambda definition: definition.to_wire(), definition_from_wire)
-register_definition(StaticPartitionsDefinition, StaticPartitionsDefinition.kind, _read_static)
-register_definition(
-    DynamicPartitionsDefinition,
-    DynamicPartitionsDefinition.kind,
-    lambda data: DynamicPartitionsDefinition(name=data["name"]),
-)
+register_definition(StaticPartitionsDefinition)
+register_definition(DynamicPartitionsDefinition)

@@ -211,7 +211,7 @@ class TimeSubset(PartitionSubset):
             yield from self.windows.format.keys(start, end)
 
     def __contains__(self, key: object) -> bool:
-        instant = self.windows.format.parse(key) if isinstance(key, str) else None
+        instant = self.windows.format.parse(key)
         if instant is None:
             return False
         i = bisect_right(self.spans, (instant, 1 << 62)) - 1

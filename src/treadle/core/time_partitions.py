@@ -13,20 +13,15 @@ from enum import Enum
 from typing import Any, Self
 
 from treadle.core.partitions import (
-    DynamicPartitionsStore,
+    PartitionLoadingContext,
     PartitionsDefinition,
     effective_time,
     register_definition,
 )
 from treadle.core.subsets import PartitionKeyRange, PartitionSubset, TimeSubset
-from treadle.core.time import DAY, TimeWindow, instant_of, parse_cron, zone_of
+from treadle.core.time import DAY, TimeWindow, Zone, instant_of, parse_cron, zone_of
 from treadle.core.windows import WindowSequence, cadence, wall_instant
 from treadle.errors import DefinitionError, InvocationError, UnknownPartitionError
-
-_HOURLY = re.compile(r"(\d+) \* \* \* \*\Z")
-_DAILY = re.compile(r"(\d+) (\d+) \* \* \*\Z")
-_WEEKLY = re.compile(r"(\d+) (\d+) \* \* (\d+)\Z")
-_MONTHLY = re.compile(r"(\d+) (\d+) (\d+) \* \*\Z")
 
 
 class ScheduleType(Enum):
@@ -36,6 +31,14 @@ class ScheduleType(Enum):
     DAILY = "DAILY"
     WEEKLY = "WEEKLY"
     MONTHLY = "MONTHLY"
+
+
+_PATTERNS = {
+    ScheduleType.HOURLY: re.compile(r"(\d+) \* \* \* \*\Z"),
+    ScheduleType.DAILY: re.compile(r"(\d+) (\d+) \* \* \*\Z"),
+    ScheduleType.WEEKLY: re.compile(r"(\d+) (\d+) \* \* (\d+)\Z"),
+    ScheduleType.MONTHLY: re.compile(r"(\d+) (\d+) (\d+) \* \*\Z"),
+}
 
 
 class TimeWindowPartitionsDefinition(PartitionsDefinition):
@@ -92,13 +95,24 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
             raise DefinitionError("A partitions definition by time needs cron_schedule or schedule_type.")
         else:
             cron_schedule = _cron_of(schedule_type, *offsets)
+        self._declare(start, end, fmt, timezone, end_offset, exclusions, cron_schedule)
+
+    def _declare(
+        self,
+        start: datetime | str,
+        end: datetime | str | None,
+        fmt: str,
+        timezone: str | None,
+        end_offset: int,
+        exclusions: Sequence[str | datetime] | None,
+        cron_schedule: str,
+    ) -> None:
         self.fmt = fmt
         self.timezone = timezone or "UTC"
         self.end_offset = end_offset
-        ticks = cadence(cron_schedule, self.timezone)
-        left_out = tuple(self._exclusion(one) for one in exclusions or ())
         self.exclusions = tuple(exclusions) if exclusions else None
-        self.windows = WindowSequence(ticks, fmt, left_out)
+        left_out = tuple(self._exclusion(one) for one in exclusions or ())
+        self.windows = WindowSequence(cadence(cron_schedule, self.timezone), fmt, left_out)
         self._start = self._bound(start, "start")
         self._end = None if end is None else self._bound(end, "end")
         self._check_format()
@@ -110,19 +124,17 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
                 raise DefinitionError(
                     f"{what}_date {value!r} does not fit the format {self.fmt!r} of the partition keys."
                 )
-            return instant_of(at) if at.tzinfo is not None else wall_instant(at, self.windows.cadence.zone)
+            return _instant(at, self.windows.cadence.zone)
         if not isinstance(value, date):
             raise DefinitionError(f"{what}_date takes a datetime or a string, not {value!r}.")
-        at = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
-        return wall_instant(at.replace(tzinfo=None), self.windows.cadence.zone)
+        return wall_instant(_moment(value).replace(tzinfo=None), self.windows.cadence.zone)
 
     def _exclusion(self, value: str | datetime) -> str | int:
         if isinstance(value, str):
             return parse_cron(value).text
         if not isinstance(value, datetime):
             raise DefinitionError(f"An exclusion is a cron expression or a datetime, not {value!r}.")
-        zone = zone_of(self.timezone)
-        return instant_of(value) if value.tzinfo is not None else wall_instant(value, zone)
+        return _instant(value, zone_of(self.timezone))
 
     def _check_format(self) -> None:
         ticks = self.windows.cadence
@@ -169,10 +181,10 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         return _type_and_offsets(self.cron_schedule)[0]
 
     def _offset(self, position: int, what: str) -> int:
-        offset = _type_and_offsets(self.cron_schedule)[1][position]
-        if offset is None:
+        offsets = _type_and_offsets(self.cron_schedule)[1]
+        if position >= len(offsets):
             raise InvocationError(f"{self!s} has no {what}: its cron expression is {self.cron_schedule!r}.")
-        return offset
+        return offsets[position]
 
     @property
     def minute_offset(self) -> int:
@@ -219,23 +231,16 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         }
         if all(value is None for value in given.values()):
             return self.cron_schedule
-        kind, (minute, hour, day) = _type_and_offsets(self.cron_schedule)
-        allowed = ["minute_of_hour"] if kind is not None else []
-        allowed += ["hour_of_day"] if kind not in (None, ScheduleType.HOURLY) else []
-        allowed += ["day_of_week"] if kind is ScheduleType.WEEKLY else []
-        allowed += ["day_of_month"] if kind is ScheduleType.MONTHLY else []
+        kind, offsets = _type_and_offsets(self.cron_schedule)
+        allowed = ["minute_of_hour", "hour_of_day", "day_of_month" if kind is ScheduleType.MONTHLY else "day_of_week"]
+        del allowed[len(offsets) :]
         wrong = [name for name, value in given.items() if value is not None and name not in allowed]
         if wrong or kind is None:
             raise InvocationError(
                 f"{', '.join(wrong)} cannot be set for partitions with the cron expression {self.cron_schedule!r}. "
                 + (f"Only {', '.join(allowed)} can." if allowed else "Give the schedule a cron expression of its own.")
             )
-        other_day = day_of_week if kind is ScheduleType.WEEKLY else day_of_month
-        chosen = (
-            minute if minute_of_hour is None else minute_of_hour,
-            hour if hour_of_day is None else hour_of_day,
-            day if other_day is None else other_day,
-        )
+        chosen = (now if given[name] is None else given[name] for name, now in zip(allowed, offsets, strict=True))
         return parse_cron(_cron_of(kind, *chosen)).text
 
     # --- which exist
@@ -263,71 +268,60 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         last = None if last is None else windows.shift(last, more + 1)
         return 0 if last is None else last
 
-    def get_partition_keys(
-        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
-    ) -> Sequence[str]:
-        """The keys of all windows that exist at `current_time`, oldest first."""
-        return self.windows.keys(*self.bounds(current_time))
+    def _keys(self, at: PartitionLoadingContext) -> Sequence[str]:
+        return self.windows.keys(*self.bounds(at.effective_dt))
 
-    def get_num_partitions(
-        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
-    ) -> int:
-        """How many windows exist at `current_time`."""
-        return self.windows.count(*self.bounds(current_time))
+    def _count(self, at: PartitionLoadingContext) -> int:
+        return self.windows.count(*self.bounds(at.effective_dt))
 
-    def get_first_partition_window(self, current_time: datetime | None = None) -> TimeWindow | None:
-        """The first window that exists, or None."""
+    def _all(self, at: PartitionLoadingContext) -> TimeSubset:
+        return TimeSubset(self, self.windows.spans(*self.bounds(at.effective_dt)))
+
+    def _has(self, key: str, at: PartitionLoadingContext) -> bool:
+        tick = self.windows.format.parse(key)
+        first, stop = self.bounds(at.effective_dt)
+        return tick is not None and first <= tick < stop and not self.windows.excludes(tick)
+
+    def _first_tick(self, current_time: datetime | None) -> int | None:
         first, stop = self.bounds(current_time)
-        return self.windows.cadence.window(first) if first < stop else None
+        return first if first < stop else None
 
-    def _last(self, current_time: datetime | None) -> int | None:
+    def _last_tick(self, current_time: datetime | None) -> int | None:
         first, stop = self.bounds(current_time)
         last = self.windows.last(stop - 1) if first < stop else None
         return last if last is not None and last >= first else None
 
+    def _first(self, at: PartitionLoadingContext) -> str | None:
+        return self._key(self._first_tick(at.effective_dt))
+
+    def _last(self, at: PartitionLoadingContext) -> str | None:
+        return self._key(self._last_tick(at.effective_dt))
+
+    def _key(self, tick: int | None) -> str | None:
+        return None if tick is None else self.windows.format.key(tick)
+
+    def _window(self, tick: int | None) -> TimeWindow | None:
+        return None if tick is None else self.windows.cadence.window(tick)
+
+    def get_first_partition_window(self, current_time: datetime | None = None) -> TimeWindow | None:
+        """The first window that exists, or None."""
+        return self._window(self._first_tick(current_time))
+
     def get_last_partition_window(self, current_time: datetime | None = None) -> TimeWindow | None:
         """The last window that exists, or None."""
-        last = self._last(current_time)
-        return None if last is None else self.windows.cadence.window(last)
+        return self._window(self._last_tick(current_time))
 
-    def get_first_partition_key(
-        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
-    ) -> str | None:
-        """The key of the first window that exists, or None."""
-        first, stop = self.bounds(current_time)
-        return self.windows.format.key(first) if first < stop else None
-
-    def get_last_partition_key(
-        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
-    ) -> str | None:
-        """The key of the last window that exists, or None."""
-        last = self._last(current_time)
-        return None if last is None else self.windows.format.key(last)
-
-    def has_partition_key(
-        self,
-        partition_key: str,
-        current_time: datetime | None = None,
-        dynamic_partitions_store: DynamicPartitionsStore | None = None,
-    ) -> bool:
-        """Whether the window with this key exists at `current_time`."""
-        tick = self.windows.format.parse(partition_key) if isinstance(partition_key, str) else None
-        if tick is None:
-            return False
-        first, stop = self.bounds(current_time)
-        return first <= tick < stop and not self.windows.excludes(tick)
-
-    def _nearby_keys(self, now: datetime | None, store: DynamicPartitionsStore | None) -> Sequence[str]:
-        first, stop = self.bounds(now)
+    def _nearby_keys(self, at: PartitionLoadingContext) -> Sequence[str]:
+        first, stop = self.bounds(at.effective_dt)
         if stop <= first:
             return ()
-        keys = self.windows.keys(max(first, self.windows.cadence.shift(stop, -1000)), stop)
-        return [*([] if keys[:1] == [self.windows.format.key(first)] else [self.windows.format.key(first)]), *keys]
+        recent = max(first, self.windows.cadence.shift(stop, -1000))
+        return [*self.windows.keys(first, min(first + 1, recent)), *self.windows.keys(recent, stop)]
 
     # --- windows and keys
 
     def _tick(self, partition_key: str) -> int:
-        tick = self.windows.format.parse(partition_key) if isinstance(partition_key, str) else None
+        tick = self.windows.format.parse(partition_key)
         if tick is None:
             example = self.windows.format.key(self.windows.cadence.ceil(self._start))
             raise UnknownPartitionError(
@@ -350,10 +344,8 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         """The windows of these keys, neighbours joined, oldest first."""
         subset = self.subset_with_partition_keys(partition_keys)
         if validate:
-            existing = self.subset_with_all_partitions()
-            missing = subset - existing
-            if not missing.is_empty:
-                raise self._unknown(next(iter(missing)), self._nearby_keys(None, None))
+            for key in subset - self.subset_with_all_partitions():
+                raise self._unknown(key, self._nearby_keys(_NOW))
         zone = self.windows.cadence.zone
         return [TimeWindow(zone.at(start), zone.at(end)) for start, end in subset.spans]
 
@@ -386,83 +378,65 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
             UnknownPartitionError: there is no such partition.
         """
         if not isinstance(key, str):
-            at = key if isinstance(key, datetime) else datetime(key.year, key.month, key.day)
-            zone = self.windows.cadence.zone
-            instant = instant_of(at) if at.tzinfo is not None else wall_instant(at, zone)
+            instant = _instant(_moment(key), self.windows.cadence.zone)
             key = self.windows.format.key(self.windows.cadence.floor(instant))
         tick = self._tick(key)
         if tick < self._start or self.windows.excludes(tick):
-            raise self._unknown(key, self._nearby_keys(None, None))
+            raise self._unknown(key, self._nearby_keys(_NOW))
         return key
 
     def get_next_partition_key(self, partition_key: str) -> str | None:
         """The key after this one, or None if it does not exist yet."""
-        window = self.get_next_partition_window(self.end_time_for_partition_key(partition_key))
-        return None if window is None else self.windows.format.key(instant_of(window.start))
+        return self._key(self._next_tick(self.windows.cadence.next(self._tick(partition_key)), self.bounds()))
 
     def get_next_partition_window(
         self, end_dt: datetime, respect_bounds: bool = True, current_time: datetime | None = None
     ) -> TimeWindow | None:
         """The first window that starts at or after `end_dt`; None if it does not exist and bounds are respected."""
-        exact = instant_of(end_dt, self.windows.cadence.zone) + (end_dt.microsecond > 0)
-        tick = self.windows.first(exact)
-        if tick is None:
-            return None
-        if respect_bounds:
-            first, stop = self.bounds(current_time)
-            if tick >= stop:
-                return None
-            tick = max(first, tick)
-        return self.windows.cadence.window(tick)
+        bounds = self.bounds(current_time) if respect_bounds else _UNBOUNDED
+        return self._window(self._next_tick(self._rounded_up(end_dt), bounds))
+
+    def _next_tick(self, instant: int, bounds: tuple[int, int]) -> int | None:
+        tick = self.windows.first(instant)
+        return None if tick is None or tick >= bounds[1] else max(tick, bounds[0])
 
     def get_prev_partition_window(
         self, start_dt: datetime, respect_bounds: bool = True, current_time: datetime | None = None
     ) -> TimeWindow | None:
         """The last window that ends at or before `start_dt`; None if it does not exist and bounds are respected."""
-        instant = self.windows.cadence.floor(instant_of(start_dt, self.windows.cadence.zone))
-        first, stop = self.bounds(current_time) if respect_bounds else (None, None)
-        if stop is not None:
-            instant = min(instant, stop)
-        tick = self.windows.last(instant - 1)
-        if tick is None or (first is not None and tick < first):
-            return None
-        return self.windows.cadence.window(tick)
+        first, stop = self.bounds(current_time) if respect_bounds else _UNBOUNDED
+        cadence = self.windows.cadence
+        tick = self.windows.last(min(cadence.floor(instant_of(start_dt, cadence.zone)), stop) - 1)
+        return None if tick is None or tick < first else cadence.window(tick)
 
-    def _span(self, time_window: TimeWindow) -> tuple[int, int]:
-        zone = self.windows.cadence.zone
-        ends = [instant_of(at, zone) + (at.microsecond > 0) for at in time_window]
-        return ends[0], ends[1]
+    def _rounded_up(self, moment: datetime) -> int:
+        return instant_of(moment, self.windows.cadence.zone) + (moment.microsecond > 0)
 
     def get_partition_keys_in_time_window(self, time_window: TimeWindow) -> Sequence[str]:
         """The keys of the windows that exist and start inside `time_window`."""
-        start, end = self._span(time_window)
-        first, stop = self.bounds()
-        return self.windows.keys(max(start, first), min(end, stop))
+        return list(self.get_partition_subset_in_time_window(time_window))
 
     def get_partition_subset_in_time_window(self, time_window: TimeWindow) -> PartitionSubset:
         """The windows that exist and start inside `time_window`."""
-        start, end = self._span(time_window)
         first, stop = self.bounds()
-        low, high = max(start, first), min(end, stop)
+        low, high = max(self._rounded_up(time_window.start), first), min(self._rounded_up(time_window.end), stop)
         if high <= low:
             return self.empty_subset()
         return TimeSubset(self, self.windows.spans(self.windows.cadence.ceil(low), self.windows.cadence.ceil(high)))
 
     def get_num_partitions_in_window(self, time_window: TimeWindow) -> int:
         """How many windows that exist start inside `time_window`."""
-        start, end = self._span(time_window)
-        first, stop = self.bounds()
-        return self.windows.count(max(start, first), min(end, stop))
+        return len(self.get_partition_subset_in_time_window(time_window))
 
     def has_any_partitions_in_window(self, time_window: TimeWindow) -> bool:
         """Whether a window that exists starts inside `time_window`."""
-        return self.get_num_partitions_in_window(time_window) > 0
+        return not self.get_partition_subset_in_time_window(time_window).is_empty
 
     def get_partition_key_range_for_time_window(
         self, time_window: TimeWindow, respect_bounds: bool = True
     ) -> PartitionKeyRange:
         """The keys from the window that holds the start to the window that holds the last moment of `time_window`."""
-        start, end = self._span(time_window)
+        start, end = map(self._rounded_up, time_window)
         first, last = self.windows.last(start), self.windows.last(end - 1)
         if respect_bounds:
             low, stop = self.bounds()
@@ -472,19 +446,19 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
             raise UnknownPartitionError(f"{self!s} has no partition between {time_window.start} and {time_window.end}.")
         return PartitionKeyRange(self.windows.format.key(first), self.windows.format.key(last))
 
-    def _range(self, partition_key_range: PartitionKeyRange, current_time: datetime | None = None) -> tuple[int, int]:
-        first, stop = self.bounds(current_time)
-        ends = [self._tick(key) for key in partition_key_range]
-        for key, tick in zip(partition_key_range, ends, strict=True):
+    def _ticks_between(self, ends: PartitionKeyRange, at: PartitionLoadingContext) -> tuple[int, int]:
+        first, stop = self.bounds(at.effective_dt)
+        start, end = map(self._tick, ends)
+        for key, tick in zip(ends, (start, end), strict=True):
             if not first <= tick < stop:
-                raise self._unknown(key, self._nearby_keys(current_time, None))
-        return ends[0], self.windows.cadence.next(ends[1])
+                raise self._unknown(key, self._nearby_keys(at))
+        return start, self.windows.cadence.next(end)
 
-    def get_partition_keys_in_range(
-        self, partition_key_range: PartitionKeyRange, dynamic_partitions_store: DynamicPartitionsStore | None = None
-    ) -> Sequence[str]:
-        """The keys from `start` to `end`, both included; none if `end` comes before `start`."""
-        return self.windows.keys(*self._range(partition_key_range))
+    def _keys_between(self, ends: PartitionKeyRange, at: PartitionLoadingContext) -> Sequence[str]:
+        return self.windows.keys(*self._ticks_between(ends, at))
+
+    def _subset_between(self, ends: PartitionKeyRange, at: PartitionLoadingContext) -> TimeSubset:
+        return TimeSubset(self, self.windows.spans(*self._ticks_between(ends, at)))
 
     def is_window_start_excluded(self, window_start: datetime) -> bool:
         """Whether `exclusions` leave out the window that starts here."""
@@ -500,10 +474,6 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
 
     # --- subsets
 
-    def empty_subset(self) -> TimeSubset:
-        """No partitions."""
-        return TimeSubset(self, ())
-
     def subset_with_partition_keys(self, partition_keys: Iterable[str]) -> TimeSubset:
         """The subset of these keys, whether their windows exist yet or not. Windows that are excluded are left out.
 
@@ -516,32 +486,11 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         starts = sorted({tick for tick in ticks if not self.windows.excludes(tick)})
         return TimeSubset(self, self.windows.spans_of(starts))
 
-    def subset_with_all_partitions(
-        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
-    ) -> TimeSubset:
-        """All windows that exist at `current_time`."""
-        return TimeSubset(self, self.windows.spans(*self.bounds(current_time)))
-
-    def subset_in_range(
-        self,
-        partition_key_range: PartitionKeyRange,
-        current_time: datetime | None = None,
-        dynamic_partitions_store: DynamicPartitionsStore | None = None,
-    ) -> TimeSubset:
-        """The partitions from `start` to `end`, both included."""
-        return TimeSubset(self, self.windows.spans(*self._range(partition_key_range, current_time)))
-
     def subset_of_known(self, partition_keys: Iterable[str]) -> tuple[TimeSubset, frozenset[str]]:
         """The subset of those keys that name a window, and the other keys."""
-        ticks: list[int] = []
-        unknown: set[str] = set()
-        for key in partition_keys:
-            tick = self.windows.format.parse(key)
-            if tick is None or self.windows.excludes(tick):
-                unknown.add(key)
-            else:
-                ticks.append(tick)
-        return self._subset_of_ticks(ticks), frozenset(unknown)
+        ticks = {key: self.windows.format.parse(key) for key in partition_keys}
+        known = {key: tick for key, tick in ticks.items() if tick is not None and not self.windows.excludes(tick)}
+        return self._subset_of_ticks(known.values()), frozenset(ticks.keys() - known.keys())
 
     def subset_from_wire(self, data: Mapping[str, Any]) -> TimeSubset:
         """The subset whose `to_wire` gave `data`."""
@@ -552,16 +501,8 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
     # --- values
 
     def _value(self) -> tuple[Any, ...]:
-        left_out = tuple(sorted(map(str, self.windows.exclusions)))
+        left_out = frozenset(self.windows.exclusions)
         return (self.cron_schedule, self.timezone, self.fmt, self._start, self._end, self.end_offset, left_out)
-
-    def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        return isinstance(other, TimeWindowPartitionsDefinition) and self._value() == other._value()
-
-    def __hash__(self) -> int:
-        return hash((self.cron_schedule, self.timezone, self.fmt, self._start, self._end, self.end_offset))
 
     def to_wire(self) -> dict[str, Any]:
         """The definition as plain data."""
@@ -606,7 +547,20 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         return f"{name} from {self.start.strftime(self.fmt)}{zone}"
 
 
-def _cron_of(kind: ScheduleType, minute: int | None, hour: int | None, day: int | None) -> str:
+_NOW = PartitionLoadingContext()
+_UNBOUNDED = -(1 << 62), 1 << 62
+
+
+def _moment(value: date) -> datetime:
+    return value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
+
+
+def _instant(at: datetime, zone: Zone) -> int:
+    """The instant of a time; without a time zone, the first one at which clocks of `zone` show it."""
+    return instant_of(at) if at.tzinfo is not None else wall_instant(at, zone)
+
+
+def _cron_of(kind: ScheduleType, minute: int | None = None, hour: int | None = None, day: int | None = None) -> str:
     minute, hour = minute or 0, hour or 0
     if kind is ScheduleType.HOURLY:
         if hour or day:
@@ -621,31 +575,22 @@ def _cron_of(kind: ScheduleType, minute: int | None, hour: int | None, day: int 
     return f"{minute} {hour} {1 if day is None else day} * *"
 
 
-def _type_and_offsets(cron: str) -> tuple[ScheduleType | None, tuple[int | None, int | None, int | None]]:
-    for kind, pattern in (
-        (ScheduleType.HOURLY, _HOURLY),
-        (ScheduleType.DAILY, _DAILY),
-        (ScheduleType.WEEKLY, _WEEKLY),
-        (ScheduleType.MONTHLY, _MONTHLY),
-    ):
+def _type_and_offsets(cron: str) -> tuple[ScheduleType | None, list[int]]:
+    """The common cadence and its minute, hour and day, as many as it has."""
+    for kind, pattern in _PATTERNS.items():
         match = pattern.match(cron)
         if match is not None:
-            numbers = [*map(int, match.groups()), None, None]
-            return kind, (numbers[0], numbers[1], numbers[2])
-    return None, (None, None, None)
+            return kind, [int(number) for number in match.groups()]
+    return None, []
 
 
 class HourlyPartitionsDefinition(TimeWindowPartitionsDefinition):
-    """One partition an hour.
+    """One partition an hour. Arguments as those of `TimeWindowPartitionsDefinition`, and:
 
     Args:
-        start_date: the first window starts at the first tick at or after this. A string is read with `fmt`.
-        end_date: the last window ends at or before this.
+        start_date, end_date: the same as `start` and `end` there.
         minute_offset: the minute at which windows start.
-        timezone: the IANA name of the zone; UTC if None.
         fmt: the `strftime` format of keys, `%Y-%m-%d-%H:%M` if None.
-        end_offset: how many windows more exist than have ended.
-        exclusions: cron expressions and datetimes: windows that start there are no partitions.
     """
 
     __slots__ = ()
@@ -661,29 +606,20 @@ class HourlyPartitionsDefinition(TimeWindowPartitionsDefinition):
         end_offset: int = 0,
         exclusions: Sequence[str | datetime] | None = None,
     ) -> None:
-        super().__init__(
-            start_date,
-            fmt or "%Y-%m-%d-%H:%M",
-            end_date,
-            ScheduleType.HOURLY,
-            timezone,
-            end_offset,
-            minute_offset,
-            exclusions=exclusions,
-        )
+        cron = _cron_of(ScheduleType.HOURLY, minute_offset)
+        self._declare(start_date, end_date, fmt or "%Y-%m-%d-%H:%M", timezone, end_offset, exclusions, cron)
 
 
 class DailyPartitionsDefinition(TimeWindowPartitionsDefinition):
     """One partition a day. On days when clocks change the window has 23 or 25 hours.
 
+    Arguments as those of `TimeWindowPartitionsDefinition`, and:
+
     Args:
-        start_date: the first window starts at the first tick at or after this. A string is read with `fmt`.
-        end_date: the last window ends at or before this: the date itself is no partition.
+        start_date, end_date: the same as `start` and `end` there; the date of the end itself is no partition.
         minute_offset, hour_offset: the time of day at which windows start.
-        timezone: the IANA name of the zone; UTC if None.
         fmt: the `strftime` format of keys, `%Y-%m-%d` if None.
         end_offset: how many windows more exist than have ended; 1 includes today.
-        exclusions: cron expressions and datetimes: windows that start there are no partitions.
     """
 
     __slots__ = ()
@@ -700,17 +636,8 @@ class DailyPartitionsDefinition(TimeWindowPartitionsDefinition):
         end_offset: int = 0,
         exclusions: Sequence[str | datetime] | None = None,
     ) -> None:
-        super().__init__(
-            start_date,
-            fmt or "%Y-%m-%d",
-            end_date,
-            ScheduleType.DAILY,
-            timezone,
-            end_offset,
-            minute_offset,
-            hour_offset,
-            exclusions=exclusions,
-        )
+        cron = _cron_of(ScheduleType.DAILY, minute_offset, hour_offset)
+        self._declare(start_date, end_date, fmt or "%Y-%m-%d", timezone, end_offset, exclusions, cron)
 
 
 class WeeklyPartitionsDefinition(TimeWindowPartitionsDefinition):
@@ -735,18 +662,8 @@ class WeeklyPartitionsDefinition(TimeWindowPartitionsDefinition):
         end_offset: int = 0,
         exclusions: Sequence[str | datetime] | None = None,
     ) -> None:
-        super().__init__(
-            start_date,
-            fmt or "%Y-%m-%d",
-            end_date,
-            ScheduleType.WEEKLY,
-            timezone,
-            end_offset,
-            minute_offset,
-            hour_offset,
-            day_offset,
-            exclusions=exclusions,
-        )
+        cron = _cron_of(ScheduleType.WEEKLY, minute_offset, hour_offset, day_offset)
+        self._declare(start_date, end_date, fmt or "%Y-%m-%d", timezone, end_offset, exclusions, cron)
 
 
 class MonthlyPartitionsDefinition(TimeWindowPartitionsDefinition):
@@ -771,25 +688,12 @@ class MonthlyPartitionsDefinition(TimeWindowPartitionsDefinition):
         end_offset: int = 0,
         exclusions: Sequence[str | datetime] | None = None,
     ) -> None:
-        super().__init__(
-            start_date,
-            fmt or "%Y-%m-%d",
-            end_date,
-            ScheduleType.MONTHLY,
-            timezone,
-            end_offset,
-            minute_offset,
-            hour_offset,
-            day_offset or 1,
-            exclusions=exclusions,
-        )
+        cron = _cron_of(ScheduleType.MONTHLY, minute_offset, hour_offset, day_offset or 1)
+        self._declare(start_date, end_date, fmt or "%Y-%m-%d", timezone, end_offset, exclusions, cron)
 
 
-for _cls in (
-    TimeWindowPartitionsDefinition,
-    HourlyPartitionsDefinition,
-    DailyPartitionsDefinition,
-    WeeklyPartitionsDefinition,
-    MonthlyPartitionsDefinition,
-):
-    register_definition(_cls, _cls.kind, _cls.from_wire)
+register_definition(TimeWindowPartitionsDefinition)
+register_definition(HourlyPartitionsDefinition)
+register_definition(DailyPartitionsDefinition)
+register_definition(WeeklyPartitionsDefinition)
+register_definition(MonthlyPartitionsDefinition)

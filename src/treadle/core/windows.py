@@ -435,8 +435,10 @@ class KeyFormat:
             return None
         return None if offset is None else (day, offset)
 
-    def parse(self, key: str) -> int | None:
+    def parse(self, key: object) -> int | None:
         """The start of the window with this key, or None if no window has it. Exclusions and bounds do not matter."""
+        if not isinstance(key, str):
+            return None
         if self._date_fmt is not None and self._tail is not None:
             length = self._prefix_length
             found = self._day_of(key[:length])
