@@ -121,6 +121,32 @@ CASES: dict[str, tuple[str, list[str], int, str, str, str]] = {
         "x",
         "Use a key",
     ),
+    "a range backwards": (
+        "@asset(partitions_def=treadle.StaticPartitionsDefinition(['x', 'y']),\n"
+        "       backfill_policy=treadle.BackfillPolicy.single_run())\ndef a(): ...\n",
+        ["asset", "materialize", "-f", "defs.py", "--partition-range", "y...x"],
+        2,
+        "no partitions from 'y' to 'x'",
+        "'x'",
+        "Swap them",
+    ),
+    "different partitions at once": (
+        "@asset(partitions_def=treadle.StaticPartitionsDefinition(['x', 'y']))\ndef a(): ...\n"
+        "@asset(partitions_def=treadle.StaticPartitionsDefinition(['x', 'z']))\ndef b(): ...\n",
+        ["asset", "materialize", "-f", "defs.py", "--select", "*", "--partition", "x"],
+        2,
+        "different partitions",
+        "b has StaticPartitionsDefinition(['x', 'z'])",
+        "one kind at a time",
+    ),
+    "an unknown op": (
+        "@treadle.op\ndef clean(): ...\n@treadle.job\ndef j():\n    clean()\n",
+        ["job", "execute", "-f", "defs.py", "-o", "cleen"],
+        2,
+        "no such op",
+        "--op-selection",
+        "Did you mean 'clean'?",
+    ),
     "no partition": (
         "@asset(partitions_def=treadle.StaticPartitionsDefinition(['x', 'y']))\ndef a(): ...\n",
         ["asset", "materialize", "-f", "defs.py"],

@@ -90,3 +90,10 @@ def test_an_instance_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_key_that_is_nearly_right_is_proposed() -> None:
+    with pytest.raises(SettingsError, match="Did you mean 'durability'"):
+        parse_settings({"storage": {"sqlite": {"durabilty": "full"}}}, "here", {})
+    with pytest.raises(SettingsError, match="Did you mean 'storage'"):
+        parse_settings({"storag": {}}, "here", {})

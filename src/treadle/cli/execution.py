@@ -111,6 +111,12 @@ def _check_partition_given(job: JobDefinition, given: bool) -> None:
     partitioned = [spec for spec in specs if spec.partitions_def is not None]
     if given and not partitioned and job.partitions_def is None:
         raise click.UsageError("Nothing that is selected has partitions. Leave --partition out.")
+    kinds = {spec.partitions_def: spec.key.to_user_string() for spec in partitioned}
+    if len(kinds) > 1:
+        each = "; ".join(f"{key} has {one}" for one, key in kinds.items())
+        raise click.UsageError(
+            f"What is selected has different partitions: {each}. Make those of one kind at a time: give --select."
+        )
     if not given and partitioned and job.partitioned_config is None:
         names = ", ".join(sorted(spec.key.to_user_string() for spec in partitioned)[:5])
         with open_home() as instance:

@@ -13,6 +13,7 @@ from treadle.cli import output
 from treadle.cli.execution import execute, execution_options
 from treadle.cli.targets import location_of, target_options
 from treadle.core.keys import did_you_mean
+from treadle.errors import SelectionError
 
 
 @click.group("job")
@@ -77,4 +78,10 @@ def execute_job(ctx: click.Context, name: str | None, op_selection: str | None, 
         there = ", ".join(sorted(definitions.jobs_by_name)) or "none"
         near = did_you_mean(name, definitions.jobs_by_name)
         raise click.UsageError(f"There is no job {name!r}.{near} These are there: {there}.", ctx)
-    return execute(definitions.get_job_def(name), op_selection=clauses, **options)
+    job = definitions.get_job_def(name)
+    try:
+        return execute(job, op_selection=clauses, **options)
+    except SelectionError as error:  # the clauses are the only selection that is read this late
+        if clauses is None:
+            raise
+        raise click.UsageError(f"--op-selection: {error}", ctx) from None

@@ -287,6 +287,10 @@ def _check_partition(
     for one in (key, *((key_range.start, key_range.end) if key_range is not None else ())):
         if one is not None:
             definition.validate_partition_key(one, current_time=now, dynamic_partitions_store=instance)
+    if key_range is not None and not definition.get_partition_keys_in_range(key_range, instance):
+        raise InvocationError(
+            f"There are no partitions from {key_range.start!r} to {key_range.end!r}: the latter comes first. Swap them."
+        )
     if key is None and key_range is None and any(d.partitions_def is not None for d in job.assets.values()):
         last = definition.get_last_partition_key(now, instance)
         hint = f", for example {last!r}" if last is not None else ""

@@ -8,12 +8,14 @@ all defaults. A key that no one knows is an error, never ignored.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
+from treadle.core.keys import did_you_mean
 from treadle.errors import DefinitionError
 
 FILES = ("treadle.yaml", "dagster.yaml")
@@ -295,7 +297,9 @@ def parse_settings(data: object, where: str, environ: Mapping[str, str]) -> Sett
         # not strict: numbers and booleans from variables arrive as text
         settings = msgspec.convert(_with_variables(data, where, environ), Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{where}: {error}. The settings are described in the documentation.") from error
+        raise SettingsError(
+            f"{where}: {error}.{_near(str(error))} The settings are described in the documentation."
+        ) from error
     chosen = [name for name in ("sqlite", "postgres", "mysql", "custom") if getattr(settings.storage, name) is not None]
     if len(chosen) > 1:
         raise SettingsError(f"{where}: `storage` names {' and '.join(chosen)}. Keep one of them.")
@@ -305,6 +309,21 @@ def parse_settings(data: object, where: str, environ: Mapping[str, str]) -> Sett
     if settings.run_queue is not None and settings.run_coordinator is not None:
         raise SettingsError(f"{where}: `run_queue` and `run_coordinator` both describe the queue. Keep one of them.")
     return settings
+
+
+def _near(fault: str) -> str:
+    """What was meant by a key that no one knows, as a question."""
+    unknown = re.search(r"unknown field `(.*?)`(?: - at `\$\.?(.*?)`)?$", fault)
+    if unknown is None:
+        return ""
+    block: Any = Settings
+    for key in filter(None, (unknown[2] or "").split(".")):
+        field = next((one for one in msgspec.structs.fields(block) if one.encode_name == key), None)
+        kinds = (field.type, *get_args(field.type)) if field is not None else ()
+        block = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, _Block)), None)
+        if block is None:
+            return ""
+    return did_you_mean(unknown[1], [one.encode_name for one in msgspec.structs.fields(block)])
 
 
 def _with_variables(data: object, where: str, environ: Mapping[str, str]) -> object:
