@@ -1,6 +1,6 @@
 """Treadle: declare the data you want to exist; Treadle works out what has to run, runs it, and remembers.
 
-The public API. A name is imported from its module when it is first used, so that `import treadle` costs next to nothing.
+The public API. A name is imported from its module when it is first used: `import treadle` costs next to nothing.
 What type checkers see is in `__init__.pyi`, which `python -m treadle._door` writes from the table below; a test holds
 both equal.
 """
@@ -39,6 +39,7 @@ _MODULES = {
         "NodeInvocation OutputMapping"
     ),
     "treadle.author.env": "EnvVar",
+    "treadle.author.files": "config_from_files config_from_pkg_resources config_from_yaml_strings file_relative_path",
     "treadle.author.graphs": "GraphDefinition GraphIn GraphOut graph job",
     "treadle.author.io_contexts": "InputContext OutputContext build_input_context build_output_context",
     "treadle.author.io_managers": (
@@ -54,6 +55,7 @@ _MODULES = {
         "load_definitions_from_current_module load_definitions_from_module load_definitions_from_modules "
         "load_definitions_from_package_module load_definitions_from_package_name"
     ),
+    "treadle.author.logs": "get_logger",
     "treadle.author.ops": "In OpDefinition Out op",
     "treadle.author.outcomes": (
         "AssetCheckResult DataProvenance DataVersion Failure MaterializeResult Output RetryRequested"

@@ -1,3 +1,4 @@
+# ruff: noqa
 # Written by `python -m treadle._door` from the table in __init__.py.
 
 from treadle.author.asset_jobs import (
@@ -68,6 +69,12 @@ from treadle.author.dependencies import (
 from treadle.author.env import (
     EnvVar as EnvVar,
 )
+from treadle.author.files import (
+    config_from_files as config_from_files,
+    config_from_pkg_resources as config_from_pkg_resources,
+    config_from_yaml_strings as config_from_yaml_strings,
+    file_relative_path as file_relative_path,
+)
 from treadle.author.graphs import (
     GraphDefinition as GraphDefinition,
     GraphIn as GraphIn,
@@ -114,6 +121,9 @@ from treadle.author.loading import (
     load_definitions_from_modules as load_definitions_from_modules,
     load_definitions_from_package_module as load_definitions_from_package_module,
     load_definitions_from_package_name as load_definitions_from_package_name,
+)
+from treadle.author.logs import (
+    get_logger as get_logger,
 )
 from treadle.author.ops import (
     In as In,

@@ -1,5 +1,9 @@
 # ruff: noqa: F403
 import treadle
+from dagster._legacy import MAX_RUNTIME_SECONDS_TAG as MAX_RUNTIME_SECONDS_TAG
+from dagster._legacy import AssetOrCheckKey as AssetOrCheckKey
+from dagster._legacy import DagsterLogManager as DagsterLogManager
+from dagster._legacy import instance_for_test as instance_for_test
 from dagster._warnings import BetaWarning as BetaWarning
 from dagster._warnings import ConfigArgumentWarning as ConfigArgumentWarning
 from dagster._warnings import PreviewWarning as PreviewWarning
@@ -33,5 +37,6 @@ DagsterTypeCheckError = treadle.TypeCheckError
 DagsterUnknownPartitionError = treadle.UnknownPartitionError
 DagsterUnknownResourceError = treadle.UnknownResourceError
 DagsterUserCodeExecutionError = treadle.UserCodeError
+get_dagster_logger = treadle.get_logger
 
 __version__: str

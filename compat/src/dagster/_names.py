@@ -26,7 +26,6 @@ RENAMED = {
     "DagsterInvalidSubsetError": "SelectionError",
     "DagsterInvariantViolationError": "InvariantError",
     "DagsterJobMetadataValue": "JobMetadataValue",
-    "DagsterLogManager": "LogManager",
     "DagsterResourceFunctionError": "ResourceError",
     "DagsterRun": "Run",
     "DagsterRunMetadataValue": "RunMetadataValue",
@@ -53,6 +52,7 @@ RENAMED = {
 HERE = {
     "dagster._warnings": "BetaWarning ConfigArgumentWarning PreviewWarning SupersessionWarning",
     "dagster._deprecated": "asset multi_asset op",
+    "dagster._legacy": "AssetOrCheckKey DagsterLogManager MAX_RUNTIME_SECONDS_TAG instance_for_test",
 }
 """Names that this distribution adapts, by module."""
 
@@ -62,7 +62,11 @@ _ONLY_TREADLE = frozenset(
     | {"ConfigurableResourceFactory", "CheckFailedError", "LoadError", "MetadataError", "StoreError"}
 )
 
-_BESIDE = {"AssetSelection": "dagster._selections", "RetryPolicy": "dagster._retries"}
+_BESIDE = {
+    "AssetSelection": "dagster._selections",
+    "RetryPolicy": "dagster._retries",
+    "instance_for_test": "dagster._aliases",
+}
 _RUNNING = ("treadle.host.", "treadle.runtime.", "treadle.state.", "treadle.author.results")
 """Where the names are whose use means that something runs, or has run."""
 
