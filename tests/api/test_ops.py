@@ -442,6 +442,34 @@ def test_values_of_the_wrong_type_fail_the_step():
             job.execute_in_process()
 
 
+def test_types_of_several_outputs_from_one_annotation():
+    def pair(second):
+        @dg.op(out={"a": dg.Out(), "b": dg.Out()})
+        def give() -> tuple[int, str]:
+            return 1, second
+
+        @dg.multi_asset(outs={"p": dg.AssetOut(), "q": dg.AssetOut()})
+        def make() -> tuple[int, str]:
+            return 1, second
+
+        return run(give).success, dg.materialize_to_memory([make], raise_on_error=False).success
+
+    assert pair("x") == (True, True)
+    assert pair(2) == (False, False)
+
+
+@pytest.mark.parametrize("kind", [dg.Output, dg.MaterializeResult])
+def test_types_of_values_within_results(kind):
+    def succeeds(value):
+        @dg.asset
+        def a() -> kind[int]:
+            return kind(value=value)
+
+        return dg.materialize_to_memory([a], raise_on_error=False).success
+
+    assert (succeeds(1), succeeds("x")) == (True, False)
+
+
 @pytest.mark.parametrize(
     ("annotation", "good", "bad"),
     [

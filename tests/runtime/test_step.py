@@ -123,6 +123,15 @@ def test_metadata_that_cannot_be_kept_fails_the_step():
     assert "a" in failure(executed(rows)).error.to_string()
 
 
+def test_metadata_that_comes_too_late_fails_the_step():
+    @dg.op
+    def rows(context):
+        yield dg.Output(1)
+        context.add_output_metadata({"a": 1})
+
+    assert "after it was produced" in failure(executed(rows)).error.to_string()
+
+
 @pytest.mark.parametrize("value", [None, 0, "", [], float("nan")])
 def test_any_value_passes_through(value):
     @dg.op

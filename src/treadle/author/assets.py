@@ -7,7 +7,15 @@ from functools import cached_property
 from typing import Any, overload
 
 from treadle.author import composition, port
-from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, DEFAULT_OUTPUT, In, OpDefinition, Out, output_annotation
+from treadle.author.ops import (
+    DEFAULT_IO_MANAGER_KEY,
+    DEFAULT_OUTPUT,
+    In,
+    OpDefinition,
+    Out,
+    output_annotation,
+    type_outputs,
+)
 from treadle.author.signature import NO_ANNOTATION, docstring, signature_of, where
 from treadle.author.types import NOTHING
 from treadle.core.keys import AssetCheckKey, AssetKey, CoercibleToAssetKey
@@ -563,7 +571,8 @@ def _asset_value_annotation(annotation: Any) -> Any:
     """The type of the value that an asset function's return annotation promises."""
     origin = getattr(annotation, "__origin__", annotation)
     if getattr(origin, "__name__", "") in ("MaterializeResult", "ObserveResult", "AssetCheckResult"):
-        return NO_ANNOTATION
+        arguments = getattr(annotation, "__args__", None)
+        return arguments[0] if arguments else NO_ANNOTATION  # `MaterializeResult[int]` carries an int
     return output_annotation(annotation)
 
 
@@ -704,6 +713,7 @@ def multi_asset(
             assert outs is not None
             keys_by_output = {output: out.key_for(output) for output, out in outs.items()}
             op_outs = {output: _multi_out(out, can_subset) for output, out in outs.items()}
+            type_outputs(list(op_outs.values()), signature_of(fn))
         tags = {**(op_tags or {}), COMPUTE_KIND: compute_kind} if compute_kind else op_tags
         op = builder.op(op_outs, check_specs, description, config_schema, required_resource_keys, tags,
                         retry_policy, code_version, pool, can_subset)  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, TypeVar, overload
 
 from treadle.author import composition, port
@@ -322,6 +322,19 @@ def output_annotation(annotation: Any) -> Any:
     return annotation
 
 
+def type_outputs(outs: Sequence[Out], signature: Signature) -> None:
+    """Give several outputs the types that a `-> tuple[A, B]` promises, where they have none of their own."""
+    annotation = signature.annotations.get("return", NO_ANNOTATION)
+    if getattr(annotation, "__origin__", None) is not tuple or signature.is_generator:
+        return
+    promised = annotation.__args__
+    if len(promised) != len(outs) or Ellipsis in promised:
+        return
+    for out, one in zip(outs, promised, strict=True):
+        if out.type is None:
+            out.type = value_type(output_annotation(one))
+
+
 def _tag_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
@@ -388,6 +401,7 @@ def op(
             outs = {DEFAULT_OUTPUT: out}
         else:
             outs = dict(out) if out is not None else None
+            type_outputs(list((outs or {}).values()), signature_of(fn))
         return OpDefinition(
             fn, name or fn.__name__, ins, outs, description, config_schema, required_resource_keys, tags, version,
             retry_policy, code_version, pool,

@@ -44,7 +44,7 @@ class Outputs:
     def __init__(self, context: StepContext) -> None:
         self._context = context
         self._wanted = {output.name: output for output in context.step.outputs}
-        self._produced: set[str] = set()
+        self._produced = context.produced
         self._failed_checks: list[AssetCheckKey] = []
 
     # --- taking

@@ -27,6 +27,7 @@ class StepContext:
 
     Attributes:
         added: metadata that the function added through its context, by output and, for assets, partition.
+        produced: the outputs that were produced.
     """
 
     __slots__ = (
@@ -38,6 +39,7 @@ class StepContext:
         "mapping_key",
         "op_config",
         "op_def",
+        "produced",
         "retry_number",
         "scope",
         "step",
@@ -54,6 +56,7 @@ class StepContext:
         self.retry_number = attempt - 1
         self.mapping_key: str | None = None
         self.added: dict[tuple[str, str | None], dict[str, MetadataValue]] = {}
+        self.produced: set[str] = set()
         self._context: OpExecutionContext | None = None
         self._log: logging.Logger | None = None
         self._resources: Resources | None = None
@@ -214,5 +217,10 @@ class StepContext:
         self._add(self.step_context.output_for_asset_key(key), partition_key, metadata)
 
     def _add(self, output: str, part: str | None, metadata: Mapping[str, Any]) -> None:
+        if output in self.produced and not self.op_def.outs[output].is_dynamic:
+            raise InvariantError(
+                f"{self.op_def.name!r} adds metadata to output {output!r} after it was produced. Add it before, or "
+                f"give it with the output: Output(value, metadata=...).{self.op_def.where}"
+            )
         found = self.added.setdefault((output, part), {})
         found.update(normalize(metadata, f"the metadata that {self.op_def.name!r} adds"))
