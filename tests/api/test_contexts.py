@@ -285,7 +285,7 @@ def test_a_partition_with_two_dimensions():
 
 
 @pytest.mark.api("OpExecutionContext.partition_key", "OpExecutionContext.partition_time_window", "job.partitions_def",
-                 "OpExecutionContext.has_partitions", "OpExecutionContext.partition_keys")  # fmt: skip
+                 "OpExecutionContext.has_partition_key")  # fmt: skip
 def test_an_op_of_a_partitioned_job():
     found = []
 

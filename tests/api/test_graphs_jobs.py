@@ -30,7 +30,7 @@ def steps(result):
 # --- graphs ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.api("graph.compose_fn", "graph.name", "graph.description", "graph.tags", "GraphDefinition.name",
+@pytest.mark.api("graph.name", "graph.description", "graph.tags", "GraphDefinition.name",
                  "GraphDefinition.tags", "GraphDefinition.alias")  # fmt: skip
 def test_graphs_nest_and_their_steps_have_paths():
     @dg.graph(name="inner_one", description="adds two", tags={"k": "v"})

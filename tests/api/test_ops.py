@@ -30,14 +30,14 @@ def run(*calls, **options):
 # --- declaring -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.api("op.compute_fn", "op.name", "op.description", "op.tags", "op.code_version", "op.version")
-@pytest.mark.api("OpDefinition.name", "OpDefinition.tags", "OpDefinition.alias")
+@pytest.mark.api("op.name", "op.description", "op.tags")
+@pytest.mark.api("OpDefinition.name", "OpDefinition.tags")
 def test_op_says_what_it_is():
     @dg.op
     def plain():
         """Does something."""
 
-    @dg.op(name="named", description="text", tags={"k": "v", "n": {"deep": 1}}, code_version="3")
+    @dg.op(name="named", description="text", tags={"k": "v", "n": {"deep": 1}})
     def other():
         """Not this."""
 

@@ -232,7 +232,7 @@ def test_calling_a_resource_function():
 # --- configurable resources ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.api("ConfigurableResource", "ResourceParam", "ConfigurableResource.get_resource_context")
+@pytest.mark.api("ConfigurableResource", "ResourceParam")
 def test_configurable_resources_are_parameters():
     class Database(dg.ConfigurableResource):
         url: str
@@ -385,7 +385,7 @@ def test_which_io_manager_stores_what():
     assert third.values == {dg.AssetKey("d"): 5}
 
 
-@pytest.mark.api("In.input_manager_key", "input_manager.input_config_schema", "AssetIn.input_manager_key")
+@pytest.mark.api("In.input_manager_key", "input_manager", "AssetIn.input_manager_key")
 def test_an_input_manager_loads_in_its_place():
     @dg.input_manager
     def always_nine(context):
@@ -428,7 +428,7 @@ DAILY = dg.DailyPartitionsDefinition("2024-01-01")
     "OutputContext.has_asset_partitions", "OutputContext.asset_partition_key", "OutputContext.asset_partition_keys",
     "OutputContext.asset_partition_key_range", "OutputContext.asset_partitions_time_window",
     "OutputContext.asset_partitions_def", "OutputContext.get_asset_identifier", "OutputContext.get_identifier",
-    "OutputContext.resources", "OutputContext.resource_config", "OutputContext.asset_spec", "OutputContext.version",
+    "OutputContext.resources", "OutputContext.asset_spec",
     "OutputContext.mapping_key", "OutputContext.log",
 )  # fmt: skip
 def test_what_storing_a_partition_is_told():
@@ -475,7 +475,7 @@ def test_what_storing_a_partition_is_told():
     "InputContext.asset_partition_key", "InputContext.asset_partition_keys", "InputContext.asset_partition_key_range",
     "InputContext.asset_partitions_time_window", "InputContext.asset_partitions_def",
     "InputContext.get_asset_identifier", "InputContext.get_identifier", "InputContext.resources", "InputContext.log",
-    "InputContext.resource_config", "AssetIn.metadata",
+    "AssetIn.metadata",
 )  # fmt: skip
 def test_what_loading_a_partition_is_told():
     seen = {}
@@ -593,7 +593,7 @@ def test_errors_of_an_io_manager_fail_the_step(side):
 
 
 @pytest.mark.api("io_manager.config_schema", "io_manager.description", "io_manager.required_resource_keys",
-                 "IOManagerDefinition.hardcoded_io_manager", "OutputContext.resource_config")  # fmt: skip
+                 "OutputContext.resource_config")  # fmt: skip
 def test_io_managers_with_config():
     seen = {}
 
