@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -25,3 +26,14 @@ def _no_settings_from_outside() -> Iterator[None]:
             if name.startswith(("TREADLE_", "DAGSTER_")):
                 patch.delenv(name)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _modules_end_with_their_test(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Forget modules and paths that a test made in its folder: the next one may use the same names."""
+    yield
+    folder = str(tmp_path_factory.getbasetemp())
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None) or "").startswith(folder):
+            del sys.modules[name]
+    sys.path[:] = [entry for entry in sys.path if not entry.startswith(folder)]
