@@ -77,8 +77,20 @@ class AssetKey:
 
     @staticmethod
     def from_coercible(value: Any) -> AssetKey:
-        """As `of`, and takes anything that has a single asset key (an asset definition, an asset spec)."""
-        return AssetKey.of(value if isinstance(value, str | AssetKey | list | tuple) else value.key)
+        """As `of`, and takes anything that has a single asset key (an asset definition, an asset spec).
+
+        Raises:
+            DefinitionError: it has none.
+        """
+        if isinstance(value, str | AssetKey | list | tuple):
+            return AssetKey.of(value)
+        try:
+            key = value.key
+        except AttributeError:
+            raise DefinitionError(
+                f"{value!r} stands for no asset. Give an asset, an AssetSpec, an AssetKey, or a key as text."
+            ) from None
+        return AssetKey.of(key)
 
     def to_user_string(self) -> str:
         """The parts joined by slashes. Ambiguous when a part holds a slash; `to_string` is not."""

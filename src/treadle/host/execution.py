@@ -79,6 +79,8 @@ def materialize(
         UnknownPartitionError: there is no such partition.
         StepExecutionError: a step failed, and `raise_on_error`.
     """
+    if isinstance(assets, AssetsDefinition | AssetSpec):
+        raise InvocationError(f"materialize takes a list of assets, not {assets!r}. Write materialize([...]).")
     layer = AssetLayer(assets)
     chosen = None if selection is None else AssetSelection.from_coercible(selection)
     job = asset_job(EPHEMERAL_JOB, layer, resources or {}, chosen)
@@ -105,7 +107,7 @@ def materialize_to_memory(
     Raises:
         InvocationError: an asset or resource names an IO manager of its own.
     """
-    for given in assets:
+    for given in assets if isinstance(assets, Iterable) else ():
         manager = given.resource_defs if isinstance(given, AssetsDefinition) else {}
         if manager and any(key.endswith(DEFAULT_IO_MANAGER_KEY) for key in manager):
             raise InvocationError(

@@ -93,12 +93,15 @@ def deps_of(values: Iterable[CoercibleToAssetDep] | None) -> tuple[AssetDep, ...
     """Dependencies, each asset once. Definitions with several assets stand for all of them.
 
     Raises:
-        DefinitionError: one asset is named twice with different partition mappings.
+        DefinitionError: it is no list, has something in it that is no asset, or names one asset twice with different
+            partition mappings.
     """
     if not values:
         return _NO_DEPS
     if type(values) is _Deps:
         return values
+    if type(values) is str or not hasattr(values, "__iter__"):
+        raise DefinitionError(f"`deps` takes a list of assets, not {values!r}. Write deps=[...].")
     by_key: dict[AssetKey, AssetDep] = {}
     for value in values:
         if type(value) is str:
