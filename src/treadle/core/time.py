@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -50,10 +51,20 @@ _ALIASES = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
+
+
+class _Field(NamedTuple):
+    what: str
+    low: int
+    high: int
+    names: tuple[str, ...] = ()
+
+
+_MINUTE, _HOUR, _DAY_OF_MONTH = _Field("minute", 0, 59), _Field("hour", 0, 23), _Field("day of the month", 1, 31)
 _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_WEEKDAY_NAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-_MONTHS = {name: i for i, name in enumerate(_MONTH_NAMES, 1)}
-_WEEKDAYS = {name: i for i, name in enumerate(_WEEKDAY_NAMES)}
+_MONTH = _Field("month", 1, 12, _MONTH_NAMES)
+_WEEKDAY = _Field("day of the week", 0, 7, ("sun", "mon", "tue", "wed", "thu", "fri", "sat"))
+_NTH = _Field("count of a weekday in its month", 1, 5)
 _LONGEST_MONTH = (0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _ITEM = re.compile(r"(?:(\*)|(\w+)(?:-(\w+))?)(?:/(\d+))?\Z")
 
@@ -100,52 +111,49 @@ def _fail(text: str, why: str) -> DefinitionError:
     )
 
 
-def _number(text: str, word: str, low: int, high: int, names: dict[str, int], what: str) -> int:
-    value = names.get(word.lower(), -1) if not word.isdecimal() else int(word)
-    if not low <= value <= high:
-        raise _fail(text, f"{word!r} is no {what} ({low} to {high})")
+def _number(text: str, word: str, field: _Field) -> int:
+    name = word.lower()
+    value = int(word) if word.isdecimal() else field.low + field.names.index(name) if name in field.names else -1
+    if not field.low <= value <= field.high:
+        raise _fail(text, f"{word!r} is no {field.what} ({field.low} to {field.high})")
     return value
 
 
-def _expand(text: str, item: str, low: int, high: int, names: dict[str, int], what: str) -> Iterable[int]:
+def _expand(text: str, item: str, field: _Field) -> Iterable[int]:
     match = _ITEM.match(item)
     if match is None:
-        raise _fail(text, f"cannot read {item!r} as {what}")
+        raise _fail(text, f"cannot read {item!r} as the {field.what}")
     star, first, last, step_text = match.groups()
     step = int(step_text) if step_text else 1
     if step == 0:
         raise _fail(text, f"the step of {item!r} is zero")
     if star:
-        return range(low, high + 1, step)
-    start = _number(text, first, low, high, names, what)
+        return range(field.low, field.high + 1, step)
+    start = _number(text, first, field)
     if last is None:
-        return range(start, high + 1, step) if step_text else (start,)
-    stop = _number(text, last, low, high, names, what)
+        return range(start, field.high + 1, step) if step_text else (start,)
+    stop = _number(text, last, field)
     if stop < start:  # over the end of the cycle: 22-2 is 22, 23, 0, 1, 2
-        around = [*range(start, high + 1), *range(low, stop + 1)]
-        return around[::step]
+        return [*range(start, field.high + 1), *range(field.low, stop + 1)][::step]
     return range(start, stop + 1, step)
 
 
-def _field(text: str, field: str, low: int, high: int, names: dict[str, int], what: str) -> frozenset[int]:
-    return frozenset(value for item in field.split(",") for value in _expand(text, item, low, high, names, what))
+def _values(text: str, items: str, field: _Field) -> frozenset[int]:
+    return frozenset(value for item in items.split(",") for value in _expand(text, item, field))
 
 
-def _weekday_field(text: str, field: str) -> tuple[frozenset[int], frozenset[tuple[int, int]]]:
+def _weekday_field(text: str, items: str) -> tuple[frozenset[int], frozenset[tuple[int, int]]]:
     plain: set[int] = set()
     nth: set[tuple[int, int]] = set()
-    for item in field.split(","):
+    for item in items.split(","):
         day, hash_sign, count = item.partition("#")
         if hash_sign:
-            number = _number(text, day, 0, 7, _WEEKDAYS, "day of the week") % 7
-            nth.add((number, _number(text, count, 1, 5, {}, "count of a weekday in its month")))
+            nth.add((_number(text, day, _WEEKDAY) % 7, _number(text, count, _NTH)))
         elif len(item) > 1 and (item[0] in "lL" or item[-1] in "lL"):
-            number = _number(text, item.strip("lL"), 0, 7, _WEEKDAYS, "day of the week") % 7
-            nth.add((number, -1))
-        elif item.startswith("*"):
-            plain.update(_expand(text, item, 0, 6, _WEEKDAYS, "day of the week"))
-        else:
-            plain.update(day % 7 for day in _expand(text, item, 0, 7, _WEEKDAYS, "day of the week"))
+            nth.add((_number(text, item.strip("lL"), _WEEKDAY) % 7, -1))
+        else:  # 7 is Sunday too, but a star stops before it: steps would not come out even
+            field = _WEEKDAY._replace(high=6) if item.startswith("*") else _WEEKDAY
+            plain.update(day % 7 for day in _expand(text, item, field))
     return frozenset(plain), frozenset(nth)
 
 
@@ -166,13 +174,11 @@ def parse_cron(expression: str) -> Cron:
         why = f"only {known} are known" if text.startswith("@") else f"it has {len(fields) if text else 0} fields"
         raise _fail(expression, why)
     fields = ["*" if field == "?" else field for field in fields]
-    minutes = _field(text, fields[0], 0, 59, {}, "a minute")
-    hours = _field(text, fields[1], 0, 23, {}, "an hour")
-    months = _field(text, fields[3], 1, 12, _MONTHS, "a month")
-    day_items = fields[2].split(",")
-    last_day = any(item in ("L", "l") for item in day_items)
-    rest = ",".join(item for item in day_items if item not in ("L", "l"))
-    days = _field(text, rest, 1, 31, {}, "a day of the month") if rest else frozenset[int]()
+    minutes, hours = _values(text, fields[0], _MINUTE), _values(text, fields[1], _HOUR)
+    months = _values(text, fields[3], _MONTH)
+    numbered = [item for item in fields[2].split(",") if item not in ("L", "l")]
+    last_day = len(numbered) <= fields[2].count(",")
+    days = _values(text, ",".join(numbered), _DAY_OF_MONTH) if numbered else frozenset[int]()
     weekdays, nth = _weekday_field(text, fields[4])
     any_day, any_weekday = len(days) == 31, len(weekdays) == 7
     if any_day != any_weekday and (any_day or any_weekday) and not (fields[2] == "*" or fields[4] == "*"):
@@ -242,7 +248,7 @@ class Zone:
 
     def offset_at(self, instant: int) -> int:
         """Seconds east of UTC at this instant."""
-        return int(_offset(datetime.fromtimestamp(instant, self.info)))
+        return _seconds(datetime.fromtimestamp(instant, self.info).utcoffset())
 
     def segment_at(self, instant: int) -> Segment:
         """The segment that holds the instant. It may grow when other years are asked for, but never changes inside."""
@@ -278,69 +284,38 @@ class Zone:
 
     def _build(self) -> None:
         low, high = max(self._years[0], _FIRST_YEAR), min(self._years[1], _LAST_YEAR)
-        first = datetime(low, 1, 1, 12)
-        first_day, last_day = _epoch_day(date(low, 1, 1)), _epoch_day(date(high, 12, 31))
-        if self.info is UTC:
-            segments = [_run(first_day, last_day, 0)]
-        else:
-            segments = []
-            offset = _offset(first.replace(tzinfo=self.info))
-            day = first_day
-            for block in _merged(self._changes(first, last_day - first_day)):
-                if block.first_day > day:
-                    segments.append(_run(day, block.first_day - 1, offset))
-                start, offset, day = block.first_day * DAY - offset, block.offset or 0, block.last_day + 1
-                segments.append(block._replace(start=start, end=day * DAY - offset, offset=None))
-            segments.append(_run(day, last_day, offset))
+        first, last = (on.toordinal() - EPOCH_ORDINAL for on in (date(low, 1, 1), date(high, 12, 31)))
+        noon = datetime(low, 1, 1, 12)
+        days = 1 if self.info is UTC else last - first + 1
+        at_noon = [self.info.utcoffset(noon + timedelta(days=i)) for i in range(days)]
+        segments: list[Segment] = []
+        free = first  # the first day that is in no segment yet
+        for day, (old, new) in enumerate(pairwise(at_noon), first):
+            if old == new:
+                continue
+            # the clocks change between the noons of this day and the next
+            before, after = _seconds(old), _seconds(new)
+            if day < free:  # as they did the day before
+                block = segments.pop()
+            else:
+                if day > free:
+                    segments.append(_stable(free, day, before))
+                block = Segment(day * DAY - before, 0, day, day, None, frozenset((before,)))
+            free = day + 2
+            end, offsets = free * DAY - after, block.offsets | {after}
+            segments.append(block._replace(end=end, last_day=day + 1, offsets=offsets))
+        if free <= last:
+            segments.append(_stable(free, last + 1, _seconds(at_noon[-1])))
         self._segments = segments
         self._starts = [segment.start for segment in segments]
         self._first_days = [segment.first_day for segment in segments]
 
-    def _changes(self, noon: datetime, days: int) -> list[Segment]:
-        """The days around each change of offset, with the offset afterwards."""
-        one_day, info = timedelta(days=1), self.info
-        found: list[Segment] = []
-        offset = info.utcoffset(noon)
-        for _ in range(days):
-            following = noon + one_day
-            now = info.utcoffset(following)
-            if now != offset:
-                before = _offset(noon.replace(tzinfo=info))
-                low = int(noon.replace(tzinfo=UTC).timestamp()) - before
-                high = int(following.replace(tzinfo=UTC).timestamp()) - _offset(following.replace(tzinfo=info))
-                while high - low > 1:
-                    middle = (low + high) // 2
-                    low, high = (middle, high) if self.offset_at(middle) == before else (low, middle)
-                after = self.offset_at(high)
-                days_of_change = (high + min(before, after)) // DAY, (high + max(before, after)) // DAY
-                found.append(Segment(high, high, *days_of_change, after, frozenset((before, after))))
-                offset = now
-            noon = following
-        return found
+
+def _stable(day: int, end: int, offset: int) -> Segment:
+    return Segment(day * DAY - offset, end * DAY - offset, day, end - 1, offset)
 
 
-def _run(first_day: int, last_day: int, offset: int) -> Segment:
-    return Segment(first_day * DAY - offset, (last_day + 1) * DAY - offset, first_day, last_day, offset)
-
-
-def _merged(blocks: list[Segment]) -> list[Segment]:
-    merged: list[Segment] = []
-    for block in blocks:
-        if merged and block.first_day <= merged[-1].last_day + 1:
-            last = merged.pop()
-            days = min(last.first_day, block.first_day), max(last.last_day, block.last_day)
-            merged.append(Segment(last.start, block.end, *days, block.offset, last.offsets | block.offsets))
-        else:
-            merged.append(block)
-    return merged
-
-
-def _epoch_day(value: date) -> int:
-    return value.toordinal() - EPOCH_ORDINAL
-
-
-def _offset(moment: datetime) -> int:
-    offset = moment.utcoffset()
+def _seconds(offset: timedelta | None) -> int:
     return 0 if offset is None else int(offset.total_seconds())
 
 
@@ -368,3 +343,8 @@ def instant_of(moment: datetime, zone: Zone | None = None) -> int:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone.info if zone is not None else UTC)
     return int(moment.timestamp() // 1)
+
+
+def instant_from(moment: datetime, zone: Zone | None = None) -> int:
+    """As `instant_of`, rounded up: the first whole second that is not before `moment`."""
+    return instant_of(moment, zone) + (moment.microsecond > 0)

@@ -10,9 +10,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
-from heapq import merge
 from typing import NamedTuple
 
 from treadle.core.time import (
@@ -23,13 +22,14 @@ from treadle.core.time import (
     TimeWindow,
     Zone,
     days_of_month,
+    instant_from,
     instant_of,
     parse_cron,
     zone_of,
 )
 
 _EPOCH = datetime(1970, 1, 1)
-_OPTIMISTIC_DAYS = 366 * 9  # 29 February may be eight years away; 1900 and 2100 are not leap years
+_OPTIMISTIC = 366 * 9 * DAY  # 29 February may be eight years away; 1900 and 2100 are not leap years
 
 
 class _Block(NamedTuple):
@@ -51,52 +51,30 @@ class Cadence:
         self.cron = cron
         self.zone = zone
         self._blocks: dict[int, _Block] = {}
+        self._reach = 6 if cron.weekly else 61  # how many days more are looked at in one go, to find a matching day
 
     # --- dates -----------------------------------------------------------------------------------------------------
 
     def matches_day(self, day: int) -> bool:
         """Whether the expression names this day."""
-        if self.cron.every_day:
-            return True
-        if self.cron.weekly:
-            return (day + 4) % 7 in self.cron.weekdays
-        on = date.fromordinal(day + EPOCH_ORDINAL)
-        return day in days_of_month(self.cron, on.year, on.month)
+        return len(self.days(day, day)) > 0
 
     def _day_from(self, day: int, limit: int) -> int | None:
         """The first matching day in `day..limit`."""
-        if self.cron.every_day:
-            return day if day <= limit else None
-        if self.cron.weekly:
-            found = next(day + i for i in range(7) if (day + i + 4) % 7 in self.cron.weekdays)
-            return found if found <= limit else None
-        on = date.fromordinal(day + EPOCH_ORDINAL)
-        year, month = on.year, on.month
-        while day <= limit and year < 9999:
-            days = days_of_month(self.cron, year, month)
-            if days and days[-1] >= day:
-                found = days[bisect_left(days, day)]
-                return found if found <= limit else None
-            year, month = (year + 1, 1) if month == 12 else (year, month + 1)
-            day = date(year, month, 1).toordinal() - EPOCH_ORDINAL
+        while day <= limit:
+            days = self.days(day, min(day + self._reach, limit))
+            if days:
+                return days[0]
+            day += self._reach + 1
         return None
 
     def _day_until(self, day: int, limit: int) -> int | None:
         """The last matching day in `limit..day`."""
-        if self.cron.every_day:
-            return day if day >= limit else None
-        if self.cron.weekly:
-            found = next(day - i for i in range(7) if (day - i + 4) % 7 in self.cron.weekdays)
-            return found if found >= limit else None
-        on = date.fromordinal(day + EPOCH_ORDINAL)
-        year, month = on.year, on.month
-        while day >= limit and year > 1:
-            days = days_of_month(self.cron, year, month)
-            if days and days[0] <= day:
-                found = days[bisect_right(days, day) - 1]
-                return found if found >= limit else None
-            day = date(year, month, 1).toordinal() - EPOCH_ORDINAL - 1
-            year, month = (year - 1, 12) if month == 1 else (year, month - 1)
+        while day >= limit:
+            days = self.days(max(day - self._reach, limit), day)
+            if days:
+                return days[-1]
+            day -= self._reach + 1
         return None
 
     def days(self, first: int, last: int) -> Sequence[int]:
@@ -113,13 +91,6 @@ class Cadence:
         months = range(on.year * 12 + on.month - 1, end.year * 12 + end.month)
         days = [day for month in months for day in days_of_month(self.cron, month // 12, month % 12 + 1)]
         return days[bisect_left(days, first) : bisect_right(days, last)]
-
-    def _count_days(self, first: int, last: int) -> int:
-        if self.cron.weekly and last >= first:
-            weeks, rest = divmod(last - first + 1, 7)
-            extra = sum((first + i + 4) % 7 in self.cron.weekdays for i in range(rest))
-            return weeks * len(self.cron.weekdays) + extra
-        return len(self.days(first, last))
 
     # --- days on which the offset changes -----------------------------------------------------------------------------
 
@@ -157,53 +128,45 @@ class Cadence:
 
     def ceil(self, instant: int) -> int:
         """The first tick at or after the instant."""
-        zone, seconds = self.zone, self.cron.seconds
-        segment = zone.segment_at(instant)
-        limit = instant // DAY + _OPTIMISTIC_DAYS
-        while True:
+        seconds, limit = self.cron.seconds, instant + _OPTIMISTIC
+        while instant < limit:
+            segment = self.zone.segment_at(instant)
             if segment.offset is None:
                 instants = self.block(segment).instants
                 i = bisect_left(instants, instant)
                 if i < len(instants):
                     return instants[i]
             else:
-                local = instant + segment.offset
-                day = local // DAY
-                i = bisect_left(seconds, local - day * DAY)
+                day, second = divmod(instant + segment.offset, DAY)
+                i = bisect_left(seconds, second)
                 if i == len(seconds):
                     day, i = day + 1, 0
                 found = self._day_from(day, segment.last_day)
                 if found is not None:
                     return found * DAY + seconds[i if found == day else 0] - segment.offset
-            if segment.last_day > limit:
-                raise OverflowError(f"cron {self.cron.text!r} has no tick in the nine years after {zone.at(instant)}")
             instant = segment.end
-            segment = zone.segment_at(instant)
+        raise OverflowError(f"cron {self.cron.text!r} has no tick in the nine years before {self.zone.at(limit)}")
 
     def floor(self, instant: int) -> int:
         """The last tick at or before the instant."""
-        zone, seconds = self.zone, self.cron.seconds
-        segment = zone.segment_at(instant)
-        limit = instant // DAY - _OPTIMISTIC_DAYS
-        while True:
+        seconds, limit = self.cron.seconds, instant - _OPTIMISTIC
+        while instant > limit:
+            segment = self.zone.segment_at(instant)
             if segment.offset is None:
                 instants = self.block(segment).instants
                 i = bisect_right(instants, instant)
                 if i:
                     return instants[i - 1]
             else:
-                local = instant + segment.offset
-                day = local // DAY
-                i = bisect_right(seconds, local - day * DAY) - 1
+                day, second = divmod(instant + segment.offset, DAY)
+                i = bisect_right(seconds, second) - 1
                 if i < 0:
-                    day, i = day - 1, -1
+                    day -= 1
                 found = self._day_until(day, segment.first_day)
                 if found is not None:
                     return found * DAY + seconds[i if found == day else -1] - segment.offset
-            if segment.first_day < limit:
-                raise OverflowError(f"cron {self.cron.text!r} has no tick in the nine years before {zone.at(instant)}")
             instant = segment.start - 1
-            segment = zone.segment_at(instant)
+        raise OverflowError(f"cron {self.cron.text!r} has no tick in the nine years after {self.zone.at(limit)}")
 
     def next(self, instant: int) -> int:
         """The first tick after the instant."""
@@ -250,7 +213,7 @@ class Cadence:
                 continue
             first, first_second = divmod(low + segment.offset, DAY)
             last, last_second = divmod(high - 1 + segment.offset, DAY)
-            total += self._count_days(first, last) * len(seconds)
+            total += len(self.days(first, last)) * len(seconds)
             if self.matches_day(first):
                 total -= bisect_left(seconds, first_second)
             if self.matches_day(last):
@@ -293,32 +256,22 @@ def _cadences(cron_schedule: str | Sequence[str], timezone: str) -> list[Cadence
 def next_tick(cron_schedule: str | Sequence[str], after: datetime, timezone: str = "UTC") -> datetime:
     """The first tick strictly after `after`. A list of expressions is their union."""
     instant = instant_of(after)
-    return min((one.zone.at(one.next(instant)) for one in _cadences(cron_schedule, timezone)), key=datetime.timestamp)
+    return zone_of(timezone).at(min(one.next(instant) for one in _cadences(cron_schedule, timezone)))
 
 
 def previous_tick(cron_schedule: str | Sequence[str], before: datetime, timezone: str = "UTC") -> datetime:
     """The last tick strictly before `before`. A list of expressions is their union."""
-    instant = -int(-before.astimezone(UTC).timestamp() // 1) if before.tzinfo else instant_of(before)
-    return max(
-        (one.zone.at(one.previous(instant)) for one in _cadences(cron_schedule, timezone)), key=datetime.timestamp
-    )
+    instant = instant_from(before)
+    return zone_of(timezone).at(max(one.previous(instant) for one in _cadences(cron_schedule, timezone)))
 
 
 def iterate_ticks(cron_schedule: str | Sequence[str], start: datetime, timezone: str = "UTC") -> Iterator[datetime]:
     """Ticks from `start` (inclusive) on, ascending, without end. A list of expressions is their union."""
-    exact = -int(-start.timestamp() // 1) if start.tzinfo else instant_of(start)
-    last: int | None = None
-    for tick in merge(*(_walk(one, exact) for one in _cadences(cron_schedule, timezone))):
-        if tick != last:
-            last = tick
-            yield zone_of(timezone).at(tick)
-
-
-def _walk(one: Cadence, instant: int) -> Iterator[int]:
+    cadences, instant = _cadences(cron_schedule, timezone), instant_from(start)
     while True:
-        tick = one.ceil(instant)
-        yield tick
-        instant = tick + 1
+        instant = min(one.ceil(instant) for one in cadences)
+        yield zone_of(timezone).at(instant)
+        instant += 1
 
 
 # --- keys of windows -----------------------------------------------------------------------------------------------
@@ -342,23 +295,16 @@ class KeyFormat:
         self.fmt = fmt
         self._names_offset = "%z" in fmt
         self._block_keys: dict[int, tuple[list[str], dict[str, int]]] = {}
-        split = _split_format(fmt)
-        self._date_fmt: str | None = None
-        if split is not None:
-            self._date_fmt, time_fmt = split
-            midnight = datetime(2000, 1, 1)
-            self._second_of: dict[str, int] = {}
-            self._suffix_of: dict[int, str] = {}
-            for second in cadence.cron.seconds:
-                suffix = (midnight + timedelta(seconds=second)).strftime(time_fmt) if time_fmt else ""
-                self._suffix_of[second] = suffix
-                self._second_of.setdefault(suffix, second)
-            self._suffixes = list(self._suffix_of.values())
-            self._tail = self._date_fmt[len(_ISO_DATE) :] if self._date_fmt.startswith(_ISO_DATE) else None
-            if self._tail is not None and "%" in self._tail:
-                self._tail = None
-            self._prefix_length = 10 + len(self._tail or "")
-        self._day_of = lru_cache(maxsize=4096)(self._read_day)
+        self._date_fmt, time_fmt = _split_format(fmt) or (None, "")
+        midnight = datetime(2000, 1, 1)
+        self._suffix_of = {
+            second: (midnight + timedelta(seconds=second)).strftime(time_fmt) for second in cadence.cron.seconds
+        }
+        self._second_of = {suffix: second for second, suffix in reversed(self._suffix_of.items())}
+        tail = (self._date_fmt or "").removeprefix(_ISO_DATE)  # what follows a date that can be written and read fast
+        self._tail = tail if tail != self._date_fmt and self._date_fmt and "%" not in tail else None
+        self._prefix_length = 10 + len(self._tail or "")
+        self._midnight_of = lru_cache(maxsize=4096)(self._read_midnight)
 
     # --- writing
 
@@ -410,42 +356,34 @@ class KeyFormat:
         first, first_second = divmod(low + offset, DAY)
         last, last_second = divmod(high - 1 + offset, DAY)
         prefixes = [self._prefix(day) for day in self.cadence.days(first, last)]
-        if self._suffixes == [""]:
-            found = prefixes
-        else:
-            suffixes = self._suffixes
-            found = [prefix + suffix for prefix in prefixes for suffix in suffixes]
+        suffixes = list(self._suffix_of.values())
+        found = [prefix + suffix for prefix in prefixes for suffix in suffixes]
         skip = bisect_left(seconds, first_second) if self.cadence.matches_day(first) else 0
         drop = len(seconds) - bisect_right(seconds, last_second) if self.cadence.matches_day(last) else 0
         return found[skip : len(found) - drop] if skip or drop else found
 
     # --- reading
 
-    def _read_day(self, prefix: str) -> tuple[int, int] | None:
-        """The day and its offset, if `prefix` names a matching day on which the offset does not change."""
+    def _read_midnight(self, prefix: str) -> int | None:
+        """When the day starts, if `prefix` names a matching day on which the offset does not change."""
         try:
             day = date.fromisoformat(prefix[:10]).toordinal() - EPOCH_ORDINAL
-        except ValueError:
-            return None
-        if self._prefix(day) != prefix or not self.cadence.matches_day(day):
-            return None
-        try:
             offset = self.cadence.zone.segment_of_day(day).offset
-        except OverflowError:
+        except (ValueError, OverflowError):
             return None
-        return None if offset is None else (day, offset)
+        if offset is None or self._prefix(day) != prefix or not self.cadence.matches_day(day):
+            return None
+        return day * DAY - offset
 
     def parse(self, key: object) -> int | None:
         """The start of the window with this key, or None if no window has it. Exclusions and bounds do not matter."""
         if not isinstance(key, str):
             return None
-        if self._date_fmt is not None and self._tail is not None:
-            length = self._prefix_length
-            found = self._day_of(key[:length])
-            if found is not None:
-                second = self._second_of.get(key[length:])
-                if second is not None:
-                    return found[0] * DAY + second - found[1]
+        if self._tail is not None:
+            midnight = self._midnight_of(key[: self._prefix_length])
+            second = self._second_of.get(key[self._prefix_length :])
+            if midnight is not None and second is not None:
+                return midnight + second
         try:
             return self._search(key)
         except (OverflowError, ValueError):
@@ -510,31 +448,31 @@ class WindowSequence:
     """The windows of a cadence but for the excluded ones, without beginning or end, and their keys.
 
     Args:
-        cadence: whose ticks start the windows; a window ends at the next tick, excluded or not.
+        ticks: a cadence whose ticks start the windows; a window ends at the next tick, excluded or not.
         fmt: the `strftime` format of keys.
         exclusions: cron expressions and instants; a window that starts at one of them is left out.
     """
 
     __slots__ = ("_dates", "_recurring", "cadence", "exclusions", "format")
 
-    def __init__(self, cadence: Cadence, fmt: str, exclusions: tuple[str | int, ...] = ()) -> None:
-        self.cadence = cadence
-        self.format = _key_format(cadence, fmt)
+    def __init__(self, ticks: Cadence, fmt: str, exclusions: tuple[str | int, ...] = ()) -> None:
+        self.cadence = ticks
+        self.format = _key_format(ticks, fmt)
         self.exclusions = exclusions
-        self._recurring = [_cadence_of(one, cadence.zone) for one in exclusions if isinstance(one, str)]
+        self._recurring = [cadence(one, ticks.zone.name) for one in exclusions if isinstance(one, str)]
         self._dates = frozenset(one for one in exclusions if isinstance(one, int))
+
+    def _value(self) -> tuple[object, ...]:
+        return self.cadence.cron, self.cadence.zone.name, self.format.fmt, frozenset(self.exclusions)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, WindowSequence):
             return NotImplemented
-        if self.format is other.format and self.exclusions == other.exclusions:
-            return True
-        mine, theirs = self.cadence, other.cadence
-        same = mine.cron == theirs.cron and mine.zone.name == theirs.zone.name and self.format.fmt == other.format.fmt
-        return same and frozenset(self.exclusions) == frozenset(other.exclusions)
+        same = self.format is other.format and self.exclusions == other.exclusions
+        return same or self._value() == other._value()
 
     def __hash__(self) -> int:
-        return hash((self.cadence.cron, self.cadence.zone.name, self.format.fmt, frozenset(self.exclusions)))
+        return hash(self._value())
 
     def excludes(self, tick: int) -> bool:
         """Whether the window that starts at this tick is left out."""
@@ -593,7 +531,7 @@ class WindowSequence:
         return self._skip(tick, -1) if self.exclusions else tick
 
     def _skip(self, tick: int, direction: int) -> int | None:
-        limit = tick + direction * _OPTIMISTIC_DAYS * DAY
+        limit = tick + direction * _OPTIMISTIC
         while self.excludes(tick):
             tick = self.cadence.next(tick) if direction > 0 else self.cadence.previous(tick)
             if (tick - limit) * direction > 0:
@@ -610,10 +548,4 @@ class WindowSequence:
         return tick
 
 
-@lru_cache(maxsize=4096)
-def _key_format(cadence: Cadence, fmt: str) -> KeyFormat:
-    return KeyFormat(cadence, fmt)
-
-
-def _cadence_of(cron_schedule: str, zone: Zone) -> Cadence:
-    return cadence(cron_schedule, zone.name)
+_key_format = lru_cache(maxsize=4096)(KeyFormat)
