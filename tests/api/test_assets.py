@@ -456,6 +456,45 @@ def test_an_asset_called_in_a_test_is_a_function() -> None:
     assert a(x=2) == 3
 
 
+@pytest.mark.parametrize(("value", "fits"), [(3, True), ("text", False)])
+def test_the_value_of_a_result_is_checked(run: Any, value: Any, fits: bool) -> None:
+    @dg.asset
+    def a() -> dg.MaterializeResult[int]:
+        return dg.MaterializeResult(value=value)
+
+    @dg.asset
+    def b() -> dg.MaterializeResult:
+        return dg.MaterializeResult()
+
+    assert run([a]).success is fits
+    assert run([b]).success
+
+
+@pytest.mark.api("asset.deps", "AssetIn.partition_mapping")
+def test_an_asset_depends_on_itself_between_partitions_only() -> None:
+    with pytest.raises(dg.DagsterInvalidDefinitionError):
+
+        @dg.asset(deps=["a"])
+        def a():
+            return 1
+
+    with pytest.raises(dg.DagsterInvalidDefinitionError):
+
+        @dg.multi_asset(specs=[dg.AssetSpec("b", deps=["b"])])
+        def make():
+            yield dg.MaterializeResult()
+
+    yesterday = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
+
+    @dg.asset(
+        partitions_def=dg.DailyPartitionsDefinition("2024-01-01"), ins={"c": dg.AssetIn(partition_mapping=yesterday)}
+    )
+    def c(c):
+        return 1
+
+    assert set(c.dependency_keys) == {c.key}
+
+
 # --- multi_asset ------------------------------------------------------------------------------------------------------
 
 

@@ -533,8 +533,7 @@ def asset(
             tags=tags, kinds={*(kinds or ()), compute_kind} if compute_kind else kinds, partitions_def=partitions_def,
             freshness_policy=freshness_policy, is_virtual=is_virtual, skippable=not output_required,
         )  # fmt: skip
-        if check_specs:
-            _require_own_checks(check_specs, (spec,), fn)
+        _check_declared((spec,), check_specs, fn)
         return AssetsDefinition(
             op, (spec,), keys_by_input_name=keys_by_input, keys_by_output_name={DEFAULT_OUTPUT: asset_key},
             check_specs=check_specs or (), check_keys_by_output_name=_check_outputs(check_specs),
@@ -641,18 +640,27 @@ def _check_outputs(check_specs: Sequence[AssetCheckSpec] | None) -> dict[str, As
     return {spec.key.to_python_identifier(): spec.key for spec in check_specs} if check_specs else None
 
 
-def _require_own_checks(
-    check_specs: Sequence[AssetCheckSpec], made: Sequence[AssetSpec], fn: Callable[..., Any]
+def _check_declared(
+    made: Sequence[AssetSpec], check_specs: Sequence[AssetCheckSpec] | None, fn: Callable[..., Any]
 ) -> None:
-    """A function evaluates each check once, and only checks of assets that it makes."""
+    """An asset is made from itself only by way of other partitions; a function evaluates checks of its own assets."""
+    for spec in made:
+        for dep in spec.deps:
+            if dep.asset_key == spec.key and dep.partition_mapping is None:
+                raise DefinitionError(
+                    f"{spec.key} depends on itself. That works between partitions only, as from one day to the next: "
+                    f"give a partition_mapping that says from which.{where(fn)}"
+                )
+    if not check_specs:
+        return
     keys = {spec.key for spec in made}
-    for spec in check_specs:
-        if spec.asset_key not in keys:
+    for check in check_specs:
+        if check.asset_key not in keys:
             raise DefinitionError(
-                f"{fn.__name__!r} declares the check {spec.name!r} of {spec.asset_key}, which it does not make. Use "
+                f"{fn.__name__!r} declares the check {check.name!r} of {check.asset_key}, which it does not make. Use "
                 f"@asset_check for it.{where(fn)}"
             )
-    if len({spec.key for spec in check_specs}) < len(check_specs):
+    if len({check.key for check in check_specs}) < len(check_specs):
         raise DefinitionError(f"{fn.__name__!r} declares a check twice in check_specs. Keep one.{where(fn)}")
 
 
@@ -728,8 +736,7 @@ def multi_asset(
                 _spec_of_out(keys_by_output[output], out, _internal(output, internal_asset_deps, everything), shared)
                 for output, out in outs.items()
             ]
-        if check_specs:
-            _require_own_checks(check_specs, made, fn)
+        _check_declared(made, check_specs, fn)
         policies = {out.backfill_policy for out in outs.values() if out.backfill_policy} if outs else set()
         return AssetsDefinition(
             op, made, keys_by_input_name=input_keys, keys_by_output_name=keys_by_output, check_specs=check_specs or (),
