@@ -619,6 +619,33 @@ def test_io_managers_with_config():
     assert tables.description == "tables"
 
 
+@pytest.mark.api("io_manager.output_config_schema", "OutputContext.config")
+def test_config_of_outputs():
+    seen = []
+
+    def look(kind, context):
+        if kind == "out":
+            seen.append((context.step_key, context.config))
+
+    @dg.io_manager(output_config_schema={"table": dg.Field(str, default_value="main")})
+    def tables(context):
+        return Notes(look)
+
+    @dg.op
+    def one():
+        return 1
+
+    @dg.job(resource_defs={"io_manager": tables})
+    def storing():
+        one()
+        one.alias("other")()
+
+    storing.execute_in_process(run_config={"ops": {"one": {"outputs": {"result": {"table": "t"}}}}})
+    assert sorted(seen) == [("one", {"table": "t"}), ("other", {"table": "main"})]
+    with pytest.raises(dg.DagsterInvalidConfigError):
+        storing.execute_in_process(run_config={"ops": {"one": {"outputs": {"result": {"rows": 1}}}}})
+
+
 @pytest.mark.api("ConfigurableIOManager", "ConfigurableIOManagerFactory")
 def test_configurable_io_managers():
     kept = {}

@@ -16,7 +16,7 @@ from treadle.author.config_mapping import ConfigMapping
 from treadle.author.input_config import InputConfig, input_config
 from treadle.author.jobs import JobDefinition
 from treadle.author.op_config import config_field, load_config
-from treadle.author.ops import required_keys
+from treadle.author.ops import OpDefinition, required_keys
 from treadle.author.run_config import RunConfig, run_config_dict
 from treadle.errors import ConfigError, ConfigMappingError, InvocationError, TreadleError
 from treadle.spec import config
@@ -40,6 +40,7 @@ class ResolvedConfig:
         resources: the config of resources, by key. One that is left out gets its default.
         execution: by the executor's name its config; `in_process` or `multiprocess` for the default executor.
         loggers: the config of the loggers that were asked for, by name.
+        outputs: the config of outputs whose IO manager takes any, by (handle, output).
     """
 
     ops: Mapping[str, Any] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class ResolvedConfig:
     resources: Mapping[str, Any] = field(default_factory=dict)
     execution: Mapping[str, Any] = field(default_factory=dict)
     loggers: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[tuple[str, str], Any] = field(default_factory=dict)
 
 
 # --- what takes config ----------------------------------------------------------------------------------------------
@@ -66,12 +68,13 @@ class _Layout:
     """What in a job takes config. Made once a job, kept in `job.config_schema`.
 
     Attributes:
-        configured: handles of ops with config.
+        configured: handles of ops with config, their own or of outputs.
         inputs: inputs that config can feed, by handle of op or graph.
         run_inputs: inputs of the job itself.
         resources: keys that its ops need, with what these require.
         mapped: handles of graphs with a config mapping.
         groups: handles of all graphs.
+        managers: the IO managers that take config for each output, by key, with its schema.
         speaks: whether anything in it would get something out of an empty run config.
         schema: the whole schema, once someone asked for it.
     """
@@ -82,6 +85,7 @@ class _Layout:
     resources: frozenset[str]
     mapped: frozenset[str]
     groups: frozenset[str]
+    managers: Mapping[str, Any]
     speaks: bool
     schema: Shape | None = None
 
@@ -107,15 +111,30 @@ def _look(job: JobDefinition) -> _Layout:
                     _open(job, place, source.node, source.input, node.handle, spec.name)
                 elif type(source) is FromRunInput:
                     _open(job, run_inputs, "", source.name, node.handle, spec.name)
-    configured = tuple(handle for handle, op in job.ops.items() if op.has_config)
+    managers = _output_schemas(job)
+    configured = tuple(
+        handle for handle, op in job.ops.items() if op.has_config or (managers and _output_fields(managers, op))
+    )
     mapped = frozenset(handle for handle, place in job.graphs.items() if place.config is not None)
     resources = _needed_resources(job)
     definitions = job.resource_defs
     needs = any(definitions[key].config_field.field.required for key in resources)
     return _Layout(
-        configured, inputs, run_inputs, resources, mapped, frozenset(groups),
+        configured, inputs, run_inputs, resources, mapped, frozenset(groups), managers,
         speaks=bool(configured or inputs or run_inputs or mapped or needs),
     )  # fmt: skip
+
+
+def _output_schemas(job: JobDefinition) -> dict[str, Any]:
+    """The IO managers that take config for each output they store, by key, with its schema."""
+    found = {key: getattr(one, "output_config_schema", None) for key, one in job.resource_defs.items()}
+    return {key: schema for key, schema in found.items() if schema is not None}
+
+
+def _output_fields(managers: Mapping[str, Any], op: OpDefinition) -> dict[str, config_types.Field]:
+    """The config that outputs of an op may be given, by name."""
+    keys = {name: out.io_manager_key for name, out in op.outs.items() if out.io_manager_key in managers}
+    return {name: config_types.field_from(managers[key]) for name, key in keys.items()}
 
 
 def _around(handle: str) -> Iterable[str]:
@@ -217,6 +236,9 @@ class _Schemas:
         op = self.job.ops.get(handle)
         if op is not None:
             fields["config"] = config_field(op)
+            outputs = {name: one.field for name, one in _output_fields(self.layout.managers, op).items()}
+            if outputs:
+                fields["outputs"] = part(Shape(outputs))
         elif handle in self.layout.mapped:
             fields["config"] = _mapping_field(self._mapping(handle))
         else:
@@ -395,6 +417,7 @@ class _Resolver:
         self.values = values
         self.ops: dict[str, Any] = {}
         self.inputs: dict[tuple[str, str], Any] = {}
+        self.outputs: dict[tuple[str, str], Any] = {}
 
     def resolve(self, given: Mapping[str, Any]) -> ResolvedConfig:
         self._check_values()
@@ -427,6 +450,7 @@ class _Resolver:
             resources={key: entry["config"] for key, entry in checked["resources"].items() if "config" in entry},
             execution=execution if executor is None else {executor.name: execution or {}},
             loggers={key: entry.get("config", {}) for key, entry in checked["loggers"].items()},
+            outputs=self.outputs,
         )
 
     def _refused(self, faults: list[ConfigFault], given: Any, what: str = "") -> ConfigError:
@@ -469,6 +493,10 @@ class _Resolver:
             if handle in self.job.ops:
                 if "config" in entry:
                     self.ops[handle] = load_config(self.job.ops[handle], entry["config"])
+                if "outputs" in entry:
+                    loads = _output_fields(self.layout.managers, self.job.ops[handle])
+                    for name, value in entry["outputs"].items():
+                        self.outputs[handle, name] = loads[name].config_type.load(value)
             elif handle in self.layout.mapped:
                 self._take_mapped(handle, entry.get("config"), inner, (*here, "config"))
             else:

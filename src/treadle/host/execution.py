@@ -199,6 +199,7 @@ def run_job(
     scope = RunScope(
         run=run, job=job, plan=steps, sink=sink, memory=instance, configs=resolved.ops,
         resource_configs=resolved.resources, inputs=resolved.inputs, input_values=resolved.input_values,
+        output_configs=resolved.outputs,
         resource_keys=frozenset(keys), log_files=_log_files(instance, run) if capture else None,
         retries=_retries(resolved.execution), listener=listener, outputs={},
     )  # fmt: skip

@@ -232,6 +232,7 @@ class Outputs:
         handled = OutputContext(
             context, output.name, asset_key=output.asset, definition_metadata=out.metadata, output_metadata=facts,
             io_manager_key=out.io_manager_key, dagster_type=out.dagster_type,
+            config=scope.output_configs.get((context.step.node.handle, output.name)),
         )  # fmt: skip
         try:
             more = scope.resources.raw[out.io_manager_key].handle_output(handled, value)

@@ -60,6 +60,7 @@ class RunScope:
         resource_configs: validated config of resources.
         inputs: values from run config, by (handle, input).
         input_values: values given to the run, by name.
+        output_configs: config of outputs from run config, by (handle, output).
         resource_keys: what its steps need.
         log_files: where stdout and stderr go; None to leave them alone.
         retries: whether retries are enabled.
@@ -79,6 +80,7 @@ class RunScope:
     resource_configs: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[tuple[str, str], Any] = field(default_factory=dict)
     input_values: Mapping[str, Any] = field(default_factory=dict)
+    output_configs: Mapping[tuple[str, str], Any] = field(default_factory=dict)
     resource_keys: frozenset[str] = frozenset()
     log_files: LogFiles | None = None
     retries: bool = True
