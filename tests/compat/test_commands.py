@@ -74,6 +74,13 @@ def test_definitions(project: Path) -> None:
     assert call("definitions", "validate", "-f", "broken.py") == 1
 
 
+def test_options_without_a_counterpart_are_taken(project: Path) -> None:
+    options = ("--log-level", "info", "--log-format=json", "-v", "--load-with-grpc")
+    assert call("definitions", "validate", *options, "-f", "defs.py") == 0
+    assert call("definitions", "validate", "-f", "broken.py", *options) != 0
+    assert call("asset", "list", "-f", "defs.py", "--log-level", "info") == 2
+
+
 @pytest.mark.parametrize("args", [("api", "grpc"), ("project", "scaffold"), ("debug", "export")])
 def test_what_has_no_counterpart_says_so(args: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert call(*args) == 2

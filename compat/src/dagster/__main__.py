@@ -23,6 +23,15 @@ GROUPS = frozenset(
 """The commands that `dagster` has, whether or not Treadle has them."""
 
 
+NO_EFFECT = {
+    ("definitions", "validate"): {
+        "--load-with-grpc": 0, "--log-format": 1, "--log-level": 1, "--verbose": 0, "-v": 0,
+    },
+    ("instance", "migrate"): {"--bigint-migration": 0},
+}  # fmt: skip
+"""Options that mean nothing to Treadle, by command, with how many values each takes: they are taken and left alone."""
+
+
 def main(args: Sequence[str] | None = None) -> None:
     """The console script."""
     given = list(sys.argv[1:] if args is None else args)
@@ -33,7 +42,23 @@ def main(args: Sequence[str] | None = None) -> None:
     if absent is not None:
         print(f"`dagster {absent}` has no counterpart in Treadle. See `dagster --help`.", file=sys.stderr)  # noqa: T201
         sys.exit(2)
-    sys.exit(run(given, prog_name="dagster", env_prefix="DAGSTER_CLI"))
+    sys.exit(run(_with_effect(given), prog_name="dagster", env_prefix="DAGSTER_CLI"))
+
+
+def _with_effect(args: Sequence[str]) -> list[str]:
+    """The arguments without the options that mean nothing here."""
+    without = NO_EFFECT.get(tuple(args[:2]), {})  # pyright: ignore[reportArgumentType, reportCallIssue]
+    kept: list[str] = []
+    skipped = 0
+    for arg in args:
+        name, _, value = arg.partition("=")
+        if skipped:
+            skipped -= 1
+        elif name in without:
+            skipped = 0 if value else without[name]
+        else:
+            kept.append(arg)
+    return kept
 
 
 def _absent(args: Sequence[str]) -> str | None:
