@@ -68,6 +68,14 @@ def test_jobs(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "talk" in capsys.readouterr().out
 
 
+def test_a_job_is_printed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("job", "print", "-f", "defs.py", "-j", "talk") == 0
+    assert capsys.readouterr().out == "Job: talk\nOps\n  Op: say\n"
+    assert call("job", "print", "-f", "defs.py", "--verbose") == 0
+    assert "    Outputs:\n    result\n" in capsys.readouterr().out
+    assert call("job", "print", "-f", "defs.py", "-j", "nothing_here") != 0
+
+
 def test_definitions(project: Path) -> None:
     assert call("definitions", "validate", "-f", "defs.py") == 0
     (project / "broken.py").write_text("import nothing_here\n")

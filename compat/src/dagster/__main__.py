@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 import click
 
@@ -38,6 +39,8 @@ def main(args: Sequence[str] | None = None) -> None:
     if given[:1] == ["--version"]:
         print(f"dagster, version {__version__}")  # noqa: T201  # what scripts that ask for it read
         sys.exit(0)
+    if given[:2] == ["job", "print"]:
+        import_module("dagster._job_print")
     absent = _absent(given)
     if absent is not None:
         print(f"`dagster {absent}` has no counterpart in Treadle. See `dagster --help`.", file=sys.stderr)  # noqa: T201
