@@ -24,6 +24,7 @@ from zoneinfo import ZoneInfo
 from treadle.errors import DefinitionError
 
 DAY = 86400
+_ONE_DAY = timedelta(days=1)
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _FIRST_YEAR, _LAST_YEAR = 2, 9998  # datetime's own range, with room for offsets
 
@@ -287,7 +288,10 @@ class Zone:
         first, last = (on.toordinal() - EPOCH_ORDINAL for on in (date(low, 1, 1), date(high, 12, 31)))
         noon = datetime(low, 1, 1, 12)
         days = 1 if self.info is UTC else last - first + 1
-        at_noon = [self.info.utcoffset(noon + timedelta(days=i)) for i in range(days)]
+        at_noon: list[timedelta | None] = []
+        for _ in range(days):
+            at_noon.append(self.info.utcoffset(noon))
+            noon += _ONE_DAY
         segments: list[Segment] = []
         free = first  # the first day that is in no segment yet
         for day, (old, new) in enumerate(pairwise(at_noon), first):

@@ -63,7 +63,17 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         DefinitionError: an argument cannot be read, or different windows would have the same key.
     """
 
-    __slots__ = ("_end", "_start", "end_offset", "exclusions", "fmt", "timezone", "windows")
+    __slots__ = (
+        "_end",
+        "_first_start",
+        "_last_stop",
+        "_start",
+        "end_offset",
+        "exclusions",
+        "fmt",
+        "timezone",
+        "windows",
+    )
     kind = "time_window"
     windows: WindowSequence
     fmt: str
@@ -113,9 +123,13 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         self.exclusions = tuple(exclusions) if exclusions else None
         left_out = tuple(self._exclusion(one) for one in exclusions or ())
         self.windows = WindowSequence(cadence(cron_schedule, self.timezone), fmt, left_out)
-        self._start = self._bound(start, "start")
-        self._end = None if end is None else self._bound(end, "end")
+        self._set_bounds(self._bound(start, "start"), None if end is None else self._bound(end, "end"))
         self._check_format()
+
+    def _set_bounds(self, start: int, end: int | None) -> None:
+        self._start, self._end = start, end
+        self._first_start = self.windows.first(start)
+        self._last_stop = None if end is None else self.windows.cadence.floor(end)
 
     def _bound(self, value: datetime | str, what: str) -> int:
         if isinstance(value, str):
@@ -247,13 +261,11 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
 
     def bounds(self, current_time: datetime | None = None) -> tuple[int, int]:
         """The instants from which and up to which windows exist at `current_time`; none do if they are not in order."""
-        zone, windows = self.windows.cadence.zone, self.windows
-        first = windows.first(self._start)
-        if first is None:
+        if self._first_start is None:
             return 0, 0
-        stop = windows.cadence.floor(instant_of(effective_time(current_time), zone))
-        stop = self._moved(stop)
-        return first, stop if self._end is None else min(stop, windows.cadence.floor(self._end))
+        cadence = self.windows.cadence
+        stop = self._moved(cadence.floor(instant_of(effective_time(current_time), cadence.zone)))
+        return self._first_start, stop if self._last_stop is None else min(stop, self._last_stop)
 
     def _moved(self, stop: int) -> int:
         """Where windows end when `end_offset` of them more (or fewer) exist than up to `stop`."""
@@ -526,7 +538,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         self.fmt, self.timezone, self.end_offset = data["fmt"], data["timezone"], data["end_offset"]
         self.exclusions = tuple(ticks.zone.at(one) if isinstance(one, int) else one for one in left_out) or None
         self.windows = WindowSequence(ticks, data["fmt"], left_out)
-        self._start, self._end = data["start"], data["end"]
+        self._set_bounds(data["start"], data["end"])
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:

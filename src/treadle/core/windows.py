@@ -51,7 +51,8 @@ class Cadence:
         self.cron = cron
         self.zone = zone
         self._blocks: dict[int, _Block] = {}
-        self._reach = 6 if cron.weekly else 61  # how many days more are looked at in one go, to find a matching day
+        self._every_day, self._weekly = cron.every_day, cron.weekly
+        self._reach = 6 if self._weekly else 31  # how many days more are looked at in one go, to find a matching day
 
     # --- dates -----------------------------------------------------------------------------------------------------
 
@@ -61,6 +62,8 @@ class Cadence:
 
     def _day_from(self, day: int, limit: int) -> int | None:
         """The first matching day in `day..limit`."""
+        if self._every_day:
+            return day if day <= limit else None
         while day <= limit:
             days = self.days(day, min(day + self._reach, limit))
             if days:
@@ -70,6 +73,8 @@ class Cadence:
 
     def _day_until(self, day: int, limit: int) -> int | None:
         """The last matching day in `limit..day`."""
+        if self._every_day:
+            return day if day >= limit else None
         while day >= limit:
             days = self.days(max(day - self._reach, limit), day)
             if days:
@@ -79,9 +84,9 @@ class Cadence:
 
     def days(self, first: int, last: int) -> Sequence[int]:
         """The matching days in `first..last`."""
-        if self.cron.every_day:
+        if self._every_day:
             return range(first, last + 1)
-        if self.cron.weekly:
+        if self._weekly:
             if len(self.cron.weekdays) == 1:
                 return range(first + (next(iter(self.cron.weekdays)) - first - 4) % 7, last + 1, 7)
             return [day for day in range(first, last + 1) if (day + 4) % 7 in self.cron.weekdays]
@@ -91,6 +96,12 @@ class Cadence:
         months = range(on.year * 12 + on.month - 1, end.year * 12 + end.month)
         days = [day for month in months for day in days_of_month(self.cron, month // 12, month % 12 + 1)]
         return days[bisect_left(days, first) : bisect_right(days, last)]
+
+    def _count_days(self, first: int, last: int) -> int:
+        if self._weekly and last >= first:
+            weeks, rest = divmod(last - first + 1, 7)
+            return weeks * len(self.cron.weekdays) + len(self.days(last - rest + 1, last))
+        return len(self.days(first, last))
 
     # --- days on which the offset changes -----------------------------------------------------------------------------
 
@@ -213,7 +224,7 @@ class Cadence:
                 continue
             first, first_second = divmod(low + segment.offset, DAY)
             last, last_second = divmod(high - 1 + segment.offset, DAY)
-            total += len(self.days(first, last)) * len(seconds)
+            total += self._count_days(first, last) * len(seconds)
             if self.matches_day(first):
                 total -= bisect_left(seconds, first_second)
             if self.matches_day(last):
