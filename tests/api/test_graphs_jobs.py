@@ -404,3 +404,21 @@ def test_a_job_with_nothing_in_it():
         pass
 
     assert empty.execute_in_process().success
+
+
+@pytest.mark.api("GraphDefinition.description", "GraphDefinition.config")
+def test_more_of_a_graph_made_by_hand():
+    @dg.op(config_schema={"n": int})
+    def number(context):
+        return context.op_config["n"]
+
+    mapping = dg.ConfigMapping(config_schema=int, config_fn=lambda n: {"number": {"config": {"n": n * 2}}})
+    made = dg.GraphDefinition("made", description="text", node_defs=[number], config=mapping)
+    assert made.description == "text"
+
+    @dg.job
+    def using():
+        made()
+
+    result = using.execute_in_process(run_config={"ops": {"made": {"config": 4}}})
+    assert result.output_for_node("made.number") == 8

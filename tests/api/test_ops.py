@@ -667,3 +667,32 @@ def test_what_a_generator_yielded_counts_though_it_raises_later():
     assert [kind for kind, key in story(result) if key] == [
         "STEP_START", "ASSET_MATERIALIZATION", "ASSET_OBSERVATION", "STEP_FAILURE",
     ]  # fmt: skip
+
+
+# --- by hand ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.api("OpDefinition.compute_fn", "OpDefinition.ins", "OpDefinition.outs", "OpDefinition.description",
+                 "OpDefinition.required_resource_keys", "OpDefinition.retry_policy", "OpDefinition.pool",
+                 "OpDefinition.config_schema")  # fmt: skip
+def test_an_op_made_by_hand():
+    def compute(context, inputs):
+        yield dg.Output(inputs["x"] * context.op_config["n"] + context.resources.base, "total")
+
+    made = dg.OpDefinition(
+        compute_fn=compute, name="made", ins={"x": dg.In(int)}, outs={"total": dg.Out(int)}, description="text",
+        config_schema={"n": int}, required_resource_keys={"base"}, retry_policy=dg.RetryPolicy(max_retries=1),
+        pool="small",
+    )  # fmt: skip
+
+    @dg.op
+    def one():
+        return 1
+
+    @dg.job(resource_defs={"base": dg.ResourceDefinition.hardcoded_resource(100)})
+    def making():
+        made(one())
+
+    result = making.execute_in_process(run_config={"ops": {"made": {"config": {"n": 5}}}})
+    assert result.output_for_node("made", "total") == 105
+    assert (made.description, made.pool, made.retry_policy.max_retries) == ("text", "small", 1)

@@ -816,3 +816,19 @@ def test_an_input_context():
     assert (context.partition_key, context.op_def) == ("2024-01-05", use)
     assert list(context.asset_partition_keys) == ["2024-01-02", "2024-01-03"]
     assert context.asset_partitions_def == DAILY
+
+
+@pytest.mark.api("build_output_context.asset_partition_key_range", "build_output_context.instance",
+                 "build_output_context.asset_spec", "build_input_context.instance")  # fmt: skip
+def test_more_of_contexts_by_hand():
+    spec = dg.AssetSpec("a", metadata={"m": 1})
+    days = dg.PartitionKeyRange("2024-01-02", "2024-01-03")
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_output_context(
+            asset_key="a", asset_partition_key_range=days, asset_partitions_def=DAILY, instance=instance,
+            asset_spec=spec,
+        )  # fmt: skip
+        assert context.asset_partition_key_range == days
+        assert list(context.asset_partition_keys) == ["2024-01-02", "2024-01-03"]
+        assert context.asset_spec == spec
+        assert dg.build_input_context(instance=instance).instance is instance

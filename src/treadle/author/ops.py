@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from functools import wraps
 from typing import Any, TypeVar, overload
 
 from treadle.author import composition, port
@@ -172,6 +173,9 @@ class OpDefinition:
         pool: str | None = None,
     ) -> None:
         signature = signature_of(compute_fn)
+        if ins and signature.names == ("inputs",) and "inputs" not in ins:
+            compute_fn = _with_keywords(compute_fn)
+            signature = signature_of(compute_fn)
         self.signature = signature
         self.fn = compute_fn
         self.name = check_name(name, "an op or asset")
@@ -261,6 +265,26 @@ class OpDefinition:
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
+
+
+def _with_keywords(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """`fn(context, inputs)`, the shape for ops that are made by hand, as a function that takes inputs by name."""
+    if signature_of(fn).is_generator:
+
+        @wraps(fn)
+        def generate(context: Any, **inputs: Any) -> Any:
+            yield from fn(context, inputs)
+
+        made: Any = generate
+    else:
+
+        @wraps(fn)
+        def call(context: Any, **inputs: Any) -> Any:
+            return fn(context, inputs)
+
+        made = call
+    del made.__wrapped__  # its own signature counts
+    return made
 
 
 def _inputs(
