@@ -717,8 +717,6 @@ def test_memory():
 
 @pytest.mark.api("UPathIOManager.dump_to_path", "UPathIOManager.load_from_path", "UPathIOManager.extension")
 def test_files_of_the_users_own_kind(tmp_path):
-    upath = pytest.importorskip("upath")
-
     class Texts(dg.UPathIOManager):
         extension = ".txt"
 
@@ -736,7 +734,7 @@ def test_files_of_the_users_own_kind(tmp_path):
     def all_of_it(a):
         return ",".join(f"{key}={value}" for key, value in sorted(a.items()))
 
-    resources = {"io_manager": Texts(base_path=upath.UPath(tmp_path))}
+    resources = {"io_manager": Texts(base_path=UPath(tmp_path))}
     with dg.DagsterInstance.ephemeral() as instance:
         for key in "xy":
             dg.materialize([a], partition_key=key, resources=resources, instance=instance)
