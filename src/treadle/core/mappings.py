@@ -10,18 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import chain
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import Any, ClassVar, Self
 
-from treadle.core.partitions import DynamicPartitionsStore, PartitionsDefinition
+from treadle.core.partitions import Now, PartitionsDefinition, Store
 from treadle.core.subsets import KeySubset, PartitionSubset, Span, TimeSubset, difference, intersection, united
 from treadle.core.time_partitions import TimeWindowPartitionsDefinition
 from treadle.core.windows import WindowSequence
 from treadle.errors import DefinitionError, InvariantError
-
-Now: TypeAlias = datetime | None
-Store: TypeAlias = DynamicPartitionsStore | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ of the outer dimensions a subset of the inner one, which is the time dimension i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from functools import lru_cache
 from itertools import product
 from math import prod
@@ -16,10 +15,11 @@ from typing import Any, NamedTuple, Self
 from treadle.core.codec import register
 from treadle.core.partitions import (
     PARTITION_TAG,
-    DynamicPartitionsStore,
+    Now,
     PartitionLoadingContext,
     PartitionsDefinition,
     StaticPartitionsDefinition,
+    Store,
     definition_from_wire,
     register_definition,
 )
@@ -209,7 +209,7 @@ class MultiPartitionsDefinition(PartitionsDefinition):
         return MultiPartitionKey(dict(zip(self.partition_dimension_names, parts, strict=True)))
 
     def get_partition_keys(
-        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
+        self, current_time: Now = None, dynamic_partitions_store: Store = None
     ) -> Sequence[MultiPartitionKey]:
         """All combinations of the dimensions' keys: the first dimension by name varies slowest."""
         return self._product(one.get_partition_keys(current_time, dynamic_partitions_store) for one in self._defs)
@@ -218,13 +218,13 @@ class MultiPartitionsDefinition(PartitionsDefinition):
         return [self._key(parts) for parts in product(*keys)]
 
     def get_first_partition_key(
-        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
+        self, current_time: Now = None, dynamic_partitions_store: Store = None
     ) -> MultiPartitionKey | None:
         """The first key, or None if there is none."""
         return self._joined(one.get_first_partition_key(current_time, dynamic_partitions_store) for one in self._defs)
 
     def get_last_partition_key(
-        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
+        self, current_time: Now = None, dynamic_partitions_store: Store = None
     ) -> MultiPartitionKey | None:
         """The last key, or None if there is none."""
         return self._joined(one.get_last_partition_key(current_time, dynamic_partitions_store) for one in self._defs)
@@ -264,8 +264,8 @@ class MultiPartitionsDefinition(PartitionsDefinition):
         self,
         dimension_name: str,
         dimension_partition_key: str,
-        current_time: datetime | None = None,
-        dynamic_partitions_store: DynamicPartitionsStore | None = None,
+        current_time: Now = None,
+        dynamic_partitions_store: Store = None,
     ) -> Sequence[MultiPartitionKey]:
         """All keys whose part in one dimension is this."""
         return self.get_multipartition_keys_with_dimension_values(
@@ -276,8 +276,8 @@ class MultiPartitionsDefinition(PartitionsDefinition):
         self,
         dimension_name: str,
         dimension_partition_keys: Sequence[str],
-        current_time: datetime | None = None,
-        dynamic_partitions_store: DynamicPartitionsStore | None = None,
+        current_time: Now = None,
+        dynamic_partitions_store: Store = None,
     ) -> Sequence[MultiPartitionKey]:
         """All keys whose part in one dimension is one of these."""
         self.get_partitions_def_for_dimension(dimension_name)

@@ -35,11 +35,15 @@ class DynamicPartitionsStore(Protocol):
         ...
 
 
+Now: TypeAlias = datetime | None
+Store: TypeAlias = DynamicPartitionsStore | None
+
+
 class PartitionLoadingContext(NamedTuple):
     """What partition keys come from when the caller passes nothing: a pinned time, a store of dynamic keys."""
 
-    effective_dt: datetime | None = None
-    dynamic_partitions_store: DynamicPartitionsStore | None = None
+    effective_dt: Now = None
+    dynamic_partitions_store: Store = None
 
 
 _EMPTY = PartitionLoadingContext()
@@ -48,7 +52,7 @@ _context: ContextVar[PartitionLoadingContext] = ContextVar("partition_loading_co
 
 @contextmanager
 def partition_loading_context(
-    effective_dt: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
+    effective_dt: Now = None, dynamic_partitions_store: Store = None
 ) -> Iterator[PartitionLoadingContext]:
     """Pin the current time, or the store of dynamic keys, for all partitions questions asked inside the block.
 
@@ -65,12 +69,12 @@ def partition_loading_context(
         _context.reset(token)
 
 
-def effective_time(current_time: datetime | None) -> datetime:
+def effective_time(current_time: Now) -> datetime:
     """`current_time`, else the pinned time, else the default clock's."""
     return current_time or _context.get().effective_dt or utc_now()
 
 
-def effective_store(store: DynamicPartitionsStore | None) -> DynamicPartitionsStore | None:
+def effective_store(store: Store) -> Store:
     """`store`, else the pinned one."""
     return store if store is not None else _context.get().dynamic_partitions_store
 
@@ -125,9 +129,7 @@ class PartitionsDefinition:
     __slots__ = ()
     kind: ClassVar[str] = "custom"
 
-    def get_partition_keys(
-        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
-    ) -> Sequence[str]:
+    def get_partition_keys(self, current_time: Now = None, dynamic_partitions_store: Store = None) -> Sequence[str]:
         """All keys that exist at `current_time`, in order."""
         if type(self)._keys is PartitionsDefinition._keys:
             raise InvariantError(f"{type(self).__name__} has no get_partition_keys. Define it in the class.")
@@ -136,18 +138,14 @@ class PartitionsDefinition:
     def _keys(self, at: PartitionLoadingContext) -> Sequence[str]:
         return self.get_partition_keys(*at)
 
-    def get_first_partition_key(
-        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
-    ) -> str | None:
+    def get_first_partition_key(self, current_time: Now = None, dynamic_partitions_store: Store = None) -> str | None:
         """The first key, or None if there is none."""
         return self._first(PartitionLoadingContext(current_time, dynamic_partitions_store))
 
     def _first(self, at: PartitionLoadingContext) -> str | None:
         return next(iter(self._keys(at)), None)
 
-    def get_last_partition_key(
-        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
-    ) -> str | None:
+    def get_last_partition_key(self, current_time: Now = None, dynamic_partitions_store: Store = None) -> str | None:
         """The last key, or None if there is none."""
         return self._last(PartitionLoadingContext(current_time, dynamic_partitions_store))
 
@@ -155,9 +153,7 @@ class PartitionsDefinition:
         keys = self._keys(at)
         return keys[-1] if keys else None
 
-    def get_num_partitions(
-        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
-    ) -> int:
+    def get_num_partitions(self, current_time: Now = None, dynamic_partitions_store: Store = None) -> int:
         """How many keys exist at `current_time`."""
         return self._count(PartitionLoadingContext(current_time, dynamic_partitions_store))
 
@@ -165,10 +161,7 @@ class PartitionsDefinition:
         return len(self._keys(at))
 
     def has_partition_key(
-        self,
-        partition_key: str,
-        current_time: datetime | None = None,
-        dynamic_partitions_store: DynamicPartitionsStore | None = None,
+        self, partition_key: str, current_time: Now = None, dynamic_partitions_store: Store = None
     ) -> bool:
         """Whether this key exists at `current_time`."""
         return self._has(partition_key, PartitionLoadingContext(current_time, dynamic_partitions_store))
@@ -177,7 +170,7 @@ class PartitionsDefinition:
         return key in self._keys(at)
 
     def get_partition_keys_in_range(
-        self, partition_key_range: PartitionKeyRange, dynamic_partitions_store: DynamicPartitionsStore | None = None
+        self, partition_key_range: PartitionKeyRange, dynamic_partitions_store: Store = None
     ) -> Sequence[str]:
         """The keys from `start` to `end`, both included; none if `end` comes before `start`.
 
@@ -199,8 +192,8 @@ class PartitionsDefinition:
         partition_key: str,
         context: PartitionLoadingContext | None = None,
         *,
-        current_time: datetime | None = None,
-        dynamic_partitions_store: DynamicPartitionsStore | None = None,
+        current_time: Now = None,
+        dynamic_partitions_store: Store = None,
     ) -> None:
         """Raise unless this key exists at `current_time`.
 
@@ -244,7 +237,7 @@ class PartitionsDefinition:
         return subset
 
     def subset_with_all_partitions(
-        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
+        self, current_time: Now = None, dynamic_partitions_store: Store = None
     ) -> PartitionSubset:
         """All partitions that exist at `current_time`."""
         return self._all(PartitionLoadingContext(current_time, dynamic_partitions_store))
@@ -253,10 +246,7 @@ class PartitionsDefinition:
         return self.subset_with_partition_keys(self._keys(at))
 
     def subset_in_range(
-        self,
-        partition_key_range: PartitionKeyRange,
-        current_time: datetime | None = None,
-        dynamic_partitions_store: DynamicPartitionsStore | None = None,
+        self, partition_key_range: PartitionKeyRange, current_time: Now = None, dynamic_partitions_store: Store = None
     ) -> PartitionSubset:
         """The partitions from `start` to `end`, both included."""
         return self._subset_between(
@@ -441,9 +431,7 @@ class DynamicPartitionsDefinition(PartitionsDefinition):
         self.partition_fn = partition_fn
         self.name = name
 
-    def get_partition_keys(
-        self, current_time: datetime | None = None, dynamic_partitions_store: DynamicPartitionsStore | None = None
-    ) -> Sequence[str]:
+    def get_partition_keys(self, current_time: Now = None, dynamic_partitions_store: Store = None) -> Sequence[str]:
         """The keys that the store has now, in the order they were added.
 
         Raises:
@@ -454,7 +442,7 @@ class DynamicPartitionsDefinition(PartitionsDefinition):
             return [one.name if isinstance(one, Partition) else one for one in found]
         return list(self._store(dynamic_partitions_store).get_dynamic_partitions(self.name or ""))
 
-    def _store(self, given: DynamicPartitionsStore | None) -> DynamicPartitionsStore:
+    def _store(self, given: Store) -> DynamicPartitionsStore:
         store = effective_store(given)
         if store is None:
             raise InvocationError(

@@ -6,13 +6,13 @@ which window a key names does not depend on them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from enum import Enum
 from typing import Any, Self
 
 from treadle.core.partitions import (
+    Now,
     PartitionLoadingContext,
     PartitionsDefinition,
     effective_time,
@@ -33,11 +33,11 @@ class ScheduleType(Enum):
     MONTHLY = "MONTHLY"
 
 
-_PATTERNS = {
-    ScheduleType.HOURLY: re.compile(r"(\d+) \* \* \* \*\Z"),
-    ScheduleType.DAILY: re.compile(r"(\d+) (\d+) \* \* \*\Z"),
-    ScheduleType.WEEKLY: re.compile(r"(\d+) (\d+) \* \* (\d+)\Z"),
-    ScheduleType.MONTHLY: re.compile(r"(\d+) (\d+) (\d+) \* \*\Z"),
+_CRON = {
+    ScheduleType.HOURLY: "{} * * * *",
+    ScheduleType.DAILY: "{} {} * * *",
+    ScheduleType.WEEKLY: "{} {} * * {}",
+    ScheduleType.MONTHLY: "{} {} {} * *",
 }
 
 
@@ -259,7 +259,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
 
     # --- which exist
 
-    def bounds(self, current_time: datetime | None = None) -> tuple[int, int]:
+    def bounds(self, current_time: Now = None) -> tuple[int, int]:
         """The instants from which and up to which windows exist at `current_time`; none do if they are not in order."""
         if self._first_start is None:
             return 0, 0
@@ -294,11 +294,11 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         first, stop = self.bounds(at.effective_dt)
         return tick is not None and first <= tick < stop and not self.windows.excludes(tick)
 
-    def _first_tick(self, current_time: datetime | None) -> int | None:
+    def _first_tick(self, current_time: Now) -> int | None:
         first, stop = self.bounds(current_time)
         return first if first < stop else None
 
-    def _last_tick(self, current_time: datetime | None) -> int | None:
+    def _last_tick(self, current_time: Now) -> int | None:
         first, stop = self.bounds(current_time)
         last = self.windows.last(stop - 1) if first < stop else None
         return last if last is not None and last >= first else None
@@ -315,11 +315,11 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
     def _window(self, tick: int | None) -> TimeWindow | None:
         return None if tick is None else self.windows.cadence.window(tick)
 
-    def get_first_partition_window(self, current_time: datetime | None = None) -> TimeWindow | None:
+    def get_first_partition_window(self, current_time: Now = None) -> TimeWindow | None:
         """The first window that exists, or None."""
         return self._window(self._first_tick(current_time))
 
-    def get_last_partition_window(self, current_time: datetime | None = None) -> TimeWindow | None:
+    def get_last_partition_window(self, current_time: Now = None) -> TimeWindow | None:
         """The last window that exists, or None."""
         return self._window(self._last_tick(current_time))
 
@@ -402,7 +402,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         return self._key(self._next_tick(self.windows.cadence.next(self._tick(partition_key)), self.bounds()))
 
     def get_next_partition_window(
-        self, end_dt: datetime, respect_bounds: bool = True, current_time: datetime | None = None
+        self, end_dt: datetime, respect_bounds: bool = True, current_time: Now = None
     ) -> TimeWindow | None:
         """The first window that starts at or after `end_dt`; None if it does not exist and bounds are respected."""
         bounds = self.bounds(current_time) if respect_bounds else _UNBOUNDED
@@ -413,7 +413,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         return None if tick is None or tick >= bounds[1] else max(tick, bounds[0])
 
     def get_prev_partition_window(
-        self, start_dt: datetime, respect_bounds: bool = True, current_time: datetime | None = None
+        self, start_dt: datetime, respect_bounds: bool = True, current_time: Now = None
     ) -> TimeWindow | None:
         """The last window that ends at or before `start_dt`; None if it does not exist and bounds are respected."""
         first, stop = self.bounds(current_time) if respect_bounds else _UNBOUNDED
@@ -572,28 +572,21 @@ def _instant(at: datetime, zone: Zone) -> int:
     return instant_of(at) if at.tzinfo is not None else wall_instant(at, zone)
 
 
-def _cron_of(kind: ScheduleType, minute: int | None = None, hour: int | None = None, day: int | None = None) -> str:
-    minute, hour = minute or 0, hour or 0
-    if kind is ScheduleType.HOURLY:
-        if hour or day:
-            raise DefinitionError("Hourly partitions take a minute_offset, but no hour_offset and no day_offset.")
-        return f"{minute} * * * *"
-    if kind is ScheduleType.DAILY:
-        if day:
-            raise DefinitionError("Daily partitions take minute_offset and hour_offset, but no day_offset.")
-        return f"{minute} {hour} * * *"
-    if kind is ScheduleType.WEEKLY:
-        return f"{minute} {hour} * * {day or 0}"
-    return f"{minute} {hour} {1 if day is None else day} * *"
+def _cron_of(kind: ScheduleType, minute: int | None = 0, hour: int | None = 0, day: int | None = None) -> str:
+    offsets = minute or 0, hour or 0, int(kind is ScheduleType.MONTHLY) if day is None else day
+    known = _CRON[kind].count("{}")
+    if any(offsets[known:]):
+        refused = " and ".join(("minute_offset", "hour_offset", "day_offset")[known:])
+        raise DefinitionError(f"{kind.value.capitalize()} partitions take no {refused}.")
+    return _CRON[kind].format(*offsets)
 
 
 def _type_and_offsets(cron: str) -> tuple[ScheduleType | None, list[int]]:
     """The common cadence and its minute, hour and day, as many as it has."""
-    for kind, pattern in _PATTERNS.items():
-        match = pattern.match(cron)
-        if match is not None:
-            return kind, [int(number) for number in match.groups()]
-    return None, []
+    numbers = [int(field) for field in cron.split() if field.isdecimal()]
+    shape = " ".join("{}" if field.isdecimal() else field for field in cron.split())
+    kind = next((kind for kind, known in _CRON.items() if known == shape), None)
+    return kind, [] if kind is None else numbers
 
 
 class HourlyPartitionsDefinition(TimeWindowPartitionsDefinition):
