@@ -2,6 +2,11 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+try:
+    from upath import UPath
+except ImportError:  # an extra of Treadle
+    from pathlib import Path as UPath
+
 import dagster as dg
 
 
