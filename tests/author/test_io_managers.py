@@ -310,3 +310,13 @@ class TestDefinitions:
 def test_files_are_pickles(tmp_path):
     FilesystemIOManager(tmp_path).handle_output(build_output_context("s", "n", asset_key="a"), (1, 2))
     assert pickle.loads((tmp_path / "a").read_bytes()) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"garbage", pickle.dumps([1, 2])[:-3], b"cno_such_module\nThing\n.", b"cos\nno_such_name\n."]
+)
+def test_a_file_that_cannot_be_read_back_says_which_and_what_to_do(tmp_path, content):
+    manager = FilesystemIOManager(base_dir=tmp_path)
+    (tmp_path / "orders").write_bytes(content)
+    with pytest.raises(InvariantError, match=r"orders cannot be read .*Materialize it again"):
+        manager.load_input(build_input_context(asset_key="orders"))

@@ -465,6 +465,11 @@ class FilesystemIOManager(IOManager):
             raise InvariantError(
                 f"{path} is a folder, and a file with one value was expected there: {_CHANGED_SHAPE}"
             ) from error
+        except (pickle.UnpicklingError, EOFError, AttributeError, ImportError) as error:
+            raise InvariantError(
+                f"The value in {path} cannot be read ({type(error).__name__}: {error}): the file is damaged, or the "
+                "code that its classes come from has changed. Materialize it again."
+            ) from error
 
     def has_output(self, context: OutputContext) -> bool:
         """Whether the value of this output is stored."""
