@@ -129,7 +129,7 @@ __all__ = ["__version__", *sorted(_MODULE_OF)]  # pyright: ignore[reportUnsuppor
 def __getattr__(name: str) -> Any:
     module = _MODULE_OF.get(name)
     if module is None:
-        raise AttributeError(f"module 'treadle' has no attribute {name!r}")
+        raise AttributeError(f"module 'treadle' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
     value = getattr(import_module(module), name)
     setattr(sys.modules[__name__], name, value)
     return value
