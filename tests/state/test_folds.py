@@ -179,6 +179,6 @@ def test_events_that_change_nothing_give_no_delta() -> None:
 def test_a_delta_ends_with_the_run() -> None:
     plan = AssetMaterializationPlanned(ASSETS[0], "s")
     first, second = fold([EventLogEntry("r1", 0.0, event) for event in (plan, RunFailed(), plan)])
-    assert first.runs == {"r1": [(EventType.RUN_FAILURE, 0.0)]}
+    assert first.runs == {"r1": [EventLogEntry("r1", 0.0, RunFailed())]}
     assert second.assets[ASSETS[0]].whole == "r1"
     assert not second.runs

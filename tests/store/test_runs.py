@@ -8,7 +8,7 @@ import pytest
 
 from treadle.core.keys import AssetCheckKey, AssetKey
 from treadle.errors import InvocationError, RunNotFoundError
-from treadle.state.events import EventLogEntry, RunStarted
+from treadle.state.events import EventLogEntry, RunFailed, RunStarted
 from treadle.state.runs import Run, RunsFilter, RunStatus
 from treadle.store.store import Store
 
@@ -114,3 +114,13 @@ def test_adding_tags_keeps_the_status(runs: Store) -> None:
     run = runs.runs.get("a")
     assert run is not None
     assert run.status is RunStatus.STARTED
+
+
+def test_a_run_that_failed_says_why_in_a_tag(store: Store) -> None:
+    run = Run(job_name="j", tags={"mine": "1"})
+    store.runs.add(run)
+    store.events.append([EventLogEntry(run.run_id, 1.0, RunFailed("j", "STEP_FAILURE", ("s",)))])
+    stored = store.runs.get(run.run_id)
+    assert stored is not None
+    assert stored.tags == {"mine": "1", "dagster/failure_reason": "STEP_FAILURE"}
+    assert store.runs.count(RunsFilter(tags={"dagster/failure_reason": "STEP_FAILURE"})) == 1

@@ -75,7 +75,7 @@ class Delta:
 
     assets: dict[AssetKey, AssetDelta] = field(default_factory=dict)
     checks: dict[AssetCheckKey, CheckDelta] = field(default_factory=dict)
-    runs: dict[str, list[tuple[EventType, float]]] = field(default_factory=dict)
+    runs: dict[str, list[EventLogEntry]] = field(default_factory=dict)
     wiped: Numbered | None = None
     last: int = 0
 
@@ -96,7 +96,7 @@ def fold(entries: Sequence[EventLogEntry]) -> list[Delta]:
         if kind in _OF_ASSETS:
             _fold_asset(delta, place, entry)
         elif kind in _OF_RUNS:
-            delta.runs.setdefault(entry.run_id, []).append((event.event_type, entry.timestamp))
+            delta.runs.setdefault(entry.run_id, []).append(entry)
             if event.event_type in ENDS:
                 delta = None
         elif kind is AssetWiped:

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from treadle.core import codec
+from treadle.core import codec, tags
 from treadle.errors import InvocationError, RunNotFoundError
-from treadle.state.events import EventType
+from treadle.state.events import EventLogEntry, EventType, RunFailed
 from treadle.state.lifecycle import run_status_after
 from treadle.state.runs import FINISHED, Run, RunRecord, RunsFilter, RunStatus
 from treadle.store.database import Database
@@ -96,40 +96,49 @@ class Runs:
         self._names.learn_run(run.run_id, number or 0)
         return True
 
-    def add_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+    def add_tags(self, run_id: str, new_tags: Mapping[str, str]) -> None:
         """Add tags to a run, replacing those of the same keys.
 
         Raises:
             RunNotFoundError: there is no such run.
         """
         with self._database.transaction() as connection:
-            row = connection.execute("SELECT id, body FROM runs WHERE run_id = ?", (run_id,)).fetchone()
-            if row is None:
-                raise RunNotFoundError(f"The store has no run {run_id!r}.")
-            run = _decoder.decode(row[1])
-            body = codec.encode(msgspec.structs.replace(run, tags={**run.tags, **tags}))
-            connection.execute("UPDATE runs SET body = ?, updated = ? WHERE id = ?", (body, time.time(), row[0]))
-            connection.executemany(
-                "INSERT OR REPLACE INTO run_tags (run, key, value) VALUES (?, ?, ?)",
-                [(row[0], key, value) for key, value in tags.items()],
-            )
+            self._tag(connection, run_id, new_tags)
+
+    def _tag(self, connection: sqlite3.Connection, run_id: str, new_tags: Mapping[str, str]) -> None:
+        row = connection.execute("SELECT id, body FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        if row is None:
+            raise RunNotFoundError(f"The store has no run {run_id!r}.")
+        run = _decoder.decode(row[1])
+        body = codec.encode(msgspec.structs.replace(run, tags={**run.tags, **new_tags}))
+        connection.execute("UPDATE runs SET body = ?, updated = ? WHERE id = ?", (body, time.time(), row[0]))
+        connection.executemany(
+            "INSERT OR REPLACE INTO run_tags (run, key, value) VALUES (?, ?, ?)",
+            [(row[0], key, value) for key, value in new_tags.items()],
+        )
 
     def apply(
-        self, connection: sqlite3.Connection, run_id: str, happened: Sequence[tuple[EventType, float]]
+        self, connection: sqlite3.Connection, run_id: str, happened: Sequence[EventLogEntry]
     ) -> tuple[int, RunStatus | None]:
-        """Fold run events into the row of a run. Gives its number, and how it ended if it ended just now."""
+        """Fold run events into the row of a run. Gives its number, and how it ended if it ended just now.
+
+        A run that failed says why in a tag.
+        """
         number = self._names.run(connection, run_id)
         row = connection.execute("SELECT status, started, ended FROM runs WHERE id = ?", (number,)).fetchone()
         if row is None:  # deleted while it ran
             return number, None
         before = status = RunStatus(row[0])
         started, ended = row[1], row[2]
-        for event_type, timestamp in happened:
-            after = run_status_after(status, event_type)
-            if event_type is EventType.RUN_START and started is None:
-                started = timestamp
+        for entry in happened:
+            event = entry.event
+            after = run_status_after(status, event.event_type)
+            if event.event_type is EventType.RUN_START and started is None:
+                started = entry.timestamp
             if after in FINISHED and status not in FINISHED:
-                ended = timestamp
+                ended = entry.timestamp
+                if isinstance(event, RunFailed):
+                    self._tag(connection, run_id, {tags.FAILURE_REASON: event.failure_reason})
             status = after
         if (status, started, ended) != (before, row[1], row[2]):
             connection.execute(
