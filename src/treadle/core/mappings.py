@@ -80,7 +80,7 @@ class PartitionMapping:
 
     kind: ClassVar[str] = "custom"
     _fields: ClassVar[tuple[str, ...]] = ()  # the attributes that are its value: what its constructor takes, in order
-    _sentence: ClassVar[str] = ""
+    _sentence: str = ""
 
     def __init_subclass__(cls) -> None:
         """What a class defines under one of the two names, it has under both."""
@@ -256,11 +256,7 @@ class SpecificPartitionsPartitionMapping(_SameForAllMapping):
                 f"SpecificPartitionsPartitionMapping takes a list of keys. Write [{partition_keys!r}]."
             )
         self.partition_keys = list(partition_keys)
-
-    @property
-    def description(self) -> str:
-        """What the mapping does, in a sentence."""
-        return f"The partitions {', '.join(self.partition_keys)}."
+        self._sentence = f"The partitions {', '.join(self.partition_keys)}."
 
     def _keys(self, between: Between) -> Collection[str]:
         return self.partition_keys
@@ -306,13 +302,11 @@ class StaticPartitionMapping(PartitionMapping):
         return self._down
 
     def to_wire(self) -> dict[str, Any]:
-        """The mapping as plain data."""
         table = {up: sorted(downs) for up, downs in sorted(self._down.items())}
         return {"kind": self.kind, "downstream_by_upstream": table}
 
     @classmethod
     def from_wire(cls, data: Mapping[str, Any]) -> Self:
-        """The mapping whose `to_wire` gave `data`."""
         return cls(data["downstream_by_upstream"])
 
 
@@ -344,12 +338,8 @@ class TimeWindowPartitionMapping(PartitionMapping):
         self.start_offset = start_offset
         self.end_offset = end_offset
         self.allow_nonexistent_upstream_partitions = allow_nonexistent_upstream_partitions
-
-    @property
-    def description(self) -> str:
-        """What the mapping does, in a sentence."""
-        moved = f", moved by {self.start_offset} to {self.end_offset}" if self.start_offset or self.end_offset else ""
-        return f"The partitions whose time windows overlap{moved}."
+        moved = f", moved by {start_offset} to {end_offset}" if start_offset or end_offset else ""
+        self._sentence = f"The partitions whose time windows overlap{moved}."
 
     def _validate(self, between: Between) -> None:
         self._sides(between)

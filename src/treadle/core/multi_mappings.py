@@ -183,13 +183,8 @@ class MultiToSingleDimensionPartitionMapping(_DimensionwiseMapping):
     _fields = ("partition_dimension_name",)
 
     def __init__(self, partition_dimension_name: str | None = None) -> None:
-        self.partition_dimension_name = partition_dimension_name
-
-    @property
-    def description(self) -> str:
-        """What the mapping does, in a sentence."""
-        name = self.partition_dimension_name
-        return f"The partitions with the same {f'key in dimension {name!r}' if name else 'dimension'}."
+        self.partition_dimension_name = name = partition_dimension_name
+        self._sentence = f"The partitions with the same {f'key in dimension {name!r}' if name else 'dimension'}."
 
     def _links(self, between: Between) -> list[_Link]:
         up, down = between.upstream, between.downstream
@@ -244,7 +239,6 @@ class MultiPartitionMapping(_DimensionwiseMapping):
 
     @property
     def description(self) -> str:
-        """What the mapping does, in a sentence."""
         links = self.downstream_mappings_by_upstream_dimension.items()
         return " ".join(f"{up!r} by {down!r}: {mapping.description}" for up, (down, mapping) in links)
 
@@ -262,7 +256,6 @@ class MultiPartitionMapping(_DimensionwiseMapping):
         return links
 
     def to_wire(self) -> dict[str, Any]:
-        """The mapping as plain data."""
         links = sorted(self.downstream_mappings_by_upstream_dimension.items(), key=lambda link: link[0])
         return {
             "kind": self.kind,
@@ -271,7 +264,6 @@ class MultiPartitionMapping(_DimensionwiseMapping):
 
     @classmethod
     def from_wire(cls, data: Mapping[str, Any]) -> Self:
-        """The mapping whose `to_wire` gave `data`."""
         return cls(
             {
                 up: DimensionPartitionMapping(down, mapping_from_wire(one))
@@ -291,12 +283,7 @@ class OpaquePartitionMapping(PartitionMapping):
     _fields = ("name",)
 
     def __init__(self, name: str) -> None:
-        self.name = name
-
-    @property
-    def description(self) -> str:
-        """What the mapping does, in a sentence."""
-        return self.name
+        self.name = self._sentence = name
 
     def _upstream(self, subset: object, between: Between) -> Any:
         raise InvariantError(

@@ -343,11 +343,6 @@ class MultiPartitionsDefinition(PartitionsDefinition):
         return rows, strange
 
     def subset_with_partition_keys(self, partition_keys: Iterable[str]) -> MultiSubset:
-        """The subset of these keys.
-
-        Raises:
-            UnknownPartitionError: a key can never be one of this definition.
-        """
         rows, strange = self._rows_of(partition_keys)
         for key in strange:
             self.get_partition_key_from_str(key)  # raises
@@ -380,12 +375,10 @@ class MultiPartitionsDefinition(PartitionsDefinition):
     # --- values
 
     def to_wire(self) -> dict[str, Any]:
-        """The definition as plain data."""
         return {"kind": self.kind, "dimensions": {name: one.to_wire() for name, one in self.partitions_defs}}
 
     @classmethod
     def from_wire(cls, data: Mapping[str, Any]) -> Self:
-        """The definition whose `to_wire` gave `data`."""
         return cls({name: definition_from_wire(one) for name, one in data["dimensions"].items()})
 
     def _value(self) -> tuple[object, ...]:

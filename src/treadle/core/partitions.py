@@ -365,12 +365,10 @@ class StaticPartitionsDefinition(PartitionsDefinition):
         return PositionSubset(self, known), frozenset(key for key, at in position_of.items() if at is None)
 
     def to_wire(self) -> dict[str, Any]:
-        """The definition as plain data."""
         return {"kind": self.kind, "keys": list(self.partition_keys)}
 
     @classmethod
     def from_wire(cls, data: Mapping[str, Any]) -> Self:
-        """The definition whose `to_wire` gave `data`."""
         self = cls(())
         self.partition_keys = tuple(data["keys"])  # checked when it was defined
         return self
@@ -464,7 +462,6 @@ class DynamicPartitionsDefinition(PartitionsDefinition):
 
     @classmethod
     def from_wire(cls, data: Mapping[str, Any]) -> Self:
-        """The definition whose `to_wire` gave `data`."""
         return cls(name=data["name"])
 
     def _value(self) -> tuple[object, ...]:

@@ -229,7 +229,6 @@ class TimeSubset(PartitionSubset):
         return [PartitionKeyRange(key(start), key(cadence.previous(end))) for start, end in runs]
 
     def to_wire(self) -> dict[str, Any]:
-        """The subset as plain data, which `subset_from_wire` of its definition reads."""
         return {"spans": [list(span) for span in self.spans]}
 
 

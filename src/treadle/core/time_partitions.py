@@ -273,11 +273,9 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         if more == 0:
             return stop
         if more > 0:
-            last = windows.first(stop)
-            last = None if last is None else windows.shift(last, more - 1)
+            last = windows.shift(windows.first(stop), more - 1)
             return stop if last is None else windows.cadence.next(last)
-        last = windows.last(stop - 1)
-        last = None if last is None else windows.shift(last, more + 1)
+        last = windows.shift(windows.last(stop - 1), more + 1)
         return 0 if last is None else last
 
     def _keys(self, at: PartitionLoadingContext) -> Sequence[str]:
@@ -505,7 +503,6 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         return self._subset_of_ticks(known.values()), frozenset(ticks.keys() - known.keys())
 
     def subset_from_wire(self, data: Mapping[str, Any]) -> TimeSubset:
-        """The subset whose `to_wire` gave `data`."""
         if "spans" not in data:
             return self.subset_of_known(data["keys"])[0]
         return TimeSubset(self, tuple((start, end) for start, end in data["spans"]))
@@ -517,7 +514,6 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         return (self.cron_schedule, self.timezone, self.fmt, self._start, self._end, self.end_offset, left_out)
 
     def to_wire(self) -> dict[str, Any]:
-        """The definition as plain data."""
         return {
             "kind": self.kind,
             "start": self._start,
@@ -531,7 +527,6 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
 
     @classmethod
     def from_wire(cls, data: Mapping[str, Any]) -> Self:
-        """The definition whose `to_wire` gave `data`."""
         self = cls.__new__(cls)
         ticks = cadence(data["cron_schedule"], data["timezone"])
         left_out = tuple(data["exclusions"])
