@@ -163,7 +163,7 @@ def run_console(block: Block, capfd: pytest.CaptureFixture[str]) -> None:
         with separate_modules():
             code = run(args)
         captured = capfd.readouterr()
-        printed = captured.err + captured.out
+        printed = captured.out + captured.err
         assert code == int(block.mark("exit") or 0), f"{block}: `{command}` exits with {code}:\n{printed}"
         absent = missing(expected, printed)
         assert absent is None, f"{block}: `{command}` does not print {absent!r}, but:\n{printed}"
