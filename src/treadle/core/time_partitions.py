@@ -19,7 +19,7 @@ from treadle.core.partitions import (
     register_definition,
 )
 from treadle.core.subsets import PartitionKeyRange, PartitionSubset, TimeSubset
-from treadle.core.time import DAY, TimeWindow, Zone, instant_of, parse_cron, zone_of
+from treadle.core.time import DAY, TimeWindow, Zone, instant_from, instant_of, parse_cron, zone_of
 from treadle.core.windows import WindowSequence, cadence, wall_instant
 from treadle.errors import DefinitionError, InvocationError, UnknownPartitionError
 
@@ -404,7 +404,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
     ) -> TimeWindow | None:
         """The first window that starts at or after `end_dt`; None if it does not exist and bounds are respected."""
         bounds = self.bounds(current_time) if respect_bounds else _UNBOUNDED
-        return self._window(self._next_tick(self._rounded_up(end_dt), bounds))
+        return self._window(self._next_tick(instant_from(end_dt, self.windows.cadence.zone), bounds))
 
     def _next_tick(self, instant: int, bounds: tuple[int, int]) -> int | None:
         tick = self.windows.first(instant)
@@ -419,20 +419,16 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         tick = self.windows.last(min(cadence.floor(instant_of(start_dt, cadence.zone)), stop) - 1)
         return None if tick is None or tick < first else cadence.window(tick)
 
-    def _rounded_up(self, moment: datetime) -> int:
-        return instant_of(moment, self.windows.cadence.zone) + (moment.microsecond > 0)
-
     def get_partition_keys_in_time_window(self, time_window: TimeWindow) -> Sequence[str]:
         """The keys of the windows that exist and start inside `time_window`."""
         return list(self.get_partition_subset_in_time_window(time_window))
 
     def get_partition_subset_in_time_window(self, time_window: TimeWindow) -> PartitionSubset:
         """The windows that exist and start inside `time_window`."""
-        first, stop = self.bounds()
-        low, high = max(self._rounded_up(time_window.start), first), min(self._rounded_up(time_window.end), stop)
-        if high <= low:
-            return self.empty_subset()
-        return TimeSubset(self, self.windows.spans(self.windows.cadence.ceil(low), self.windows.cadence.ceil(high)))
+        cadence, (first, stop) = self.windows.cadence, self.bounds()
+        low, high = (instant_from(at, cadence.zone) for at in time_window)
+        low, high = max(low, first), min(high, stop)
+        return TimeSubset(self, self.windows.spans(cadence.ceil(low), cadence.ceil(high)) if low < high else ())
 
     def get_num_partitions_in_window(self, time_window: TimeWindow) -> int:
         """How many windows that exist start inside `time_window`."""
@@ -446,7 +442,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         self, time_window: TimeWindow, respect_bounds: bool = True
     ) -> PartitionKeyRange:
         """The keys from the window that holds the start to the window that holds the last moment of `time_window`."""
-        start, end = map(self._rounded_up, time_window)
+        start, end = (instant_from(at, self.windows.cadence.zone) for at in time_window)
         first, last = self.windows.last(start), self.windows.last(end - 1)
         if respect_bounds:
             low, stop = self.bounds()
