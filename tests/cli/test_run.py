@@ -92,7 +92,7 @@ def test_list_of_nothing(treadle: Callable[..., Any]) -> None:
 def test_show(treadle: Callable[..., Any], ran: dict[str, str]) -> None:
     out = treadle("run", "show", ran["failing"][:6]).out
     assert "status   FAILURE" in out
-    assert "tags     job=failing" in out
+    assert "tags     dagster/failure_reason=STEP_FAILURE, job=failing" in out
     assert "one  SUCCEEDED" in out
     assert "step two failed: as planned" in out
     assert "why  because" in out

@@ -340,12 +340,21 @@ class Outputs:
             elif not output.is_required:
                 left_out.append(name)
             elif output.check is not None and context.step.assets == () and len(self._wanted) == 1:
-                continue  # a check that gave no result records nothing
+                self._warn_of_no_result(output)
             elif out.is_nothing and output.check is None:
                 self._produce(output, out, None, None)
             else:
                 raise _not_produced(context, output)
         return frozenset(left_out)
+
+    def _warn_of_no_result(self, output: OutputSpec) -> None:
+        """A check that returned something else than a result succeeds, as users know it, but should not go unnoticed."""
+        assert output.check is not None
+        op = self._context.op_def
+        self._context.log.warning(
+            f"The check {output.check.to_user_string()} gave no AssetCheckResult, so nothing is recorded and nothing is "
+            f"blocked. Return AssetCheckResult(passed=...).{op.where}"
+        )
 
     @property
     def _declared_by_specs(self) -> bool:
