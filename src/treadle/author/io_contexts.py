@@ -54,22 +54,15 @@ class StepPort(Protocol):
     def log(self) -> Any: ...
     @property
     def instance(self) -> Any: ...
+    @property
+    def step_context(self) -> Any: ...
+    @property
+    def has_partition_key(self) -> bool: ...
+    @property
+    def partition_key(self) -> str: ...
     def resources_of(self, key: str) -> Any:
         """The resources that the resource `key` requires."""
         ...
-
-    @property
-    def step_context(self) -> Any:
-        """The context of the step, as users see it."""
-        ...
-
-    @property
-    def has_partition_key(self) -> bool:
-        """Whether the run is for one partition."""
-        ...
-
-    @property
-    def partition_key(self) -> str: ...
 
     def resource_config(self, key: str) -> Any:
         """The config that the resource `key` was set up with."""
@@ -85,13 +78,8 @@ class StepPort(Protocol):
         """The partitions of the upstream asset that the input loads; None if it is not partitioned."""
         ...
 
-    def partitions_def(self, asset_key: AssetKey) -> Any:
-        """The partitions definition of an asset, or None."""
-        ...
-
-    def asset_spec(self, asset_key: AssetKey) -> Any:
-        """The spec of an asset."""
-        ...
+    def partitions_def(self, asset_key: AssetKey) -> Any: ...
+    def asset_spec(self, asset_key: AssetKey) -> Any: ...
 
 
 class _Context(ABC):
@@ -182,9 +170,8 @@ class _Context(ABC):
     def asset_key(self) -> AssetKey:
         """The asset."""
         if self._asset_key is None:
-            raise self._missing(
-                "asset key", f"It is about the {self._what} of an op that is no asset: ask has_asset_key first."
-            )
+            fix = f"It is about the {self._what} of an op that is no asset: ask has_asset_key first."
+            raise self._missing("asset key", fix)
         return self._asset_key
 
     # --- partitions ------------------------------------------------------------------------------------------------
@@ -209,18 +196,15 @@ class _Context(ABC):
         """The partitions definition of the asset."""
         found = self._step.partitions_def(self.asset_key)
         if found is None:
-            raise self._missing(
-                "partitions definition",
-                f"{self.asset_key.to_user_string()} is not partitioned: ask has_asset_partitions.",
-            )
+            fix = f"{self.asset_key.to_user_string()} is not partitioned: ask has_asset_partitions."
+            raise self._missing("partitions definition", fix)
         return found
 
     def _asset_partitions(self, member: str) -> AssetPartitions:
         found = self._partitions() if self._asset_key is not None else None
         if found is None:
-            about = (
-                self._asset_key.to_user_string() if self._asset_key else f"the {self._what} of an op that is no asset"
-            )
+            key = self._asset_key
+            about = key.to_user_string() if key else f"the {self._what} of an op that is no asset"
             raise self._missing(
                 member, f"It is about {about}, which is not partitioned: ask has_asset_partitions first."
             )
@@ -231,10 +215,8 @@ class _Context(ABC):
         """The partition of the asset, where it is exactly one."""
         keys = self._asset_partitions("asset_partition_key").keys
         if len(keys) != 1:
-            raise self._missing(
-                "single asset partition key",
-                f"It is about {len(keys)} partitions of {self.asset_key.to_user_string()}: use asset_partition_keys.",
-            )
+            about = f"{len(keys)} partitions of {self.asset_key.to_user_string()}"
+            raise self._missing("single asset partition key", f"It is about {about}: use asset_partition_keys.")
         return keys[0]
 
     @property
@@ -373,17 +355,8 @@ class OutputContext(_Context):
             parts.append(self.mapping_key)
         return parts
 
-    def get_run_scoped_output_identifier(self) -> Sequence[str]:
-        """The same as `get_identifier`."""
-        return self.get_identifier()
-
-    def get_output_identifier(self) -> Sequence[str]:
-        """The same as `get_identifier`."""
-        return self.get_identifier()
-
-    def get_asset_output_identifier(self) -> Sequence[str]:
-        """The same as `get_asset_identifier`."""
-        return self.get_asset_identifier()
+    get_run_scoped_output_identifier = get_output_identifier = get_identifier
+    get_asset_output_identifier = _Context.get_asset_identifier
 
     def add_output_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Add facts about the stored value; they appear on the output's event and, for an asset, on its
@@ -461,19 +434,16 @@ class InputContext(_Context):
     @property
     def upstream_output(self) -> OutputContext | None:
         """The output that is loaded; None if nothing made it (an input from outside)."""
-        upstream = self._upstream
-        if upstream is None or isinstance(upstream, OutputContext):
-            return upstream
-        made = self._upstream = upstream()
-        return made
+        if self._upstream is not None and not isinstance(self._upstream, OutputContext):
+            self._upstream = self._upstream()
+        return self._upstream
 
     def get_identifier(self) -> Sequence[str]:
         """The identifier of the output that is loaded: run, step, output name and, if it is dynamic, its key."""
         upstream = self.upstream_output
         if upstream is None:
-            raise self._missing(
-                "upstream output", "Without one there is no identifier: for an asset, use get_asset_identifier()."
-            )
+            fix = "Without one there is no identifier: for an asset, use get_asset_identifier()."
+            raise self._missing("upstream output", fix)
         return upstream.get_identifier()
 
     def add_input_metadata(self, metadata: Mapping[str, Any], description: str | None = None) -> None:
@@ -485,9 +455,7 @@ class InputContext(_Context):
         self._add_metadata(metadata)
 
     def get_observations(self) -> Sequence[AssetObservation]:
-        """The observations that the added metadata make: one a partition, or one if the asset has none; none for ops'
-        inputs.
-        """
+        """What the added metadata make: one a partition, or one if the asset has none; none for ops' inputs."""
         if self._asset_key is None or not self._logged:
             return []
         partitions = self._partitions()
@@ -500,13 +468,15 @@ class InputContext(_Context):
 
 @dataclass(frozen=True, slots=True)
 class HandmadeStep:
-    """A step port over values that someone gave: for contexts made by hand, and for loading values outside of runs."""
+    """A step port over values that someone gave, for contexts made by hand; what it has not, it says when asked."""
 
     given: Mapping[str, Any]
     partitions: AssetPartitions | None = None
     values: Resources = field(default_factory=lambda: Resources({}))
 
-    def _get(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
         value = self.given.get(name)
         if value is None:
             raise InvariantError(
@@ -520,39 +490,15 @@ class HandmadeStep:
         return self.given.get("run_id") or EPHEMERAL_RUN_ID
 
     @property
-    def job_name(self) -> str:
-        return self._get("job_name")
-
-    @property
-    def step_key(self) -> str:
-        return self._get("step_key")
-
-    @property
-    def op_def(self) -> Any:
-        return self._get("op_def")
-
-    @property
     def log(self) -> Any:
-        return self.given.get("log") or logging.getLogger("treadle")
-
-    @property
-    def instance(self) -> Any:
-        return self._get("instance")
-
-    def resources_of(self, key: str) -> Any:
-        return self.values
-
-    @property
-    def step_context(self) -> Any:
-        return self._get("step_context")
+        return logging.getLogger("treadle")
 
     @property
     def has_partition_key(self) -> bool:
         return self.given.get("partition_key") is not None
 
-    @property
-    def partition_key(self) -> str:
-        return self._get("partition_key")
+    def resources_of(self, key: str) -> Any:
+        return self.values
 
     def resource_config(self, key: str) -> Any:
         return self.given.get("resource_config") or {}
@@ -567,19 +513,21 @@ class HandmadeStep:
         return self.given.get("asset_partitions_def")
 
     def asset_spec(self, asset_key: AssetKey) -> Any:
-        return self._get("asset_spec")
+        return self.__getattr__("asset_spec")
 
 
-def _partitions_by_hand(
-    partition_key: str | None, key_range: Any, definition: Any, instance: Any
-) -> AssetPartitions | None:
+def _step_by_hand(resources: Any, key_range: PartitionKeyRange | None, **given: Any) -> Any:
+    key, definition, instance = given["partition_key"], given["asset_partitions_def"], given["instance"]
+    partitions = None
     if key_range is not None:
         if definition is None:
             raise InvariantError("asset_partition_key_range needs asset_partitions_def, to know the keys between.")
-        return AssetPartitions(
-            definition.get_partition_keys_in_range(key_range, dynamic_partitions_store=instance), definition
-        )
-    return None if partition_key is None else AssetPartitions([partition_key], definition)
+        keys = definition.get_partition_keys_in_range(key_range, dynamic_partitions_store=instance)
+        partitions = AssetPartitions(keys, definition)
+    elif key is not None:
+        partitions = AssetPartitions([key], definition)
+    values = resources if isinstance(resources, Resources) else resources_by_hand(resources, instance)
+    return HandmadeStep(given, partitions, values)
 
 
 def build_output_context(
@@ -609,20 +557,11 @@ def build_output_context(
         metadata: the old name of `definition_metadata`.
         asset_partition_key_range: several partitions; needs `asset_partitions_def`.
     """
-    step = HandmadeStep(
-        {
-            "step_key": step_key,
-            "run_id": run_id,
-            "resource_config": resource_config,
-            "op_def": op_def,
-            "partition_key": partition_key,
-            "asset_partitions_def": asset_partitions_def,
-            "instance": instance,
-            "asset_spec": asset_spec,
-        },
-        _partitions_by_hand(partition_key, asset_partition_key_range, asset_partitions_def, instance),
-        resources if isinstance(resources, Resources) else resources_by_hand(resources, instance),
-    )
+    step = _step_by_hand(
+        resources, asset_partition_key_range, step_key=step_key, run_id=run_id, resource_config=resource_config,
+        op_def=op_def, partition_key=partition_key, asset_partitions_def=asset_partitions_def, instance=instance,
+        asset_spec=asset_spec,
+    )  # fmt: skip
     if asset_key is None and asset_spec is not None:
         asset_key = asset_spec.key
     return OutputContext(
@@ -661,18 +600,11 @@ def build_input_context(
         metadata: the old name of `definition_metadata`.
         asset_partition_key_range: several partitions; needs `asset_partitions_def`.
     """
-    step = HandmadeStep(
-        {
-            "resource_config": resource_config,
-            "op_def": op_def,
-            "step_context": step_context,
-            "partition_key": partition_key,
-            "asset_partitions_def": asset_partitions_def,
-            "instance": instance,
-        },
-        _partitions_by_hand(partition_key, asset_partition_key_range, asset_partitions_def, instance),
-        resources if isinstance(resources, Resources) else resources_by_hand(resources, instance),
-    )
+    step = _step_by_hand(
+        resources, asset_partition_key_range, resource_config=resource_config, op_def=op_def,
+        step_context=step_context, partition_key=partition_key, asset_partitions_def=asset_partitions_def,
+        instance=instance,
+    )  # fmt: skip
     return InputContext(
         step,
         name,
