@@ -2,14 +2,11 @@
 # .tools (uv) and .venv (everything else, as uv.lock says). Stamps make a second call instant.
 
 UV_VERSION = 0.13.8
-PEER_VERSION = 1.13.27
 
 UV = .tools/bin/uv
 BIN = .venv/bin
-PEER = benchmarks/.peer
 UV_STAMP = .tools/uv-$(UV_VERSION).stamp
 VENV_STAMP = .venv/setup.stamp
-PEER_STAMP = $(PEER)/dagster-$(PEER_VERSION).stamp
 
 # A shell's own settings must not change what is set up, and processes that start often need their bytecode.
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PROJECT_ENVIRONMENT
@@ -54,7 +51,7 @@ format: setup ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: setup $(PEER_STAMP) ## Measure Treadle beside the peer, on this machine
+bench: setup ## Measure Treadle beside the peer, on this machine
 	$(BIN)/python -m benchmarks $(ARGS)
 
 api-coverage: setup ## Count how much of Dagster's public API is there
@@ -67,7 +64,7 @@ hooks: setup ## Check format and style before each commit of yours
 	$(BIN)/pre-commit install
 
 clean: ## Remove everything that make made
-	rm -rf .venv .tools .pytest_cache .hypothesis .ruff_cache .import_linter_cache dist $(PEER) examples/flights/data
+	rm -rf .venv .tools .pytest_cache .hypothesis .ruff_cache .import_linter_cache dist benchmarks/.peer examples/flights/data
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(UV_STAMP):
@@ -85,11 +82,4 @@ $(UV_STAMP):
 $(VENV_STAMP): $(UV_STAMP) uv.lock pyproject.toml compat/pyproject.toml examples/flights/pyproject.toml
 	@$(FIND_PYTHON); \
 	$(UV) sync --frozen --all-packages --compile-bytecode --python "$$python"
-	@touch $@
-
-$(PEER_STAMP): $(UV_STAMP)
-	@$(FIND_PYTHON); \
-	$(UV) venv --clear --quiet --python "$$python" $(PEER) && \
-	$(UV) pip install --compile-bytecode --python $(PEER)/bin/python \
-		dagster==$(PEER_VERSION) dagster-webserver==$(PEER_VERSION)
 	@touch $@
