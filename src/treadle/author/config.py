@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
 
@@ -76,7 +76,7 @@ class Config(BaseModel):
     __treadle_config__: ClassVar[bool] = True
 
     @classmethod
-    def __config_schema__(cls) -> config.Schema:
+    def __config_schema__(cls) -> config.Shape:
         return schema_of(cls)
 
     @classmethod
@@ -89,7 +89,7 @@ class Config(BaseModel):
         """The fields of this class as old-style config fields, by the names they have in run config."""
         return {
             key: Field(ConfigType(part.schema), part.default, part.required or None, part.description)
-            for key, part in schema_of(cls).fields.items()
+            for key, part in cls.__config_schema__().fields.items()
         }
 
     def __run_config__(self) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def schema_of(cls: type[Config]) -> config.Shape:
             )
         _under_way.add(cls)
         try:
-            plan.schema = _shape_of(cls, plan)
+            plan.schema = shape_of(cls)
         finally:
             _under_way.discard(cls)
     return plan.schema
@@ -265,7 +265,8 @@ def _read(annotation: Any, where: str, discriminator: Any = None) -> _Type:
     if origin is Literal:
         return _read_literal(annotation, where)
     if origin is list:
-        return _read_list(_read(args[0], where))
+        item = _read(args[0], where)
+        return _Type(lambda: config.Array(item.schema()), _each(list, item.load), _each(list, item.dump))
     if isinstance(origin, type) and issubclass(origin, Mapping) and len(args) == 2:
         return _read_map(args, where)
     if hasattr(annotation, "__supertype__"):  # typing.NewType
@@ -296,13 +297,13 @@ def _unreadable(annotation: Any, where: str) -> _Type:
     return _Type(refuse)
 
 
-def _read_list(item: _Type) -> _Type:
-    load, dump = item.load, item.dump
-    return _Type(
-        lambda: config.Array(item.schema()),
-        None if load is None else lambda value: [load(part) for part in value] if isinstance(value, list) else value,
-        None if dump is None else lambda value: [dump(part) for part in value] if isinstance(value, list) else value,
-    )
+def _each(kind: type, change: Change | None) -> Change | None:
+    """`change` for what is in a list or a dict."""
+    if change is None:
+        return None
+    if kind is list:
+        return lambda held: [change(value) for value in held] if isinstance(held, list) else held
+    return lambda held: {key: change(value) for key, value in held.items()} if isinstance(held, dict) else held
 
 
 def _read_map(args: tuple[Any, ...], where: str) -> _Type:
@@ -310,13 +311,7 @@ def _read_map(args: tuple[Any, ...], where: str) -> _Type:
     if key is None:
         return _unreadable(f"a dict with keys of type {args[0]}", where)
     value = _read(args[1], where)
-
-    def each(change: Change | None) -> Change | None:
-        if change is None:
-            return None
-        return lambda held: {k: change(v) for k, v in held.items()} if isinstance(held, dict) else held
-
-    return _Type(lambda: config.Map(key, value.schema()), each(value.load), each(value.dump))
+    return _Type(lambda: config.Map(key, value.schema()), _each(dict, value.load), _each(dict, value.dump))
 
 
 def _read_literal(annotation: Any, where: str) -> _Type:
@@ -391,8 +386,15 @@ def _read_choice(classes: list[type[Config]], where: str, discriminator: str) ->
     return _Type(schema, load, dump)
 
 
-def _shape_of(cls: type[Config], plan: _Plan) -> config.Shape:
-    fields = {plan.keys[name]: _field_of(plan, name, info) for name, info in cls.model_fields.items()}
+def keys_of(cls: type[Config]) -> Mapping[str, str]:
+    """The names that the fields of `cls` have in config."""
+    return _plan(cls).keys
+
+
+def shape_of(cls: type[Config], without: Collection[str] = ()) -> config.Shape:
+    """What run config for `cls` looks like, read anew, without some of its fields."""
+    plan = _plan(cls)
+    fields = {plan.keys[n]: _field_of(plan, n, info) for n, info in cls.model_fields.items() if n not in without}
     doc = cls.__dict__.get("__doc__")
     description = inspect.cleandoc(doc) if doc else None
     return config.Shape(fields, cls.model_config.get("extra") == "allow", description)
@@ -412,7 +414,7 @@ def _field_of(plan: _Plan, name: str, info: FieldInfo) -> config.Field:
         schema = config.Noneable(schema)
     if default is not config.UNSET:
         default = plan.dumps[name](default)
-        if default is not None and (config.check(schema, default)[1] or not _is_plain(default)):
+        if default is not None and (config.check(schema, default)[1] or not is_plain(default)):
             default = config.UNSET  # not something that config can say: pydantic fills it in
     return config.Field(schema, False, default, info.description)
 
@@ -429,12 +431,13 @@ def _with_defaults(shape: config.Shape, values: Mapping[str, Any]) -> config.Sha
     return config.Shape(fields, shape.permissive, shape.description)
 
 
-def _is_plain(value: Any) -> bool:
+def is_plain(value: Any) -> bool:
+    """Whether config can say `value`, as it is."""
     if isinstance(value, dict):
-        return all(isinstance(key, str | int) and _is_plain(item) for key, item in value.items())
+        return all(isinstance(key, str | int) and is_plain(item) for key, item in value.items())
     if isinstance(value, list):
-        return all(map(_is_plain, value))
-    return value is None or isinstance(value, str | int | float)
+        return all(map(is_plain, value))
+    return value is None or type(value) in (str, int, float, bool)
 
 
 def _dump_config(value: Any) -> Any:

@@ -8,17 +8,17 @@ does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self, get_args, get_origin
 
-from pydantic import ConfigDict, GetCoreSchemaHandler, PrivateAttr, create_model, field_validator
+from pydantic import ConfigDict, GetCoreSchemaHandler, PrivateAttr, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypeVar  # with defaults; pydantic needs it too
 
-from treadle.author.config import Config, PermissiveConfig, build, schema_of
+from treadle.author.config import Config, build, is_plain, keys_of, shape_of
 from treadle.author.config_types import ConfigType, Field
 from treadle.author.env import is_env
 from treadle.author.io_contexts import InputContext, OutputContext
@@ -123,31 +123,22 @@ class ConfigurableResourceFactory(Config, Generic[T]):
 
     def get_resource_definition(self) -> ResourceDefinition:
         """The definition that this object means when it is given as a resource."""
-        given = {name for name in self.model_fields_set if name not in self.nested_resources}
-        said = Config.__run_config__(self)
-        values = {_key(type(self), name): said.get(_key(type(self), name)) for name in given}
-        own = {_key(type(self), name): getattr(self, name) for name in given}
-        return _define(type(self), self, values, own, self.nested_resources)
+        nested, said = self.nested_resources, Config.__run_config__(self)
+        keys = keys_of(type(self))
+        own = {keys.get(name, name): getattr(self, name) for name in self.model_fields_set if name not in nested}
+        return _define(type(self), self, {key: said.get(key) for key in own}, own, nested)
 
     def __run_config__(self) -> dict[str, Any]:
         nested = self.nested_resources
         return {key: value for key, value in Config.__run_config__(self).items() if key not in nested}
 
     @classmethod
-    def __config_schema__(cls) -> config.Schema:
-        return _shape(cls)
-
-    @classmethod
-    def to_config_schema(cls) -> Field:
-        """The config of this class as an old-style schema, without nested resources."""
-        return Field(ConfigType(_shape(cls)))
-
-    @classmethod
-    def to_fields_dict(cls) -> dict[str, Field]:
-        return {
-            key: Field(ConfigType(part.schema), part.default, part.required or None, part.description)
-            for key, part in _shape(cls).fields.items()
-        }
+    def __config_schema__(cls) -> config.Shape:
+        known = cls.__dict__.get("__treadle_shape__")
+        if known is None:
+            known = shape_of(cls, without=_nested_fields(cls))
+            type.__setattr__(cls, "__treadle_shape__", known)
+        return known
 
     # --- by hand -----------------------------------------------------------------------------------------------------
 
@@ -157,9 +148,7 @@ class ConfigurableResourceFactory(Config, Generic[T]):
         made._context = resource_context
         return made
 
-    def with_replaced_resource_context(self, resource_context: InitResourceContext) -> Self:
-        """The same as `with_resource_context`."""
-        return self.with_resource_context(resource_context)
+    with_replaced_resource_context = with_resource_context
 
     def process_config_and_initialize(self) -> T:
         """Resolve environment variables and set up, outside a run.
@@ -176,10 +165,7 @@ class ConfigurableResourceFactory(Config, Generic[T]):
         """Resolve environment variables and set up, outside a run, for as long as the `with` lasts."""
         definition = self.get_resource_definition()
         resolved = definition.resolve_config(definition.check_config())
-        value, close = definition.start(InitResourceContext(resolved, resource_def=definition))
-        with ExitStack() as stack:
-            if close is not None:
-                stack.callback(close)
+        with _until_closed(*definition.start(InitResourceContext(resolved, resource_def=definition))) as value:
             yield value
 
     @classmethod
@@ -201,18 +187,14 @@ class ConfigurableResourceFactory(Config, Generic[T]):
         cls, context: InitResourceContext, nested_resources: Mapping[str, Any] | None = None
     ) -> Iterator[T]:
         """What this class makes of the config of `context`, for as long as the `with` lasts."""
-        value, close = _open(_build(cls, context, nested_resources or {}, {}), context)
-        with ExitStack() as stack:
-            if close is not None:
-                stack.callback(close)
+        with _until_closed(*_open(_build(cls, context, nested_resources or {}, {}), context)) as value:
             yield value
 
     def _refuse_teardown(self, instead: str) -> None:
-        if not _has_method(type(self), "teardown_after_execution") and not _has_method(
-            type(self), "yield_for_execution"
-        ):
-            return
-        raise InvocationError(f"{type(self).__name__} has something to take down at the end. Use `with ...{instead}`.")
+        if _has_end(type(self)):
+            raise InvocationError(
+                f"{type(self).__name__} has something to take down at the end. Use `with ...{instead}`."
+            )
 
     def __eq__(self, other: object) -> bool:
         # By fields alone: what a run keeps in private attributes is not what the resource is.
@@ -337,15 +319,14 @@ class PartialResource(Generic[R]):
 
     def get_resource_definition(self) -> ResourceDefinition:
         """The definition that this object means when it is given as a resource."""
-        nested = self.nested_resources
-        own = {_key(self.resource_cls, name): value for name, value in self.data.items() if name not in nested}
+        nested, keys = self.nested_resources, keys_of(self.resource_cls)
+        own = {keys.get(name, name): value for name, value in self.data.items() if name not in nested}
         values = {key: value.name if isinstance(value, Enum) else plain(value) for key, value in own.items()}
         return _define(self.resource_cls, self, values, own, nested)
 
     def __repr__(self) -> str:
-        return (
-            f"{self.resource_cls.__name__}.configure_at_launch({', '.join(f'{k}={v!r}' for k, v in self.data.items())})"
-        )
+        given = ", ".join(f"{name}={value!r}" for name, value in self.data.items())
+        return f"{self.resource_cls.__name__}.configure_at_launch({given})"
 
 
 # --- what a class says ----------------------------------------------------------------------------------------------
@@ -363,42 +344,15 @@ def _nested_fields(cls: type[ConfigurableResourceFactory[Any]]) -> tuple[str, ..
 
 
 def _is_nested(info: FieldInfo) -> bool:
-    if any(isinstance(extra, _Dependency) for extra in info.metadata):
-        return True
-    return any(map(_is_resource, (info.annotation, *_union(info.annotation))))
+    choices = get_args(info.annotation) if get_origin(info.annotation) not in (list, dict, tuple, set) else ()
+    return _is_dependency(info.metadata) or any(
+        _is_dependency(getattr(one, "__metadata__", ())) or is_resource_annotation(one)
+        for one in (info.annotation, *choices)
+    )
 
 
-def _is_resource(annotation: Any) -> bool:
-    if any(isinstance(extra, _Dependency) for extra in getattr(annotation, "__metadata__", ())):
-        return True
-    return is_resource_annotation(annotation)
-
-
-def _union(annotation: Any) -> tuple[Any, ...]:
-    return get_args(annotation) if get_origin(annotation) not in (list, dict, tuple, set) else ()
-
-
-def _key(cls: type[Config], name: str) -> str:
-    """The name that a field has in run config."""
-    info = cls.model_fields.get(name)
-    if info is None:
-        return name
-    return info.validation_alias if isinstance(info.validation_alias, str) else info.alias or name
-
-
-def _shape(cls: type[ConfigurableResourceFactory[Any]]) -> config.Shape:
-    """What run config for `cls` looks like: that of a config class with its fields, without nested resources."""
-    known = cls.__dict__.get("__treadle_shape__")
-    if known is None:
-        nested = _nested_fields(cls)
-        fields: dict[str, Any] = {
-            name: (info.annotation, info) for name, info in cls.model_fields.items() if name not in nested
-        }
-        base = PermissiveConfig if cls.model_config.get("extra") == "allow" else Config
-        twin = create_model(cls.__name__, __base__=base, __doc__=cls.__doc__, **fields)
-        known = schema_of(twin)
-        type.__setattr__(cls, "__treadle_shape__", known)
-    return known
+def _is_dependency(metadata: Iterable[Any]) -> bool:
+    return any(isinstance(extra, _Dependency) for extra in metadata)
 
 
 def _with_values(shape: config.Shape, values: Mapping[str, Any]) -> config.Shape:
@@ -413,23 +367,19 @@ def _with_values(shape: config.Shape, values: Mapping[str, Any]) -> config.Shape
             schema, default = _with_values(schema, value), {}
         elif value is None and not isinstance(schema, config.Noneable):
             schema = config.Noneable(schema)
-        if not _is_plain(default):
+        if not is_plain(default):
             default = config.UNSET  # an object that config cannot say: the definition keeps it
         fields[key] = config.Field(schema, False, default, part.description)
     return config.Shape(fields, shape.permissive, shape.description)
 
 
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(isinstance(key, str | int) and _is_plain(item) for key, item in value.items())
-    if isinstance(value, list):
-        return all(map(_is_plain, value))
-    return value is None or type(value) in (str, int, float, bool)
-
-
-def _has_method(cls: type[ConfigurableResourceFactory[Any]], name: str) -> bool:
-    """Whether a user's class defines `name`."""
-    return getattr(cls, name) is not getattr(ConfigurableResourceFactory, name)
+def _has_end(cls: type[ConfigurableResourceFactory[Any]]) -> bool:
+    """Whether a user's class says what to do at the end."""
+    base = ConfigurableResourceFactory
+    return (
+        cls.yield_for_execution is not base.yield_for_execution
+        or cls.teardown_after_execution is not base.teardown_after_execution
+    )
 
 
 # --- definitions ----------------------------------------------------------------------------------------------------
@@ -452,16 +402,14 @@ class _Configured(ResourceDefinition):
     def _make_config_field(self) -> Field:
         if self._mapped is not None:
             return super()._make_config_field()
-        return Field(ConfigType(_with_values(_shape(self.cls), self.values)))
+        return Field(ConfigType(_with_values(self.cls.__config_schema__(), self.values)))
 
     @property
     def config_schema(self) -> Any:
         return self.config_field if self._mapped is None else self._config_schema
 
     def requires(self, definitions: Mapping[str, ResourceDefinition]) -> frozenset[str]:
-        if not self.nested:
-            return self._required
-        keys: set[str] = set(self._required)
+        keys = set(self._required)
         for name, value in self.nested.items():
             key = _key_of(value, definitions)
             if key is not None:
@@ -494,15 +442,8 @@ class _Configured(ResourceDefinition):
         if not _is_definition(value):
             return value
         definition = as_resource_definition(name, value)
-        inner = InitResourceContext(
-            definition.resolve_config(definition.check_config()),
-            context.resources,
-            definition,
-            context.all_resource_defs,
-            context.instance,
-            context.run,
-            context.log,
-        )
+        inner = context.replace_config(definition.resolve_config(definition.check_config()))
+        inner.resource_def = definition
         made, close = definition.start(inner)
         if close is not None:
             stack.callback(close)
@@ -572,14 +513,16 @@ def _open(
 ) -> tuple[Any, Callable[[], None] | None]:
     """Set the object of a run up: its value, and what to call at the end."""
     made._context = context
-    cls = type(made)
-    if _has_method(cls, "yield_for_execution"):
+    if _has_end(type(made)):
         return enter(made.yield_for_execution(context))
     made.setup_for_execution(context)
-    if not _has_method(cls, "teardown_after_execution"):
-        return made.create_resource(context), None
-    with ExitStack() as stack:
-        stack.callback(made.teardown_after_execution, context)
-        value = made.create_resource(context)
-        return value, stack.pop_all().close
-    raise AssertionError  # ExitStack swallows nothing here
+    return made.create_resource(context), None
+
+
+@contextmanager
+def _until_closed(value: Any, close: Callable[[], None] | None) -> Iterator[Any]:
+    try:
+        yield value
+    finally:
+        if close is not None:
+            close()
