@@ -18,12 +18,7 @@ from typing import Any, overload
 from treadle.author.config_types import Field, Noneable, StringSource
 from treadle.author.env import EnvVar
 from treadle.author.io_contexts import InputContext, OutputContext
-from treadle.author.resources import (
-    InitResourceContext,
-    ResourceDefinition,
-    doc_of,
-    is_decorated_function,
-)
+from treadle.author.resources import InitResourceContext, ResourceDefinition, doc_of, is_decorated_function
 from treadle.author.run_config import plain
 from treadle.core.metadata import PathMetadataValue
 from treadle.errors import DefinitionError, InvariantError, StepOutputNotFoundError
@@ -138,28 +133,18 @@ def io_manager(
     if is_decorated_function(config_schema):
         return IOManagerDefinition(config_schema, description=doc_of(config_schema))
 
-    def decorate(fn: Callable[..., IOManager]) -> IOManagerDefinition:
-        return IOManagerDefinition(
-            fn,
-            config_schema,
-            description or doc_of(fn),
-            required_resource_keys,
-            version,
-            input_config_schema,
-            output_config_schema,
-        )
-
-    return decorate
+    return lambda fn: IOManagerDefinition(
+        fn, config_schema, description or doc_of(fn), required_resource_keys, version,
+        input_config_schema, output_config_schema,
+    )  # fmt: skip
 
 
 class _FunctionInputManager(InputManager):
-    def __init__(self, config: Any, fn: Callable[..., Any]) -> None:
-        self._config = config
-        self._fn = fn
-        self._takes_context = ResourceDefinition(fn).takes_context
+    def __init__(self, fn: Callable[..., Any]) -> None:
+        self._fn = ResourceDefinition(fn)
 
     def load_input(self, context: Any) -> Any:
-        return self._fn(context) if self._takes_context else self._fn()
+        return self._fn.call(context)
 
 
 def input_manager(
@@ -173,7 +158,7 @@ def input_manager(
 
     def decorate(fn: Callable[..., Any]) -> InputManagerDefinition:
         return InputManagerDefinition(
-            lambda context: _FunctionInputManager(context.resource_config, fn),
+            lambda: _FunctionInputManager(fn),
             None if bare else config_schema,
             description or doc_of(fn),
             input_config_schema,
@@ -192,8 +177,7 @@ class UPathIOManager(IOManager):
     """Base for IO managers that keep each value in a file (or folder) of its own. Subclasses write and read one path.
 
     Paths: for an asset the parts of its key, then the partition, one folder for each dimension of a multi-partition in
-        the order of
-    their names; for an op's output run, step and output name. `extension` is appended.
+    the order of their names; for an op's output run, step and output name. `extension` is appended.
 
     Args:
         base_path: where everything is. A `pathlib.Path`, or anything that behaves like one (`upath.UPath`).
@@ -212,9 +196,7 @@ class UPathIOManager(IOManager):
     extension: str | None = ""
 
     def __init__(self, base_path: Any = None) -> None:
-        self._base_path = (
-            Path(".") if base_path is None else Path(base_path) if isinstance(base_path, str) else base_path
-        )
+        self._base_path = Path(base_path or ".") if base_path is None or isinstance(base_path, str) else base_path
 
     # --- for subclasses ----------------------------------------------------------------------------------------------
 
@@ -256,46 +238,33 @@ class UPathIOManager(IOManager):
 
     # --- paths --------------------------------------------------------------------------------------------------------
 
-    def _with_extension(self, path: Any) -> Any:
+    def _path(self, context: InputContext | OutputContext, key: str | None) -> Any:
+        if not context.has_asset_key:
+            path = self._base_path / self.get_op_output_relative_path(context)
+        else:
+            path = self._base_path / self.get_asset_relative_path(context)
+            if key is not None:
+                path = self.get_path_for_partition(context, path, partition_path(key))
         return path.with_name(path.name + self.extension) if self.extension else path
-
-    def _path(self, context: InputContext | OutputContext) -> Any:
-        if context.has_asset_key:
-            return self._with_extension(self._base_path / self.get_asset_relative_path(context))
-        return self._with_extension(self._base_path / self.get_op_output_relative_path(context))
-
-    def _partition_path(self, context: InputContext | OutputContext, key: str) -> Any:
-        base = self._base_path / self.get_asset_relative_path(context)
-        return self._with_extension(self.get_path_for_partition(context, base, partition_path(key)))
 
     # --- as an IO manager ---------------------------------------------------------------------------------------------
 
     def has_output(self, context: OutputContext) -> bool:
         """Whether the value of this output is stored."""
-        path = (
-            self._partition_path(context, one_partition(context))
-            if context.has_asset_partitions
-            else self._path(context)
-        )
-        return self.path_exists(path)
+        return self.path_exists(self._path(context, one_partition(context)))
 
     def handle_output(self, context: OutputContext, obj: Any) -> None:
-        path = (
-            self._partition_path(context, one_partition(context))
-            if context.has_asset_partitions
-            else self._path(context)
-        )
+        path = self._path(context, one_partition(context))
         self.make_directory(path.parent)
         self.dump_to_path(context, obj, path)
         if obj is not None:
             context.add_output_metadata({"path": PathMetadataValue(str(path)), **self.get_metadata(context, obj)})
 
     def load_input(self, context: InputContext) -> Any:
-        if not context.has_asset_partitions:
-            return self._load(context, self._path(context), None)
-        return load_partitions(context, lambda key: self._load(context, self._partition_path(context, key), key))
+        return load_partitions(context, lambda key: self._load(context, key))
 
-    def _load(self, context: InputContext, path: Any, key: str | None) -> Any:
+    def _load(self, context: InputContext, key: str | None) -> Any:
+        path = self._path(context, key)
         try:
             return self.load_from_path(context, path)
         except FileNotFoundError as error:
@@ -323,12 +292,14 @@ def partition_path(key: str) -> str:
     return "/".join(safe_part(by_dimension[name]) for name in sorted(by_dimension))
 
 
-def one_partition(context: OutputContext) -> str:
-    """The partition that an output is about.
+def one_partition(context: OutputContext) -> str | None:
+    """The partition that an output is about; None if it has none.
 
     Raises:
         InvariantError: it is about several, and one value cannot be stored as several.
     """
+    if not context.has_asset_partitions:
+        return None
     keys = context.asset_partition_keys
     if len(keys) != 1:
         raise InvariantError(
@@ -339,11 +310,14 @@ def one_partition(context: OutputContext) -> str:
     return keys[0]
 
 
-def load_partitions(context: InputContext, load: Callable[[str], Any]) -> Any:
+def load_partitions(context: InputContext, load: Callable[[str | None], Any]) -> Any:
     """The value of the one partition that an input is about, or of several as a dict by key; None if it is about none.
+    `load(None)` gives that of an input without partitions.
 
     With `allow_missing_partitions` in the metadata of the input, partitions that are not stored are left out.
     """
+    if not context.has_asset_partitions:
+        return load(None)
     keys = context.asset_partition_keys
     if not keys:
         return None  # as on the first day of an asset that reads the day before
@@ -357,20 +331,17 @@ def load_partitions(context: InputContext, load: Callable[[str], Any]) -> Any:
         except StepOutputNotFoundError:
             if not optional:
                 raise
-    if len(keys) == 1:
-        return values.get(keys[0])
-    return values
+    return values.get(keys[0]) if len(keys) == 1 else values
 
 
 def not_stored(context: InputContext, path: Any, key: str | None) -> StepOutputNotFoundError:
     """The error for a value that should be loaded and is not there."""
     if context.has_asset_key:
-        what = f"asset {context.asset_key.to_user_string()!r}" + (f", partition {key!r}" if key is not None else "")
-        fix = "Materialize it first."
+        what, fix = f"asset {context.asset_key.to_user_string()!r}", "Materialize it first."
         if key is not None:
-            fix += (
-                " To go on without missing partitions, give the input the metadata {'allow_missing_partitions': True}."
-            )
+            what += f", partition {key!r}"
+            fix += " To go on without missing partitions, give the input the metadata "
+            fix += "{'allow_missing_partitions': True}."
         step_key = name = ""
     else:
         upstream = context.upstream_output
@@ -389,8 +360,7 @@ class FilesystemIOManager(IOManager):
         base_dir: the folder for the files; by default `storage` in the home of the instance.
 
     Files: `<asset key parts>[/<partition>]` for assets, `<run id>/<step key>/<output>` for ops, written beside and then
-        moved into
-    place, so that a reader sees the old or the new value whole.
+    moved into place, so that a reader sees the old or the new value whole.
     """
 
     def __init__(self, base_dir: str | os.PathLike[str] | EnvVar | None = None) -> None:
@@ -406,12 +376,10 @@ class FilesystemIOManager(IOManager):
         return _file_definition(self)
 
     def create_io_manager(self, context: InitResourceContext) -> FilesystemIOManager:
-        """The IO manager that a run uses: config of the run before arguments, the home of the instance if there is
-        neither.
-        """
+        """The IO manager of a run: config of the run before arguments, the instance's home if there is neither."""
         base_dir = (context.resource_config or {}).get("base_dir")
         if base_dir is None:
-            base_dir = resolve_env(self.base_dir)
+            base_dir = self._given_dir()
         if base_dir is None:
             if context.instance is None:
                 raise InvariantError("A FilesystemIOManager without base_dir needs an instance. Give it a base_dir.")
@@ -420,42 +388,35 @@ class FilesystemIOManager(IOManager):
         made.base_dir, made._root = base_dir, None
         return made
 
-    # --- paths --------------------------------------------------------------------------------------------------------
+    def _given_dir(self) -> Any:
+        return self.base_dir.get_value() if isinstance(self.base_dir, EnvVar) else self.base_dir
 
-    def _path(self, parts: Sequence[str], key: str | None) -> str:
-        root = self._root
-        if root is None:
-            base_dir = resolve_env(self.base_dir)
+    def _path(self, context: InputContext | OutputContext, key: str | None) -> str:
+        path = self._root
+        if path is None:
+            base_dir = self._given_dir()
             if base_dir is None:
                 raise InvariantError(
                     "This FilesystemIOManager has no base_dir yet. Give it one, or use it as a resource."
                 )
-            root = self._root = os.fspath(base_dir)
-        path = root
-        for part in parts:
+            path = self._root = os.fspath(base_dir)
+        for part in context.asset_key.parts if context.has_asset_key else context.get_identifier():
             path += "/" + safe_part(part)
         return path if key is None else f"{path}/{partition_path(key)}"
-
-    def _path_of(self, context: InputContext | OutputContext, key: str | None) -> str:
-        if context.has_asset_key:
-            return self._path(context.asset_key.parts, key)
-        return self._path(context.get_identifier(), None)
 
     # --- as an IO manager ---------------------------------------------------------------------------------------------
 
     def handle_output(self, context: OutputContext, obj: Any) -> None:
-        path = self._path_of(context, one_partition(context) if context.has_asset_partitions else None)
+        path = self._path(context, one_partition(context))
         write_pickle(obj, path)
         if obj is not None:
             context.add_output_metadata({"path": PathMetadataValue(path)})
 
     def load_input(self, context: InputContext) -> Any:
-        if not context.has_asset_partitions:
-            return self._load(context, None)
         return load_partitions(context, lambda key: self._load(context, key))
 
     def _load(self, context: InputContext, key: str | None) -> Any:
-        path = self._path_of(context, key)
+        path = self._path(context, key)
         try:
             with open(path, "rb") as file:
                 return pickle.load(file)
@@ -473,7 +434,7 @@ class FilesystemIOManager(IOManager):
 
     def has_output(self, context: OutputContext) -> bool:
         """Whether the value of this output is stored."""
-        return os.path.isfile(self._path_of(context, one_partition(context) if context.has_asset_partitions else None))
+        return os.path.isfile(self._path(context, one_partition(context)))
 
     def __repr__(self) -> str:
         return f"FilesystemIOManager(base_dir={self.base_dir!r})"
@@ -515,11 +476,6 @@ def write_pickle(obj: Any, path: str) -> None:
         raise
 
 
-def resolve_env(value: Any) -> Any:
-    """`value`, or what the environment says if it is an `EnvVar`."""
-    return value.get_value() if isinstance(value, EnvVar) else value
-
-
 def _file_definition(manager: FilesystemIOManager) -> IOManagerDefinition:
     base_dir = manager.base_dir if isinstance(manager.base_dir, EnvVar | None) else os.fspath(manager.base_dir)
     schema = {"base_dir": Field(Noneable(StringSource), plain(base_dir), description="The folder for the files.")}
@@ -554,24 +510,17 @@ class InMemoryIOManager(IOManager):
                 self._ranges[parts, tuple(context.asset_partition_keys)] = obj
 
     def load_input(self, context: InputContext) -> Any:
-        if not context.has_asset_key:
-            return self._load_output(context)
-        if not context.has_asset_partitions:
-            return self._load_asset(context, None)
-        together = (context.asset_key.parts, tuple(context.asset_partition_keys))
-        if together in self._ranges:
-            return self._ranges[together]
-        return load_partitions(context, lambda key: self._load_asset(context, key))
+        if context.has_asset_partitions:
+            together = (context.asset_key.parts, tuple(context.asset_partition_keys))
+            if together in self._ranges:
+                return self._ranges[together]
+        return load_partitions(context, lambda key: self._load(context, key))
 
-    def _load_output(self, context: InputContext) -> Any:
+    def _load(self, context: InputContext, key: str | None) -> Any:
         try:
+            if context.has_asset_key:
+                return self._assets[context.asset_key.parts, key]
             return self.values[tuple(context.get_identifier())]
-        except KeyError as error:
-            raise not_stored(context, "memory", None) from error
-
-    def _load_asset(self, context: InputContext, key: str | None) -> Any:
-        try:
-            return self._assets[context.asset_key.parts, key]
         except KeyError as error:
             raise not_stored(context, "memory", key) from error
 

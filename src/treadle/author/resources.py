@@ -357,6 +357,10 @@ class ResourceDefinition:
             return False
         return any(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL) for p in parameters)
 
+    def call(self, context: Any) -> Any:
+        """What the function returns; it gets `context` if it wants one."""
+        return self.resource_fn(context) if self.takes_context else self.resource_fn()
+
     @property
     def is_constant(self) -> bool:
         """Whether it is a ready value that nothing has to be done for."""
@@ -369,8 +373,7 @@ class ResourceDefinition:
         """
         if self._constant is not _NO_CONSTANT:
             return self._constant, None
-        made = self.resource_fn(context) if self.takes_context else self.resource_fn()
-        return enter(made)
+        return enter(self.call(context))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function by hand, as in a test: with an `InitResourceContext`, or nothing if it takes none.
