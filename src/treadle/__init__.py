@@ -41,6 +41,9 @@ _MODULES = {
     "treadle.author.env": "EnvVar",
     "treadle.author.files": "config_from_files config_from_pkg_resources config_from_yaml_strings file_relative_path",
     "treadle.author.graphs": "GraphDefinition GraphIn GraphOut graph job",
+    "treadle.author.hooks": (
+        "HookContext HookDefinition HookExecutionResult build_hook_context failure_hook success_hook"
+    ),
     "treadle.author.io_contexts": "InputContext OutputContext build_input_context build_output_context",
     "treadle.author.io_managers": (
         "FilesystemIOManager IOManager IOManagerDefinition InMemoryIOManager InputManager InputManagerDefinition "

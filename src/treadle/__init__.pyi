@@ -82,6 +82,14 @@ from treadle.author.graphs import (
     graph as graph,
     job as job,
 )
+from treadle.author.hooks import (
+    HookContext as HookContext,
+    HookDefinition as HookDefinition,
+    HookExecutionResult as HookExecutionResult,
+    build_hook_context as build_hook_context,
+    failure_hook as failure_hook,
+    success_hook as success_hook,
+)
 from treadle.author.io_contexts import (
     InputContext as InputContext,
     OutputContext as OutputContext,

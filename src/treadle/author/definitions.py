@@ -283,8 +283,16 @@ def _require_resources(defs: Definitions) -> None:
 
 
 def _require_job_resources(job: JobDefinition) -> None:
-    """Every resource that an op of the job asks for is there."""
+    """Every resource that an op or hook of the job asks for is there."""
     provided = job.resource_defs
+    unmet = job.hook_keys(job.ops) - provided.keys()
+    if unmet:
+        key = min(unmet)
+        raise UnknownResourceError(
+            f"{job.needed_by[key].capitalize()} of job {job.name!r} needs a resource {key!r}, and there is none."
+            f"{did_you_mean(key, provided)} Give it to the job's resource_defs, or to Definitions(resources=...).",
+            keys=frozenset(unmet),
+        )
     for handle, op in job.ops.items():
         bound = job.assets[handle].resource_defs if handle in job.assets else {}
         missing = required_keys([op]) - provided.keys() - bound.keys()

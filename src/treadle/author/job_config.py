@@ -162,7 +162,7 @@ def _open(
 def _needed_resources(job: JobDefinition) -> frozenset[str]:
     definitions = job.resource_defs
     needed: set[str] = set()
-    waiting = required_keys({id(op): op for op in job.ops.values()}.values())
+    waiting = required_keys({id(op): op for op in job.ops.values()}.values()) | job.hook_keys(job.ops)
     while waiting:
         key = waiting.pop()
         if key not in needed and key in definitions:

@@ -6,7 +6,7 @@ for jobs of assets, which have no graph at all).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -363,6 +363,34 @@ class JobDefinition:
                     f"Job {self.name!r} got an input value for {name!r}, and its graph has no such input (there are: "
                     f"{', '.join(sorted(self.inputs)) or 'none'}).{did_you_mean(name, self.inputs)}"
                 )
+
+    # --- hooks ------------------------------------------------------------------------------------------------------
+
+    @property
+    def has_hooks(self) -> bool:
+        """Whether any of its steps has a hook."""
+        return bool(self.hook_defs or self.node_hooks) or any(one.hook_defs for one in self.assets.values())
+
+    def hooks_of(self, handle: str) -> Sequence[Any]:
+        """The hooks of a node by name: those of the job, of the graphs around it, its own, and its asset's."""
+        found = self.hook_defs | self.node_hooks.get(handle, frozenset())
+        if handle in self.assets:
+            found |= self.assets[handle].hook_defs
+        return sorted(found, key=lambda hook: hook.name)
+
+    def hook_keys(self, handles: Iterable[str]) -> set[str]:
+        """The resources that the hooks of these nodes need."""
+        if not self.has_hooks:
+            return set()
+        return {key for handle in handles for hook in self.hooks_of(handle) for key in hook.required_resource_keys}
+
+    @property
+    def needed_by(self) -> Mapping[str, str]:
+        """For messages: an op or a hook that needs each resource."""
+        hooks = {hook for handle in self.ops for hook in self.hooks_of(handle)} if self.has_hooks else ()
+        needed = {key: f"hook {hook.name!r}" for hook in hooks for key in hook.required_resource_keys}
+        needed.update({key: f"op {op.name!r}" for op in self.ops.values() for key in op.required_resource_keys})
+        return needed
 
     # --- variants ---------------------------------------------------------------------------------------------------
 

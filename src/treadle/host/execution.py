@@ -193,6 +193,7 @@ def run_job(
     resolved = resolve(job, config, os.environ, selected=steps.steps.keys())
     run = _new_run(job, run_id, config, tags, partition_key, partition_range, op_selection)
     keys = required_keys(job.ops[handle] for handle in steps.steps) | _loading_keys(job, steps)
+    keys |= job.hook_keys(steps.steps)
     _check_resources(job, keys)
     instance.add_run(run)
     sink = instance.sink()
@@ -306,8 +307,7 @@ def _check_partition(
 def _check_resources(job: JobDefinition, keys: Set[str]) -> None:
     """Fail on a resource that is missing, or a circle of them, before anything runs."""
     if not keys <= job.resource_defs.keys():
-        needed_by = {key: f"op {op.name!r}" for op in job.ops.values() for key in op.required_resource_keys}
-        resolve_keys(job.resource_defs, keys, needed_by)
+        resolve_keys(job.resource_defs, keys, job.needed_by)
     elif len(keys) > 1:
         resolve_keys(job.resource_defs, keys)
 

@@ -97,6 +97,7 @@ class RunScope:
     def __post_init__(self) -> None:
         self.partitions = RunPartitions(self.run.tags, datetime.now(UTC), self.memory)
         self.layer: AssetLayer | None = getattr(self.job, "layer", None)
+        self.has_hooks = self.job.has_hooks
 
     def emit(self, event: Event) -> None:
         """Put an event into the log."""
@@ -108,8 +109,8 @@ class RunScope:
 
     @property
     def required_by(self) -> Mapping[str, str]:
-        """For messages: an op that needs each resource."""
-        return {key: f"op {op.name!r}" for op in self.job.ops.values() for key in op.required_resource_keys}
+        """For messages: an op or hook that needs each resource."""
+        return self.job.needed_by
 
     def captured(self) -> tuple[int, int] | None:
         """How many bytes of stdout and stderr were captured by now; None if they are not captured."""

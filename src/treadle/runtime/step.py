@@ -17,6 +17,7 @@ from treadle.errors import (
     TypeCheckError,
     UserCodeError,
 )
+from treadle.runtime.hooks import run_hooks
 from treadle.runtime.inputs import load_inputs
 from treadle.runtime.outputs import Outputs
 from treadle.runtime.run import INTERRUPTS, RunScope, StepEnd, jitter
@@ -32,6 +33,7 @@ _PASSED_ON = (Failure, RetryRequested, TypeCheckError, CheckFailedError)
 def execute_step(scope: RunScope, step: Step, attempt: int) -> StepEnd:
     """Make one attempt of a step. Its start, and all that came before it, is in the store before user code runs."""
     at = scope.captured()
+    before_it = len(scope.entries)
     scope.emit(events.StepStarted(step.key, at) if attempt == 1 else events.StepRestarted(step.key, attempt, at))
     scope.sink.commit()
     started = time.perf_counter()
@@ -43,7 +45,10 @@ def execute_step(scope: RunScope, step: Step, attempt: int) -> StepEnd:
         scope.emit(events.StepFailed(step.key, error_info(interrupt), ErrorSource.INTERRUPT, captured=scope.captured()))
         raise
     except Exception as error:
-        return _failed(context, error, attempt)
+        end = _failed(context, error, attempt)
+        if scope.has_hooks:
+            run_hooks(context, before_it, error)
+        return end
     except BaseException as stop:  # as SystemExit
         scope.emit(
             events.StepFailed(step.key, error_info(stop), ErrorSource.UNEXPECTED_ERROR, captured=scope.captured())
@@ -52,6 +57,8 @@ def execute_step(scope: RunScope, step: Step, attempt: int) -> StepEnd:
     finally:
         running.reset(before)
     scope.emit(events.StepSucceeded(step.key, (time.perf_counter() - started) * 1000, scope.captured()))
+    if scope.has_hooks:
+        run_hooks(context, before_it, None)
     return StepEnd(not_produced)
 
 
