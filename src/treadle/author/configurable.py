@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self, get_args, get_origin
 
 from pydantic import ConfigDict, GetCoreSchemaHandler, PrivateAttr, field_validator
@@ -399,9 +400,10 @@ class _Configured(ResourceDefinition):
     own: Mapping[str, Any]
     nested: Mapping[str, Any]
 
-    def _make_config_field(self) -> Field:
+    @cached_property
+    def config_field(self) -> Field:
         if self._mapped is not None:
-            return super()._make_config_field()
+            return super().config_field
         return Field(ConfigType(_with_values(self.cls.__config_schema__(), self.values)))
 
     @property

@@ -6,10 +6,12 @@ the way of every `materialize()`, so it knows config classes (pydantic) only by 
 
 from __future__ import annotations
 
+import copy
 import inspect
 import logging
 import os
 import types
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Mapping, Set
 from contextlib import contextmanager
@@ -45,12 +47,11 @@ class IAttachDifferentObjectToOpContext(ABC):
 class Resources:
     """The resources of a run by key: `context.resources.warehouse`. An unknown key raises `UnknownResourceError`."""
 
-    __slots__ = ("_owner", "_values")
+    __slots__ = ("__weakref__", "_values")
     _values: Mapping[str, Any]
 
-    def __init__(self, values: Mapping[str, Any], owner: Any = None) -> None:
+    def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = values
-        self._owner = owner  # kept alive as long as the values are
 
     def __getattr__(self, key: str) -> Any:
         try:
@@ -253,12 +254,8 @@ class ResourceDefinition:
     @cached_property
     def config_field(self) -> Field:
         """What may stand under `resources.<key>.config` in run config, and whether something has to."""
-        return self._make_config_field()
-
-    def _make_config_field(self) -> Field:
-        if self._config_schema is None:
-            return Field(config_types.Any, is_required=False)
-        return config_types.field_from(self._config_schema)
+        schema = self._config_schema
+        return Field(config_types.Any, is_required=False) if schema is None else config_types.field_from(schema)
 
     @property
     def required_resource_keys(self) -> frozenset[str]:
@@ -285,7 +282,7 @@ class ResourceDefinition:
             config_schema: what config the function takes.
             description: a sentence for people; this one's by default.
         """
-        made = self._copy()
+        made = copy.copy(self)
         made.__dict__.pop("config_field", None)
         made._mapped = (self, config_or_config_fn)
         made._config_schema = config_schema
@@ -338,11 +335,6 @@ class ResourceDefinition:
                 ) from error
         return inner.resolve_config(inner.check_config(plain(mapping)))
 
-    def _copy(self) -> ResourceDefinition:
-        made = type(self).__new__(type(self))
-        made.__dict__.update(self.__dict__)
-        return made
-
     # --- setting up ------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -380,26 +372,26 @@ class ResourceDefinition:
 
         A function that yields gives a context manager.
         """
-        context = args[0] if args else next(iter(kwargs.values()), None)
-        if len(args) + len(kwargs) > 1:
+        given = [*args, *kwargs.values()]
+        if len(given) > 1:
             raise InvocationError("A resource is called with one argument, an InitResourceContext, or with none.")
         if self._constant is not _NO_CONSTANT:
             return self._constant
-        if not self.takes_context:
-            if args or kwargs:
-                raise InvocationError(
-                    "This resource was called with a context, but its function takes none. Call it without arguments, "
-                    "or give the function a `context` parameter."
-                )
-            made = self.resource_fn()
-        else:
+        context = given[0] if given else None
+        if self.takes_context:
             if not isinstance(context, InitResourceContext):
                 raise InvocationError(
                     f"This resource needs an InitResourceContext, not {type(context).__name__}. "
                     "Make one with build_init_resource_context(config=..., resources=...)."
                 )
             config = UNSET if context.resource_config is None else context.resource_config
-            made = self.resource_fn(context.replace_config(self.resolve_config(self.check_config(config))))
+            context = context.replace_config(self.resolve_config(self.check_config(config)))
+        elif given:
+            raise InvocationError(
+                "This resource was called with a context, but its function takes none. Call it without arguments, "
+                "or give the function a `context` parameter."
+            )
+        made = self.call(context)
         return contextmanager(lambda: made)() if isinstance(made, types.GeneratorType) else made
 
     def __repr__(self) -> str:
@@ -425,7 +417,7 @@ def enter(made: Any) -> tuple[Any, Callable[[], None] | None]:
             ) from None
         return value, lambda: _finish(made)
     if isinstance(made, _CONTEXT_MANAGER):
-        return made.__enter__(), lambda: _leave(made)
+        return made.__enter__(), lambda: made.__exit__(None, None, None)
     return made, None
 
 
@@ -436,10 +428,6 @@ def _finish(generator: Generator[Any, None, None]) -> None:
         return
     generator.close()
     raise DefinitionError("A resource function yielded a second time. A generator must yield its resource once.")
-
-
-def _leave(manager: Any) -> None:
-    manager.__exit__(None, None, None)
 
 
 @overload
@@ -469,10 +457,7 @@ def resource(
     if is_decorated_function(config_schema):
         return ResourceDefinition(config_schema, description=doc_of(config_schema))
 
-    def decorate(fn: Callable[..., Any]) -> ResourceDefinition:
-        return ResourceDefinition(fn, config_schema, description or doc_of(fn), required_resource_keys, version)
-
-    return decorate
+    return lambda fn: ResourceDefinition(fn, config_schema, description or doc_of(fn), required_resource_keys, version)
 
 
 def is_decorated_function(first: Any) -> bool:
@@ -529,10 +514,8 @@ def check_configs(
     Raises:
         ConfigError: it does not fit, with all faults.
     """
-    schema = Shape(
-        {key: config_part(Shape({"config": definition.config_field.field})) for key, definition in definitions.items()}
-    )
-    shape = Shape({"resources": config_part(schema)})
+    parts = {key: config_part(Shape({"config": one.config_field.field})) for key, one in definitions.items()}
+    shape = Shape({"resources": config_part(Shape(parts))})
     checked = resolve(shape, {"resources": plain(section)}, env=os.environ if env is None else env)
     return {key: entry["config"] for key, entry in checked["resources"].items() if "config" in entry}
 
@@ -601,16 +584,11 @@ def unknown_resource(key: str, known: Iterable[str], needed_by: str = "") -> Unk
 def build_init_resource_context(
     config: Any = None, resources: Mapping[str, Any] | None = None, instance: Any = None
 ) -> InitResourceContext:
-    """A context for calling a resource function in a test.
-
-    Args:
-        config: its config.
-        resources: the resources it requires: values, or resources that are set up for it.
-        instance: the instance it may look at.
+    """A context for calling a resource function in a test: its config, the resources that it requires (values, or
+    resources that are set up for it) and the instance that it may look at.
     """
-    return InitResourceContext(
-        {} if config is None else config, resources_by_hand(resources, instance), instance=instance
-    )
+    config = {} if config is None else config
+    return InitResourceContext(config, resources_by_hand(resources, instance), instance=instance)
 
 
 def resources_by_hand(resources: Mapping[str, Any] | None, instance: Any = None) -> Resources:
@@ -624,19 +602,9 @@ def resources_by_hand(resources: Mapping[str, Any] | None, instance: Any = None)
     if all(definition.is_constant for definition in definitions.values()):
         return Resources({key: definition._constant for key, definition in definitions.items()})
     opened = port.call("open_resources")(definitions, definitions, {}, ResourceInit(instance=instance))
-    return Resources(opened.values._values, _Owner(opened.close))
-
-
-class _Owner:
-    """Takes resources down when the last context that shows them is gone."""
-
-    __slots__ = ("_close",)
-
-    def __init__(self, close: Callable[[], Any]) -> None:
-        self._close = close
-
-    def __del__(self) -> None:
-        self._close()
+    values = Resources(opened.values._values)
+    weakref.finalize(values, opened.close)
+    return values
 
 
 @dataclass(frozen=True, slots=True)
