@@ -291,6 +291,7 @@ _TIME_DIRECTIVES = frozenset("HIMSpf")
 _DATE_DIRECTIVES = frozenset("aAbBdejmuUVwWyYGD%")
 _DIRECTIVE = re.compile(r"%[-_0^#]?(.)", re.DOTALL)
 _ISO_DATE = "%Y-%m-%d"
+_YEAR = re.compile(r"%[YyGcx]")
 _OFFSET_AT_END = re.compile(r"[+-]\d{4}(?:\d{2})?\Z")
 
 
@@ -305,6 +306,8 @@ class KeyFormat:
         self.cadence = cadence
         self.fmt = fmt
         self._names_offset = "%z" in fmt
+        # Without a year strptime means 1900, and newer versions want that said.
+        self._year, self._read_as = ("", fmt) if _YEAR.search(fmt) else ("1900 ", f"%Y {fmt}")
         self._block_keys: dict[int, tuple[list[str], dict[str, int]]] = {}
         self._date_fmt, time_fmt = _split_format(fmt) or (None, "")
         midnight = datetime(2000, 1, 1)
@@ -420,12 +423,12 @@ class KeyFormat:
     def read(self, text: str) -> datetime | None:
         """`text` read with the format, as wall time unless it names an offset. None if it does not fit."""
         try:
-            return datetime.strptime(text, self.fmt)
+            return datetime.strptime(self._year + text, self._read_as)
         except ValueError:
             if self._names_offset or not _OFFSET_AT_END.search(text):
                 return None
         try:
-            return datetime.strptime(text, self.fmt + "%z")
+            return datetime.strptime(self._year + text, self._read_as + "%z")
         except ValueError:
             return None
 

@@ -71,6 +71,7 @@ class Database:
         self._patience_s = patience_s
         self.lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
+        self._closer: Callable[[], object] = _nothing
         self._owner: int | None = None  # the thread that is inside a transaction
         _open.add(self)
 
@@ -136,8 +137,8 @@ class Database:
         """Close the connection. What is asked next opens it again, unless the database is in memory and so gone."""
         with self.lock:
             if self._connection is not None:
-                self._connection.close()
                 self._connection = None
+                self._closer()
 
     def data_version(self) -> int:
         """A number that changes when another process (or another object in this one) has committed."""
@@ -156,6 +157,7 @@ class Database:
                 self._connection = self._opened()
             except sqlite3.Error as error:
                 raise self._explained(error) from error
+            self._closer = weakref.finalize(self, self._connection.close)  # of an object that nobody closes
         return self._connection
 
     def _opened(self) -> sqlite3.Connection:
