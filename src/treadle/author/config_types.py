@@ -18,6 +18,7 @@ from treadle.spec import config
 
 Loader = Callable[[AnyValue], AnyValue]
 
+_NOTHING: Mapping[str, str] = {}
 _HELP = (
     "Use str, int, float, bool, list, dict, a list of one type, a dict of named types, a Field, or one of Shape, "
     "Permissive, Selector, Array, Map, Noneable, Enum, ScalarUnion, StringSource, IntSource, BoolSource, Any."
@@ -50,6 +51,10 @@ class ConfigType:
         """Whether `load` changes anything."""
         return self._load is not None
 
+    def load_inside(self, load: Loader) -> Loader | None:
+        """`load`, which applies this type's own to what is inside a value; None if that changes nothing."""
+        return load if self.loads else None
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ConfigType) and self.schema == other.schema
 
@@ -66,11 +71,8 @@ class Array(ConfigType):
 
     def __init__(self, inner_type: object) -> None:
         inner = self.inner_type = schema_from(inner_type)
-        super().__init__(config.Array(inner.schema), _each(inner) if inner.loads else None, inner.description)
-
-
-def _each(inner: ConfigType) -> Loader:
-    return lambda value: [inner.load(item) for item in value]
+        load = inner.load_inside(lambda value: [inner.load(item) for item in value])
+        super().__init__(config.Array(inner.schema), load, inner.description)
 
 
 class Noneable(ConfigType):
@@ -80,7 +82,7 @@ class Noneable(ConfigType):
 
     def __init__(self, inner_type: object) -> None:
         inner = self.inner_type = schema_from(inner_type)
-        load: Loader | None = (lambda value: None if value is None else inner.load(value)) if inner.loads else None
+        load = inner.load_inside(lambda value: None if value is None else inner.load(value))
         super().__init__(config.Noneable(inner.schema), load, inner.description)
 
 
@@ -104,9 +106,7 @@ class Map(ConfigType):
                 f"The keys of a Map are scalars, not {config.describe(key.schema)}. Use str, int, float or bool.",
                 config_type=key_type,
             )
-        load: Loader | None = None
-        if inner.loads:
-            load = lambda value: {name: inner.load(item) for name, item in value.items()}  # noqa: E731
+        load = inner.load_inside(lambda value: {name: inner.load(item) for name, item in value.items()})
         super().__init__(config.Map(key.schema, inner.schema, key_label_name), load)
 
 
@@ -156,10 +156,7 @@ class Enum(ConfigType):
         """The members of a Python enum, by name."""
         return cls(name or enum.__name__, [EnumValue(member.name, member) for member in enum])
 
-    @classmethod
-    def from_python_enum_direct_values(cls, enum: type[enum.Enum], name: str | None = None) -> Enum:
-        """The members of a Python enum, by name. The same as `from_python_enum`, and kept for those who know it."""
-        return cls.from_python_enum(enum, name)
+    from_python_enum_direct_values = from_python_enum
 
 
 class Field:
@@ -246,12 +243,11 @@ class _Fields(ConfigType):
     """What shapes and selectors share: named fields."""
 
     __slots__ = ("fields",)
-    fields: dict[str, Field]
 
     def _set_fields(self, fields: Mapping[str, AnyValue] | None, what: str) -> dict[str, config.Field]:
         if fields is not None and not isinstance(fields, Mapping):
             raise ConfigDefinitionError(f"{what} takes a dict of fields, not {fields!r}.", config_type=fields)
-        self.fields = {}
+        self.fields: dict[str, Field] = {}
         for name, value in (fields or {}).items():
             if not isinstance(name, str):
                 raise ConfigDefinitionError(f"{name!r} cannot name a field: names are strings.", config_type=fields)
@@ -261,11 +257,17 @@ class _Fields(ConfigType):
                 raise ConfigDefinitionError(f"In {name!r}: {error}", config_type=error.config_type) from None
         return {name: part.field for name, part in self.fields.items()}
 
-    def _loader(self) -> Loader | None:
+    def _loader(self, names: Mapping[str, str] = _NOTHING) -> Loader | None:
+        """`names`: those in Python, by those in config, where they differ."""
         loaders = {name: part.config_type.load for name, part in self.fields.items() if part.config_type.loads}
-        if not loaders:
+        if not loaders and not names:
             return None
-        return lambda value: {name: loaders[name](item) if name in loaders else item for name, item in value.items()}
+
+        def load(value: Mapping[str, AnyValue]) -> dict[str, AnyValue]:
+            named = {names.get(name, name): item for name, item in value.items()}
+            return {name: loaders[name](item) if name in loaders else item for name, item in named.items()}
+
+        return load
 
 
 class Shape(_Fields):
@@ -288,13 +290,7 @@ class Shape(_Fields):
         aliases = self.field_aliases = dict(field_aliases or {})
         parts = self._set_fields(fields, "Shape")
         shape = config.Shape({aliases.get(name, name): part for name, part in parts.items()}, description=description)
-        load = self._loader()
-        if aliases:
-            names = {alias: name for name, alias in aliases.items()}
-            rename: Loader = lambda value: {names.get(name, name): item for name, item in value.items()}  # noqa: E731
-            inner = load or (lambda value: value)
-            load = lambda value: inner(rename(value))  # noqa: E731
-        super().__init__(shape, load, description)
+        super().__init__(shape, self._loader({alias: name for name, alias in aliases.items()}), description)
 
 
 class Permissive(_Fields):
@@ -342,9 +338,7 @@ class ScalarUnion(ConfigType):
                 f"The other side of a ScalarUnion is a dict, list or selector, not {config.describe(other.schema)}.",
                 config_type=non_scalar_schema,
             )
-        load: Loader | None = None
-        if other.loads:
-            load = lambda value: other.load(value) if isinstance(value, dict | list) else value  # noqa: E731
+        load = other.load_inside(lambda value: other.load(value) if isinstance(value, dict | list) else value)
         super().__init__(config.ScalarUnion(scalar.schema, other.schema), load)
 
 
@@ -385,7 +379,9 @@ def schema_from(value: AnyValue) -> ConfigType:
         schema: AnyValue = own() if callable(own) else own
         return ConfigType(schema)
     if isinstance(value, Mapping):
-        return _from_dict(value)
+        key = next(iter(value), None)
+        is_map = len(value) == 1 and isinstance(key, type | ConfigType)  # {str: int}
+        return Map(key, value[key]) if is_map else Shape(value)
     if isinstance(value, list):
         if len(value) != 1:
             raise ConfigDefinitionError(
@@ -397,14 +393,6 @@ def schema_from(value: AnyValue) -> ConfigType:
     if get_origin(value) is not None:
         hint = " Types like list[int] or Optional[int] belong to Config classes; here write [int] or Noneable(int)."
     raise ConfigDefinitionError(f"{value!r} is no config type.{hint} {_HELP}", config_type=value)
-
-
-def _from_dict(value: Mapping[AnyValue, AnyValue]) -> ConfigType:
-    if len(value) == 1:
-        ((key, inner),) = value.items()
-        if isinstance(key, type | ConfigType):
-            return Map(key, inner)  # {str: int}
-    return Shape(value)
 
 
 def field_from(value: AnyValue) -> Field:

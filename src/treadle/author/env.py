@@ -48,7 +48,7 @@ class EnvVar(str):
         raise _refuse(self.env_var_name)
 
     def __format__(self, format_spec: str) -> str:
-        raise _refuse(self.env_var_name)
+        return str(self)
 
     def __repr__(self) -> str:
         return f"EnvVar({str.__repr__(self)})"

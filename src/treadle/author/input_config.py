@@ -53,14 +53,9 @@ def _load_scalar(value: Any) -> Any:
     return _load_selected(value) if isinstance(value, Mapping) else value
 
 
-def _same(value: Any) -> Any:
-    return value
-
-
 _ANY = InputConfig(_selector(config.ANY), _load_selected)
 _BY_SCALAR = {
-    python_type: InputConfig(config.ScalarUnion(scalar, _selector(scalar)), _load_scalar)
-    for python_type, scalar in _SCALARS.items()
+    one: InputConfig(config.ScalarUnion(kind, _selector(kind)), _load_scalar) for one, kind in _SCALARS.items()
 }
 _known: dict[ValueType, InputConfig | None] = {}
 
@@ -80,7 +75,7 @@ def _of(annotation: Any) -> InputConfig | None:
     if annotation is Any or annotation is NO_ANNOTATION:
         return _ANY
     if annotation in (dict, typing.Dict):  # noqa: UP006
-        return InputConfig(config.PERMISSIVE, _same)
+        return InputConfig(config.PERMISSIVE, lambda value: value)
     if annotation in (list, typing.List):  # noqa: UP006
         return _each(_ANY, list)
     if isinstance(annotation, type) and typing.get_origin(annotation) is None:
@@ -93,8 +88,10 @@ def _of_generic(origin: Any, arguments: tuple[Any, ...]) -> InputConfig | None:
         return _of(arguments[0])
     if origin in (typing.Union, types.UnionType):
         others = [argument for argument in arguments if argument is not type(None)]
-        inner = _of(others[0]) if len(others) == 1 else None
-        return _noneable(inner) if inner is not None and len(others) < len(arguments) else None
+        inner = _of(others[0]) if len(others) == 1 < len(arguments) else None
+        if inner is not None:
+            load = inner.load
+            return InputConfig(config.Noneable(inner.schema), lambda value: None if value is None else load(value))
     if origin in (list, set, frozenset) and len(arguments) == 1:
         inner = _of(arguments[0])
         return None if inner is None else _each(inner, origin)
@@ -103,20 +100,14 @@ def _of_generic(origin: Any, arguments: tuple[Any, ...]) -> InputConfig | None:
     if origin is dict and len(arguments) == 2:
         key = config.ANY if arguments[0] is Any else _SCALARS.get(arguments[0])
         inner = _of(arguments[1])
-        return None if key is None or inner is None else _map(key, inner)
+        if key is not None and inner is not None:
+            load = inner.load
+            return InputConfig(
+                config.Map(key, inner.schema), lambda value: {name: load(item) for name, item in value.items()}
+            )
     return None
 
 
 def _each(inner: InputConfig, collection: type) -> InputConfig:
     load = inner.load
     return InputConfig(config.Array(inner.schema), lambda value: collection(load(item) for item in value))
-
-
-def _map(key: config.Scalar, inner: InputConfig) -> InputConfig:
-    load = inner.load
-    return InputConfig(config.Map(key, inner.schema), lambda value: {name: load(item) for name, item in value.items()})
-
-
-def _noneable(inner: InputConfig) -> InputConfig:
-    load = inner.load
-    return InputConfig(config.Noneable(inner.schema), lambda value: None if value is None else load(value))

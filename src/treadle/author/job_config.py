@@ -7,7 +7,8 @@ error.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,7 +73,7 @@ class _Layout:
         inputs: inputs that config can feed, by handle of op or graph.
         run_inputs: inputs of the job itself.
         resources: keys that its ops need, with what these require.
-        mapped: handles of graphs with a config mapping.
+        mapped: the config mappings of graphs, by handle.
         groups: handles of all graphs.
         managers: the IO managers that take config for each output, by key, with its schema.
         speaks: whether anything in it would get something out of an empty run config.
@@ -83,7 +84,7 @@ class _Layout:
     inputs: dict[str, dict[str, _OpenInput]]
     run_inputs: dict[str, _OpenInput]
     resources: frozenset[str]
-    mapped: frozenset[str]
+    mapped: Mapping[str, ConfigMapping]
     groups: frozenset[str]
     managers: Mapping[str, Any]
     speaks: bool
@@ -102,8 +103,8 @@ def _look(job: JobDefinition) -> _Layout:
     run_inputs: dict[str, _OpenInput] = {}
     groups = {handle for handle in job.graphs if handle}
     for node in job.nodes:
-        if "." in node.handle:
-            groups.update(_around(node.handle))
+        around = node.handle.split(".")[:-1]
+        groups.update(".".join(around[: count + 1]) for count in range(len(around)))
         for spec in node.inputs:
             for source in spec.sources:
                 if type(source) is FromConfig:
@@ -111,11 +112,12 @@ def _look(job: JobDefinition) -> _Layout:
                     _open(job, place, source.node, source.input, node.handle, spec.name)
                 elif type(source) is FromRunInput:
                     _open(job, run_inputs, "", source.name, node.handle, spec.name)
-    managers = _output_schemas(job)
+    found = {key: getattr(one, "output_config_schema", None) for key, one in job.resource_defs.items()}
+    managers = {key: schema for key, schema in found.items() if schema is not None}
     configured = tuple(
         handle for handle, op in job.ops.items() if op.has_config or (managers and _output_fields(managers, op))
     )
-    mapped = frozenset(handle for handle, place in job.graphs.items() if place.config is not None)
+    mapped = {handle: place.config for handle, place in job.graphs.items() if place.config is not None}
     resources = _needed_resources(job)
     definitions = job.resource_defs
     needs = any(definitions[key].config_field.field.required for key in resources)
@@ -125,22 +127,10 @@ def _look(job: JobDefinition) -> _Layout:
     )  # fmt: skip
 
 
-def _output_schemas(job: JobDefinition) -> dict[str, Any]:
-    """The IO managers that take config for each output they store, by key, with its schema."""
-    found = {key: getattr(one, "output_config_schema", None) for key, one in job.resource_defs.items()}
-    return {key: schema for key, schema in found.items() if schema is not None}
-
-
 def _output_fields(managers: Mapping[str, Any], op: OpDefinition) -> dict[str, config_types.Field]:
     """The config that outputs of an op may be given, by name."""
     keys = {name: out.io_manager_key for name, out in op.outs.items() if out.io_manager_key in managers}
     return {name: config_types.field_from(managers[key]) for name, key in keys.items()}
-
-
-def _around(handle: str) -> Iterable[str]:
-    """The handles of the graphs around a place."""
-    parts = handle.split(".")
-    return (".".join(parts[:count]) for count in range(1, len(parts)))
 
 
 def _open(
@@ -182,11 +172,8 @@ def run_config_schema(job: JobDefinition) -> Shape:
         return mapped if isinstance(mapped, Shape) else config.PERMISSIVE
     layout = _layout(job)
     if layout.schema is None:
-        layout.schema = _Schemas(job, layout, _NO_SELECTION).root(_tree([*job.ops, *layout.groups]), job.input_values)
+        layout.schema = _Schemas(job, layout, None).root(_tree([*job.ops, *layout.groups]), job.input_values)
     return layout.schema
-
-
-_NO_SELECTION: Set[str] | None = None
 
 
 def _tree(handles: Iterable[str]) -> _Tree:
@@ -200,7 +187,7 @@ def _tree(handles: Iterable[str]) -> _Tree:
     return tree
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Schemas:
     """Makes the parts of the schema of a job. `selected`: handles of the ops that run; None is all."""
 
@@ -212,14 +199,16 @@ class _Schemas:
         job = self.job
         fields = {"ops": part(self.ops(tree, ""))}
         if "" in self.layout.mapped:
-            fields["ops"] = part(Shape({"config": _mapping_field(self._mapping(""))}))
+            fields["ops"] = part(Shape({"config": _mapping_field(self.layout.mapped[""])}))
         fields["resources"] = part(Shape({key: self.resource(key) for key in job.resource_defs}))
-        fields["execution"] = part(Shape({"config": execution_field(job)}))
+        executor = job.executor_def
+        execution = executions.DEFAULT_EXECUTION if executor is None else _declared_field(executor)
+        fields["execution"] = part(Shape({"config": execution}))
         fields["loggers"] = part(Shape(self.loggers()))
         inputs = {
-            name: _input_field(open_input)
-            for name, open_input in self.layout.run_inputs.items()
-            if name not in input_values and open_input.config is not None
+            name: _field(one.config.schema, one.required)
+            for name, one in self.layout.run_inputs.items()
+            if name not in input_values and one.config is not None
         }
         if inputs:
             fields["inputs"] = part(Shape(inputs))
@@ -230,7 +219,7 @@ class _Schemas:
 
     def entry(self, handle: str, inner: _Tree) -> config.Field:
         """What may stand for an op or graph."""
-        if self.selected is not None and not self._is_selected(handle):
+        if not self.runs(handle):
             return executions.ANY_CONFIG
         fields: dict[str, config.Field] = {}
         op = self.job.ops.get(handle)
@@ -240,26 +229,24 @@ class _Schemas:
             if outputs:
                 fields["outputs"] = part(Shape(outputs))
         elif handle in self.layout.mapped:
-            fields["config"] = _mapping_field(self._mapping(handle))
+            fields["config"] = _mapping_field(self.layout.mapped[handle])
         else:
             fields["ops"] = part(self.ops(inner, handle + "."))
         inputs = self.layout.inputs.get(handle)
         if inputs:
-            fields["inputs"] = part(Shape({name: _input_field(one) for name, one in inputs.items()}))
+            fields["inputs"] = part(
+                Shape({name: _field(one.config.schema, one.required) for name, one in inputs.items() if one.config})
+            )
         return part(Shape(fields))
 
-    def _is_selected(self, handle: str) -> bool:
-        assert self.selected is not None
-        return handle in self.selected or any(other.startswith(handle + ".") for other in self.selected)
-
-    def _mapping(self, handle: str) -> ConfigMapping:
-        mapping = self.job.graphs[handle].config
-        assert mapping is not None
-        return mapping
+    def runs(self, handle: str) -> bool:
+        """Whether an op runs, or one in a graph."""
+        chosen = self.selected
+        return chosen is None or handle in chosen or any(other.startswith(handle + ".") for other in chosen)
 
     def resource(self, key: str) -> config.Field:
         shape = Shape({"config": self.job.resource_defs[key].config_field.field})
-        return part(shape) if key in self.layout.resources else config.Field(shape, required=False)
+        return _field(shape, key in self.layout.resources)
 
     def loggers(self) -> dict[str, config.Field]:
         """Loggers are chosen by naming them, so none has a default."""
@@ -269,15 +256,9 @@ class _Schemas:
         return {key: config.Field(Shape({"config": one}), required=False) for key, one in fields.items()}
 
 
-def _input_field(open_input: _OpenInput) -> config.Field:
-    assert open_input.config is not None
-    schema = open_input.config.schema
-    return part(schema) if open_input.required else config.Field(schema, required=False)
-
-
-def execution_field(job: JobDefinition) -> config.Field:
-    """What may stand under `execution.config`."""
-    return executions.DEFAULT_EXECUTION if job.executor_def is None else _declared_field(job.executor_def)
+def _field(schema: config.Schema, required: bool) -> config.Field:
+    """A field that has to be given if `required` and its schema cannot do without."""
+    return part(schema) if required else config.Field(schema, required=False)
 
 
 def _declared_field(definition: Any) -> config.Field:
@@ -312,17 +293,25 @@ def run_config_of(
     partitioned = job.partitioned_config
     if given or partitioned is None or partition_key is None:
         return given
+    title = f"function that gives job {job.name!r} its config for a partition"
+    return _ask(partitioned.get_run_config_for_partition_key, partition_key, title)
+
+
+def _ask(function: Callable[[Any], Any], argument: Any, title: str) -> dict[str, Any]:
+    """The config that a user's function makes."""
     try:
-        made = partitioned.get_run_config_for_partition_key(partition_key)
+        return run_config_dict(function(argument))
     except TreadleError:
         raise
     except Exception as error:
         raise ConfigMappingError(
-            f"The function that gives job {job.name!r} its config for a partition raised {type(error).__name__}: "
-            f"{error}. It was called for {partition_key!r}.",
+            f"The {title} raised {type(error).__name__}: {error}. It was called with {argument!r}.",
             user_exception=error,
         ) from error
-    return run_config_dict(made)
+
+
+def _refused(faults: Sequence[ConfigFault], title: str, given: Any) -> ConfigError:
+    return ConfigError(render_faults(faults, title), errors=tuple(faults), config=given)
 
 
 def resolve(
@@ -359,7 +348,7 @@ def resolve(
     elif job.config is not None and job.partitioned_config is None:
         given = _with_defaults(run_config_dict(job.config), given)
     values = {**job.input_values, **(input_values or _NOTHING)}
-    return _Resolver(job, env, selected, values).resolve(given)
+    return _Resolver(job, _layout(job), selected, env, values).resolve(given)
 
 
 def _with_defaults(default: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -373,14 +362,9 @@ def _with_defaults(default: Mapping[str, Any], given: Mapping[str, Any]) -> dict
 
 def _apply_mapping(mapping: ConfigMapping, given: Any, env: Mapping[str, str] | None, title: str) -> dict[str, Any]:
     """Check what a config mapping takes, and call it."""
-    declared = _mapping_field(mapping)
-    value, faults = config.check(declared.schema, given, env=env)
+    value, faults = config.check(_mapping_field(mapping).schema, given, env=env)
     if faults:
-        raise ConfigError(
-            render_faults(faults, f"The config that the config mapping of {title} takes"),
-            errors=tuple(faults),
-            config=given,
-        )
+        raise _refused(faults, f"The config that the config mapping of {title} takes", given)
     return _call(mapping, value if mapping.receive_processed_config_values is not False else given, title)
 
 
@@ -392,32 +376,18 @@ def _call(mapping: ConfigMapping, value: Any, title: str) -> dict[str, Any]:
         value = build(mapping.config_class, value or {}, f"The config of {title}")
     elif mapping.config_schema is not None:
         value = config_types.field_from(mapping.config_schema).config_type.load(value)
-    try:
-        return run_config_dict(mapping.config_fn({} if value is None else value))
-    except TreadleError:
-        raise
-    except Exception as error:
-        raise ConfigMappingError(
-            f"The config mapping of {title} raised {type(error).__name__}: {error}. It was called with {value!r}.",
-            user_exception=error,
-        ) from error
+    return _ask(mapping.config_fn, {} if value is None else value, f"config mapping of {title}")
 
 
-class _Resolver:
+@dataclass(slots=True)
+class _Resolver(_Schemas):
     """One run's config on its way to those it is for."""
 
-    def __init__(
-        self, job: JobDefinition, env: Mapping[str, str] | None, selected: Set[str] | None, values: Mapping[str, Any]
-    ) -> None:
-        self.job = job
-        self.env = env
-        self.layout = _layout(job)
-        self.schemas = _Schemas(job, self.layout, selected)
-        self.selected = selected
-        self.values = values
-        self.ops: dict[str, Any] = {}
-        self.inputs: dict[tuple[str, str], Any] = {}
-        self.outputs: dict[tuple[str, str], Any] = {}
+    env: Mapping[str, str] | None
+    values: Mapping[str, Any]
+    for_ops: dict[str, Any] = field(default_factory=dict)
+    for_inputs: dict[tuple[str, str], Any] = field(default_factory=dict)
+    for_outputs: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def resolve(self, given: Mapping[str, Any]) -> ResolvedConfig:
         self._check_values()
@@ -427,12 +397,11 @@ class _Resolver:
         wanted = {*layout.configured, *layout.inputs, *layout.mapped} - {""}
         section = given.get("ops")
         tree = _tree([*wanted, *self._named(section, "")])
-        schema = self.schemas.root(tree, self.values)
-        checked, faults = config.check(schema, given, env=self.env)
+        checked, faults = config.check(self.root(tree, self.values), given, env=self.env)
         if faults:
-            full = self.schemas.root(_tree([*self.job.ops, *layout.groups]), self.values)
+            full = self.root(_tree([*self.job.ops, *layout.groups]), self.values)
             _, faults = config.check(full, given, env=self.env)
-            raise self._refused(faults, given)
+            raise _refused(faults, f"The run config of job {self.job.name!r}", given)
         if "" in layout.mapped:
             self._take_mapped("", checked["ops"].get("config"), tree, ("ops",))
         else:
@@ -444,18 +413,14 @@ class _Resolver:
         executor = self.job.executor_def
         execution = checked["execution"].get("config")
         return ResolvedConfig(
-            ops=self.ops,
-            inputs=self.inputs,
+            ops=self.for_ops,
+            inputs=self.for_inputs,
             input_values={**run_inputs, **self.values} if run_inputs else self.values,
             resources={key: entry["config"] for key, entry in checked["resources"].items() if "config" in entry},
             execution=execution if executor is None else {executor.name: execution or {}},
             loggers={key: entry.get("config", {}) for key, entry in checked["loggers"].items()},
-            outputs=self.outputs,
+            outputs=self.for_outputs,
         )
-
-    def _refused(self, faults: list[ConfigFault], given: Any, what: str = "") -> ConfigError:
-        title = what or f"The run config of job {self.job.name!r}"
-        return ConfigError(render_faults(faults, title), errors=tuple(faults), config=given)
 
     def _check_values(self) -> None:
         if self.values:
@@ -484,19 +449,19 @@ class _Resolver:
         for name, inner in tree.items():
             handle = prefix + name
             entry = section.get(name)
-            if not isinstance(entry, Mapping) or (self.selected is not None and not self.schemas._is_selected(handle)):
+            if not isinstance(entry, Mapping) or not self.runs(handle):
                 continue
             here = (*path, name)
             for input_name, value in entry.get("inputs", _NOTHING).items():
                 open_input = self.layout.inputs[handle][input_name]
-                self.inputs[handle, input_name] = self._load(open_input, value, (*here, "inputs", input_name))
+                self.for_inputs[handle, input_name] = self._load(open_input, value, (*here, "inputs", input_name))
             if handle in self.job.ops:
                 if "config" in entry:
-                    self.ops[handle] = load_config(self.job.ops[handle], entry["config"])
+                    self.for_ops[handle] = load_config(self.job.ops[handle], entry["config"])
                 if "outputs" in entry:
                     loads = _output_fields(self.layout.managers, self.job.ops[handle])
                     for name, value in entry["outputs"].items():
-                        self.outputs[handle, name] = loads[name].config_type.load(value)
+                        self.for_outputs[handle, name] = loads[name].config_type.load(value)
             elif handle in self.layout.mapped:
                 self._take_mapped(handle, entry.get("config"), inner, (*here, "config"))
             else:
@@ -504,18 +469,15 @@ class _Resolver:
 
     def _take_mapped(self, handle: str, given: Any, tree: _Tree, path: config.Path) -> None:
         """The config of the nodes of a graph that has a config mapping."""
-        mapping = self.job.graphs[handle].config
-        assert mapping is not None
         title = f"graph {handle!r} in job {self.job.name!r}" if handle else f"the graph of job {self.job.name!r}"
         # What it takes was checked with everything else, references to environment variables included.
-        made = _call(mapping, given, title)
+        made = _call(self.layout.mapped[handle], given, title)
         prefix = f"{handle}." if handle else ""
         places = [place for place in (*self.job.ops, *self.layout.groups) if place.startswith(prefix)]
         inside = _tree(place[len(prefix) :] for place in places)
-        schema = self.schemas.ops(inside, prefix)
-        checked, faults = config.check(schema, made, env=self.env)
+        checked, faults = config.check(self.ops(inside, prefix), made, env=self.env)
         if faults:
-            raise self._refused(faults, made, f"The config that the config mapping of {title} made for its nodes")
+            raise _refused(faults, f"The config that the config mapping of {title} made for its nodes", made)
         self._take_ops(inside, checked, prefix, path)
 
     def _load(self, open_input: _OpenInput, value: Any, path: config.Path) -> Any:
@@ -529,7 +491,7 @@ class _Resolver:
                 f"The value cannot be read ({type(error).__name__}: {error}).",
                 "a file that exists: JSON with an object {'value': ...}, or a pickle",
             )
-            raise self._refused([fault], value) from error
+            raise _refused([fault], f"The run config of job {self.job.name!r}", value) from error
 
 
 _DEFAULT_EXECUTION: Mapping[str, Any] = config.check(
@@ -545,8 +507,6 @@ def validate_run_config(
     Raises:
         ConfigError: it does not fit, with all faults.
     """
-    import os  # noqa: PLC0415  # references to environment variables are checked as a run would
-
     resolved = resolve(job_def, run_config, os.environ)
     inputs: dict[str, dict[str, Any]] = {}
     for (handle, name), value in resolved.inputs.items():
