@@ -22,8 +22,6 @@ class ConfigMapping:
         config_class: the config class that the function's parameter is annotated with, if it is.
     """
 
-    __slots__ = ("config_class", "config_fn", "config_schema", "receive_processed_config_values")
-
     def __init__(
         self,
         config_fn: Callable[[Any], Any],
@@ -34,6 +32,11 @@ class ConfigMapping:
         self.config_schema = config_schema
         self.receive_processed_config_values = receive_processed_config_values
         self.config_class: Any = None
+
+    @property
+    def has_config(self) -> bool:
+        """Whether it says what config it takes."""
+        return self.config_class is not None or self.config_schema is not None
 
     def resolve_from_unvalidated_config(self, config: Any) -> Any:
         """What the function makes of `config`."""

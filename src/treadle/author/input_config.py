@@ -1,31 +1,20 @@
-"""Inputs whose value comes from run config: which types can, what they look like there, and how the value is read."""
+"""Inputs whose value comes from run config: which types can, what they look like there, and how the value is read.
+
+The `load` of such a config type may read a file.
+"""
 
 from __future__ import annotations
 
 import json
 import types
 import typing
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
+from treadle.author.config_types import ConfigType, Map, Noneable
 from treadle.author.signature import NO_ANNOTATION
 from treadle.author.types import ValueType
 from treadle.spec import config
-
-
-@dataclass(frozen=True, slots=True)
-class InputConfig:
-    """How a type is written in run config.
-
-    Attributes:
-        schema: what it looks like there.
-        load: the value that checked config means. May read a file.
-    """
-
-    schema: config.Schema
-    load: Callable[[Any], Any]
-
 
 _PATH = config.Field(config.Shape({"path": config.Field(config.STR)}))
 _SCALARS = {int: config.INT, str: config.STR, float: config.FLOAT, bool: config.BOOL}
@@ -35,7 +24,9 @@ def _selector(value: config.Schema) -> config.Selector:
     return config.Selector({"value": config.Field(value), "json": _PATH, "pickle": _PATH})
 
 
-def _load_selected(selected: Mapping[str, Any]) -> Any:
+def _load_selected(selected: Any) -> Any:
+    if not isinstance(selected, Mapping):  # a scalar, as it is
+        return selected
     [(how, what)] = selected.items()
     if how == "value":
         return what
@@ -49,18 +40,14 @@ def _load_selected(selected: Mapping[str, Any]) -> Any:
         return pickle.load(file)
 
 
-def _load_scalar(value: Any) -> Any:
-    return _load_selected(value) if isinstance(value, Mapping) else value
-
-
-_ANY = InputConfig(_selector(config.ANY), _load_selected)
+_ANY = ConfigType(_selector(config.ANY), _load_selected)
 _BY_SCALAR = {
-    one: InputConfig(config.ScalarUnion(kind, _selector(kind)), _load_scalar) for one, kind in _SCALARS.items()
+    one: ConfigType(config.ScalarUnion(kind, _selector(kind)), _load_selected) for one, kind in _SCALARS.items()
 }
-_known: dict[ValueType, InputConfig | None] = {}
+_known: dict[ValueType, ConfigType | None] = {}
 
 
-def input_config(value_type: ValueType) -> InputConfig | None:
+def input_config(value_type: ValueType) -> ConfigType | None:
     """How a value of this type is written in run config; None if it cannot be."""
     try:
         return _known[value_type]
@@ -71,11 +58,11 @@ def input_config(value_type: ValueType) -> InputConfig | None:
         return _of(value_type.python_type)
 
 
-def _of(annotation: Any) -> InputConfig | None:
+def _of(annotation: Any) -> ConfigType | None:
     if annotation is Any or annotation is NO_ANNOTATION:
         return _ANY
     if annotation in (dict, typing.Dict):  # noqa: UP006
-        return InputConfig(config.PERMISSIVE, lambda value: value)
+        return ConfigType(config.PERMISSIVE)
     if annotation in (list, typing.List):  # noqa: UP006
         return _each(_ANY, list)
     if isinstance(annotation, type) and typing.get_origin(annotation) is None:
@@ -83,31 +70,23 @@ def _of(annotation: Any) -> InputConfig | None:
     return _of_generic(typing.get_origin(annotation), typing.get_args(annotation))
 
 
-def _of_generic(origin: Any, arguments: tuple[Any, ...]) -> InputConfig | None:
+def _of_generic(origin: Any, arguments: tuple[Any, ...]) -> ConfigType | None:
     if origin is typing.Annotated:
         return _of(arguments[0])
+    if origin is tuple:
+        return ConfigType(config.Array(config.ANY), tuple)
     if origin in (typing.Union, types.UnionType):
         others = [argument for argument in arguments if argument is not type(None)]
         inner = _of(others[0]) if len(others) == 1 < len(arguments) else None
-        if inner is not None:
-            load = inner.load
-            return InputConfig(config.Noneable(inner.schema), lambda value: None if value is None else load(value))
+        return None if inner is None else Noneable(inner)
     if origin in (list, set, frozenset) and len(arguments) == 1:
         inner = _of(arguments[0])
         return None if inner is None else _each(inner, origin)
-    if origin is tuple:
-        return InputConfig(config.Array(config.ANY), tuple)
     if origin is dict and len(arguments) == 2:
-        key = config.ANY if arguments[0] is Any else _SCALARS.get(arguments[0])
-        inner = _of(arguments[1])
-        if key is not None and inner is not None:
-            load = inner.load
-            return InputConfig(
-                config.Map(key, inner.schema), lambda value: {name: load(item) for name, item in value.items()}
-            )
+        key, inner = config.ANY if arguments[0] is Any else _SCALARS.get(arguments[0]), _of(arguments[1])
+        return None if key is None or inner is None else Map(ConfigType(key), inner)
     return None
 
 
-def _each(inner: InputConfig, collection: type) -> InputConfig:
-    load = inner.load
-    return InputConfig(config.Array(inner.schema), lambda value: collection(load(item) for item in value))
+def _each(inner: ConfigType, collection: type) -> ConfigType:
+    return ConfigType(config.Array(inner.schema), lambda value: collection(map(inner.load, value)))

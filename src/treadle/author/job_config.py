@@ -14,9 +14,10 @@ from typing import Any
 
 from treadle.author import config_types, executions
 from treadle.author.config_mapping import ConfigMapping
-from treadle.author.input_config import InputConfig, input_config
+from treadle.author.config_types import ConfigType
+from treadle.author.input_config import input_config
 from treadle.author.jobs import JobDefinition
-from treadle.author.op_config import config_field, load_config
+from treadle.author.op_config import build_of, config_field, load_config
 from treadle.author.ops import OpDefinition, required_keys
 from treadle.author.run_config import RunConfig, run_config_dict
 from treadle.errors import ConfigError, ConfigMappingError, InvocationError, TreadleError
@@ -60,7 +61,7 @@ class ResolvedConfig:
 class _OpenInput:
     """An input that run config can give a value."""
 
-    config: InputConfig | None
+    config: ConfigType | None
     required: bool
 
 
@@ -168,7 +169,7 @@ def run_config_schema(job: JobDefinition) -> Shape:
     """What run config for this job looks like. If the job has a config mapping: what that takes."""
     mapping = job.config_mapping
     if mapping is not None:
-        mapped = _mapping_field(mapping).schema
+        mapped = config_field(mapping).schema
         return mapped if isinstance(mapped, Shape) else config.PERMISSIVE
     layout = _layout(job)
     if layout.schema is None:
@@ -199,7 +200,7 @@ class _Schemas:
         job = self.job
         fields = {"ops": part(self.ops(tree, ""))}
         if "" in self.layout.mapped:
-            fields["ops"] = part(Shape({"config": _mapping_field(self.layout.mapped[""])}))
+            fields["ops"] = part(Shape({"config": config_field(self.layout.mapped[""])}))
         fields["resources"] = part(Shape({key: self.resource(key) for key in job.resource_defs}))
         executor = job.executor_def
         execution = executions.DEFAULT_EXECUTION if executor is None else _declared_field(executor)
@@ -229,7 +230,7 @@ class _Schemas:
             if outputs:
                 fields["outputs"] = part(Shape(outputs))
         elif handle in self.layout.mapped:
-            fields["config"] = _mapping_field(self.layout.mapped[handle])
+            fields["config"] = config_field(self.layout.mapped[handle])
         else:
             fields["ops"] = part(self.ops(inner, handle + "."))
         inputs = self.layout.inputs.get(handle)
@@ -270,11 +271,6 @@ def _declared_field(definition: Any) -> config.Field:
         return made.field
     schema = getattr(definition, "config_schema", None)
     return executions.ANY_CONFIG if schema is None else config_types.field_from(schema).field
-
-
-def _mapping_field(mapping: ConfigMapping) -> config.Field:
-    declared = mapping.config_class if mapping.config_class is not None else mapping.config_schema
-    return executions.ANY_CONFIG if declared is None else config_types.field_from(declared).field
 
 
 # --- from run config to each one's part -----------------------------------------------------------------------------
@@ -362,7 +358,7 @@ def _with_defaults(default: Mapping[str, Any], given: Mapping[str, Any]) -> dict
 
 def _apply_mapping(mapping: ConfigMapping, given: Any, env: Mapping[str, str] | None, title: str) -> dict[str, Any]:
     """Check what a config mapping takes, and call it."""
-    value, faults = config.check(_mapping_field(mapping).schema, given, env=env)
+    value, faults = config.check(config_field(mapping).schema, given, env=env)
     if faults:
         raise _refused(faults, f"The config that the config mapping of {title} takes", given)
     return _call(mapping, value if mapping.receive_processed_config_values is not False else given, title)
@@ -370,12 +366,7 @@ def _apply_mapping(mapping: ConfigMapping, given: Any, env: Mapping[str, str] | 
 
 def _call(mapping: ConfigMapping, value: Any, title: str) -> dict[str, Any]:
     """Call a config mapping with config that was checked before."""
-    if mapping.config_class is not None:
-        from treadle.author.config import build  # noqa: PLC0415  # brings pydantic, which this mapping needs anyway
-
-        value = build(mapping.config_class, value or {}, f"The config of {title}")
-    elif mapping.config_schema is not None:
-        value = config_types.field_from(mapping.config_schema).config_type.load(value)
+    value = build_of(mapping, load_config(mapping, value), title)
     return _ask(mapping.config_fn, {} if value is None else value, f"config mapping of {title}")
 
 
