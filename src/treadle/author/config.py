@@ -172,15 +172,9 @@ def build(cls: type[C], resolved: Mapping[str, Any], where: str, *, path: config
     try:
         return cls(**{key: value for key, value in resolved.items() if value is not None or key not in nulls})
     except ValidationError as error:
-        faults = tuple(
-            config.ConfigFault(
-                (*path, *problem["loc"]),
-                "FAILED_POST_PROCESSING",
-                f"{problem['msg']}.",
-                f"what {cls.__name__} accepts",
-            )
-            for problem in error.errors(include_url=False, include_input=False, include_context=False)
-        )
+        problems = error.errors(include_url=False, include_input=False, include_context=False)
+        kind, fix = "FAILED_POST_PROCESSING", f"what {cls.__name__} accepts"
+        faults = tuple(config.ConfigFault((*path, *one["loc"]), kind, f"{one['msg']}.", fix) for one in problems)
         raise ConfigError(config.render_faults(faults, where), errors=faults, config=resolved) from error
 
 
@@ -280,8 +274,7 @@ def _read(annotation: Any, where: str, discriminator: Any = None) -> _Type:
         return _Type(lambda: schema_of(annotation), None, _dump_config)
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         schema = config.Enum(annotation.__name__, tuple(config.EnumValue(member.name) for member in annotation))
-        members: Mapping[str, Enum] = annotation.__members__
-        return _Type(lambda: schema, lambda value: members.get(value, value) if isinstance(value, str) else value)
+        return _Type(lambda: schema, _member_of(annotation.__members__))
     return _unreadable(annotation, where)
 
 
@@ -324,9 +317,11 @@ def _read_literal(annotation: Any, where: str) -> _Type:
     if None in values:
         schema = config.Noneable(schema)
     members = {value.name: value for value in values if isinstance(value, Enum)}
-    if not members:
-        return _Type(lambda: schema)
-    return _Type(lambda: schema, lambda value: members.get(value, value) if isinstance(value, str) else value)
+    return _Type(lambda: schema, _member_of(members) if members else None)
+
+
+def _member_of(members: Mapping[str, Enum]) -> Change:
+    return lambda value: members.get(value, value) if isinstance(value, str) else value
 
 
 def _read_union(args: tuple[Any, ...], where: str, discriminator: Any) -> _Type:
@@ -444,12 +439,9 @@ def _dump_config(value: Any) -> Any:
     if not isinstance(value, Config):
         return _plain(value)
     plan = _plan(type(value))
-    result = {
-        plan.keys[name]: plan.dumps[name](held) for name in plan.keys if (held := getattr(value, name)) is not None
-    }
-    for name, held in (value.model_extra or {}).items():
-        result[name] = _plain(held)
-    return result
+    held = {name: getattr(value, name) for name in plan.keys}
+    said = {plan.keys[name]: plan.dumps[name](one) for name, one in held.items() if one is not None}
+    return {**said, **_plain(value.model_extra or {})}
 
 
 def _plain(value: Any) -> Any:

@@ -429,13 +429,13 @@ class _Configured(ResourceDefinition):
     def start(self, context: InitResourceContext) -> tuple[Any, Callable[[], None] | None]:
         if not self.nested:
             return _open(_build(self.cls, context, {}, self.own), context)
-        with ExitStack() as stack:  # takes down what is up if something below raises
+        return enter(self._with_nested(context))
+
+    @contextmanager
+    def _with_nested(self, context: InitResourceContext) -> Iterator[Any]:
+        with ExitStack() as stack:
             nested = {name: self._start_nested(name, value, context, stack) for name, value in self.nested.items()}
-            value, close = _open(_build(self.cls, context, nested, self.own), context)
-            if close is not None:
-                stack.callback(close)
-            return value, stack.pop_all().close
-        raise AssertionError  # ExitStack swallows nothing here
+            yield stack.enter_context(_until_closed(*_open(_build(self.cls, context, nested, self.own), context)))
 
     def _start_nested(self, name: str, value: Any, context: InitResourceContext, stack: ExitStack) -> Any:
         key = _key_of(value, context.all_resource_defs)
@@ -446,10 +446,7 @@ class _Configured(ResourceDefinition):
         definition = as_resource_definition(name, value)
         inner = context.replace_config(definition.resolve_config(definition.check_config()))
         inner.resource_def = definition
-        made, close = definition.start(inner)
-        if close is not None:
-            stack.callback(close)
-        return made
+        return stack.enter_context(_until_closed(*definition.start(inner)))
 
 
 class _ConfiguredIOManager(IOManagerDefinition, _Configured):
@@ -465,8 +462,6 @@ def _key_of(nested: Any, definitions: Mapping[str, ResourceDefinition]) -> str |
 
     An object with all its config is set up for itself where it is nested, so that two that share it share no state.
     """
-    if isinstance(nested, ConfigurableResourceFactory):
-        return None
     if isinstance(nested, ResourceDefinition | PartialResource):
         for key, definition in definitions.items():
             if definition is nested or definition.origin is nested:

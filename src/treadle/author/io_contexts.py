@@ -100,7 +100,7 @@ class _Context(ABC):
 
     @abstractmethod
     def _partitions(self) -> AssetPartitions | None:
-        """The partitions of the asset that this is about. Asked only where there is an asset."""
+        """The partitions of the asset that this is about; None if there is no asset, or it has none."""
 
     def _missing(self, member: str, fix: str) -> InvariantError:
         return InvariantError(f"This {self._what} context has no {member}. {fix}")
@@ -189,7 +189,7 @@ class _Context(ABC):
     @property
     def has_asset_partitions(self) -> bool:
         """Whether this is about an asset that is partitioned."""
-        return self._asset_key is not None and self._partitions() is not None
+        return self._partitions() is not None
 
     @property
     def asset_partitions_def(self) -> Any:
@@ -201,7 +201,7 @@ class _Context(ABC):
         return found
 
     def _asset_partitions(self, member: str) -> AssetPartitions:
-        found = self._partitions() if self._asset_key is not None else None
+        found = self._partitions()
         if found is None:
             key = self._asset_key
             about = key.to_user_string() if key else f"the {self._what} of an op that is no asset"
@@ -323,8 +323,7 @@ class OutputContext(_Context):
         self.version = version
 
     def _partitions(self) -> AssetPartitions | None:
-        assert self._asset_key is not None
-        return self._step.output_partitions(self._asset_key)
+        return None if self._asset_key is None else self._step.output_partitions(self._asset_key)
 
     @property
     def step_key(self) -> str:
@@ -423,8 +422,7 @@ class InputContext(_Context):
         self.config = config
 
     def _partitions(self) -> AssetPartitions | None:
-        assert self._asset_key is not None
-        return self._step.input_partitions(self._name or "", self._asset_key)
+        return None if self._asset_key is None else self._step.input_partitions(self._name or "", self._asset_key)
 
     @property
     def has_input_name(self) -> bool:

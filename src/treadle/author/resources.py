@@ -167,10 +167,7 @@ class InitResourceContext:
         """The same as `run`."""
         return self.run
 
-    @property
-    def log_manager(self) -> Any:
-        """The same as `log`."""
-        return self.log
+    log_manager = log
 
     def replace_config(self, config: Any) -> InitResourceContext:
         """The same context with another config."""
