@@ -19,7 +19,8 @@ port.connect("treadle.host.execution")
 
 _MODULES = {
     "treadle.author.asset_jobs": "define_asset_job",
-    "treadle.author.assets": "AssetIn AssetOut AssetsDefinition asset multi_asset",
+    "treadle.author.assets": "AssetIn AssetOut asset multi_asset",
+    "treadle.author.assets_definition": "AssetsDefinition",
     "treadle.author.binding": "with_resources",
     "treadle.author.checks": "AssetChecksDefinition asset_check multi_asset_check",
     "treadle.author.config": "Config PermissiveConfig",
@@ -40,6 +41,7 @@ _MODULES = {
     ),
     "treadle.author.env": "EnvVar",
     "treadle.author.files": "config_from_files config_from_pkg_resources config_from_yaml_strings file_relative_path",
+    "treadle.author.graph_assets": "graph_asset graph_multi_asset",
     "treadle.author.graphs": "GraphDefinition GraphIn GraphOut graph job",
     "treadle.author.hooks": (
         "HookContext HookDefinition HookExecutionResult build_hook_context failure_hook success_hook"

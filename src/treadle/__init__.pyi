@@ -7,9 +7,11 @@ from treadle.author.asset_jobs import (
 from treadle.author.assets import (
     AssetIn as AssetIn,
     AssetOut as AssetOut,
-    AssetsDefinition as AssetsDefinition,
     asset as asset,
     multi_asset as multi_asset,
+)
+from treadle.author.assets_definition import (
+    AssetsDefinition as AssetsDefinition,
 )
 from treadle.author.binding import (
     with_resources as with_resources,
@@ -74,6 +76,10 @@ from treadle.author.files import (
     config_from_pkg_resources as config_from_pkg_resources,
     config_from_yaml_strings as config_from_yaml_strings,
     file_relative_path as file_relative_path,
+)
+from treadle.author.graph_assets import (
+    graph_asset as graph_asset,
+    graph_multi_asset as graph_multi_asset,
 )
 from treadle.author.graphs import (
     GraphDefinition as GraphDefinition,

@@ -6,12 +6,16 @@ from collections.abc import Mapping, Set
 from typing import Any
 
 from treadle.author.asset_layer import AssetLayer
+from treadle.author.assets_definition import AssetsDefinition
 from treadle.author.binding import bound_resources
-from treadle.author.jobs import JobDefinition
+from treadle.author.graph_assets import flattened
+from treadle.author.jobs import GraphPlace, JobDefinition
+from treadle.author.ops import OpDefinition
 from treadle.core.keys import AssetCheckKey, AssetKey, check_name
 from treadle.core.partitions import PartitionsDefinition
 from treadle.core.tags import run_tags as checked_tags
 from treadle.errors import DefinitionError
+from treadle.spec.nodes import NodeSpec
 from treadle.spec.policies import AutomationRule, check_types
 from treadle.spec.retry import RetryPolicy
 from treadle.spec.selection import AssetSelection
@@ -127,11 +131,30 @@ def asset_job(
     resources = resource_defs
     if layer.binding:
         resources = bound_resources(definitions.values(), layer.binding, resource_defs)
+    nodes: list[NodeSpec] = []
+    ops: dict[str, OpDefinition] = {}
+    made: dict[str, AssetsDefinition] = {}
+    node_hooks: dict[str, frozenset[Any]] = {}
+    graphs: dict[str, GraphPlace] = {}
+    for handle, definition in definitions.items():
+        if definition.graph is None:
+            nodes.append(layer.node(handle))
+            ops[handle] = definition.op
+            made[handle] = definition
+            continue
+        flat = flattened(definition, handle)
+        nodes.extend(flat.nodes)
+        ops.update(flat.ops)
+        made.update(dict.fromkeys(flat.ops, definition))
+        node_hooks.update(flat.node_hooks)
+        graphs.update(flat.graphs)
     return JobDefinition.of_nodes(
         name,
-        nodes=tuple(layer.node(handle) for handle in definitions),
-        ops={handle: definition.op for handle, definition in definitions.items()},
-        assets=definitions,
+        nodes=tuple(nodes),
+        ops=ops,
+        assets=made,
+        node_hooks=node_hooks,
+        graphs=graphs,
         layer=layer,
         selected_assets=assets,
         selected_checks=checks,

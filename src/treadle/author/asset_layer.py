@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import structs
 
-from treadle.author.assets import AssetsDefinition, external_assets
+from treadle.author.assets_definition import AssetsDefinition, external_assets
 from treadle.core.keys import AssetCheckKey, AssetKey, did_you_mean
 from treadle.errors import DefinitionError
 from treadle.spec.assets import AssetCheckSpec, AssetSpec
@@ -70,7 +70,7 @@ class AssetLayer:
                     renamed[key] = near
         loaded = definition.keys_by_input_name.items()
         for name, key in loaded:
-            if key in unknown and key not in renamed and not definition.op.ins[name].is_nothing:
+            if key in unknown and key not in renamed and definition.needs_value(name):
                 raise DefinitionError(_unknown_input(definition, name, key, by_key))
         return definition.with_keys(renamed) if renamed else definition
 
@@ -84,7 +84,7 @@ class AssetLayer:
                 raise DefinitionError(_twice(f"Check {check.key.to_user_string()!r}", other, definition))
             self._checks[check.key] = check
         if definition.is_executable:
-            handle = name = definition.op.name
+            handle = name = definition.node_def.name
             number = 2
             while handle in self.definitions:  # p__q may be one part or two
                 handle, number = f"{name}_{number}", number + 1
@@ -116,7 +116,7 @@ class AssetLayer:
     def where(self, key: AssetKey) -> str:
         """` (file, line)` of the function that makes an asset, for messages."""
         definition = self.by_key.get(key)
-        return definition.op.where if definition is not None and definition.is_executable else ""
+        return definition.node_def.where if definition is not None and definition.is_executable else ""
 
 
 def _each_once(
@@ -145,7 +145,7 @@ def _not_an_asset(given: Any) -> str:
 
 
 def _twice(what: str, first: AssetsDefinition, second: AssetsDefinition) -> str:
-    places = [d.op.where or " (no function)" if d.is_executable else " (external)" for d in (first, second)]
+    places = [d.node_def.where or " (no function)" if d.is_executable else " (external)" for d in (first, second)]
     return f"{what} is declared twice:{places[0]} and{places[1]}. Rename one, or give it a key_prefix."
 
 
@@ -156,7 +156,7 @@ def _unknown_input(
     mine = {spec.key.to_user_string() for spec in definition.specs}
     near = did_you_mean(key.to_user_string(), [one for one in known if one not in mine])
     return (
-        f"{definition.op.name!r} takes a parameter {name!r}, which stands for an asset {key.to_user_string()!r}, and "
-        f"there is none.{near} Declare that asset, name another with ins={{{name!r}: AssetIn(...)}}, or, if it is a "
-        f"resource, annotate it as one.{definition.op.where}"
+        f"{definition.node_def.name!r} takes a parameter {name!r}, which stands for an asset {key.to_user_string()!r}, "
+        f"and there is none.{near} Declare that asset, name another with ins={{{name!r}: AssetIn(...)}}, or, if it "
+        f"is a resource, annotate it as one.{definition.node_def.where}"
     )

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from functools import cached_property
 from typing import Any, overload
 
-from treadle.author import composition, port
+from treadle.author.assets_definition import AssetsDefinition
 from treadle.author.ops import (
-    DEFAULT_IO_MANAGER_KEY,
     DEFAULT_OUTPUT,
     In,
     OpDefinition,
@@ -23,10 +21,9 @@ from treadle.core.mappings import PartitionMapping
 from treadle.core.metadata import IO_MANAGER_KEY
 from treadle.core.partitions import PartitionsDefinition
 from treadle.core.tags import COMPUTE_KIND
-from treadle.errors import DefinitionError, InvocationError
+from treadle.errors import DefinitionError
 from treadle.spec.assets import AssetCheckSpec, AssetDep, AssetSpec, CoercibleToAssetDep, deps_of, plain_dep
-from treadle.spec.nodes import FromAsset, InputSpec, NodeSpec, OutputSpec
-from treadle.spec.policies import AutomationRule, BackfillPolicy, FreshnessPolicy, check_types, wrong_type
+from treadle.spec.policies import AutomationRule, BackfillPolicy, FreshnessPolicy, check_types
 from treadle.spec.retry import RetryPolicy
 
 
@@ -149,256 +146,6 @@ class AssetOut:
     def key_for(self, name: str) -> AssetKey:
         """The key, for the output `name`."""
         return self.key if self.key is not None else AssetKey([*(self.key_prefix or ()), name])
-
-
-_NOTHING: Mapping[Any, Any] = {}
-_NO_HOOKS: frozenset[Any] = frozenset()
-
-
-class AssetsDefinition:
-    """One or more assets, and the op that makes them. Made by `@asset` and `@multi_asset`.
-
-    Attributes:
-        op: what makes them; None for assets that nothing here makes.
-        specs: the assets.
-        check_specs: checks that the same op evaluates.
-        keys_by_input_name, keys_by_output_name: which assets the op's inputs and outputs are.
-        check_keys_by_output_name: which outputs report checks.
-        partitions_def: the partitions of all of them.
-        partition_mappings: by upstream asset, where the default is not meant.
-        backfill_policy, can_subset, resource_defs, hook_defs: as given to the decorator.
-        is_by_specs: whether the function stores its data itself and only reports on it.
-    """
-
-    def __init__(
-        self,
-        op: OpDefinition | None,
-        specs: Sequence[AssetSpec],
-        *,
-        keys_by_input_name: Mapping[str, AssetKey],
-        keys_by_output_name: Mapping[str, AssetKey],
-        check_specs: Sequence[AssetCheckSpec] = (),
-        check_keys_by_output_name: Mapping[str, AssetCheckKey] | None = None,
-        partitions_def: PartitionsDefinition | None = None,
-        partition_mappings: Mapping[AssetKey, PartitionMapping] | None = None,
-        backfill_policy: BackfillPolicy | None = None,
-        can_subset: bool = False,
-        resource_defs: Mapping[str, Any] | None = None,
-        hook_defs: Set[Any] | None = None,
-        is_by_specs: bool = False,
-    ) -> None:
-        if partitions_def is not None and not isinstance(partitions_def, PartitionsDefinition):
-            raise wrong_type(_title(op, specs), "partitions_def", partitions_def)
-        if backfill_policy is not None and not isinstance(backfill_policy, BackfillPolicy):
-            raise wrong_type(_title(op, specs), "backfill_policy", backfill_policy, op.where if op else "")
-        self._op = op
-        self.specs = tuple(specs)
-        self.check_specs = tuple(check_specs)
-        self.keys_by_input_name = keys_by_input_name
-        self.keys_by_output_name = keys_by_output_name
-        self.check_keys_by_output_name: Mapping[str, AssetCheckKey] = check_keys_by_output_name or _NOTHING
-        self.partitions_def = partitions_def
-        self.partition_mappings: Mapping[AssetKey, PartitionMapping] = partition_mappings or _NOTHING
-        self.backfill_policy = backfill_policy
-        self.can_subset = can_subset
-        self.resource_defs: Mapping[str, Any] = resource_defs or _NOTHING
-        self.hook_defs: Set[Any] = frozenset(hook_defs) if hook_defs else _NO_HOOKS
-        self.is_by_specs = is_by_specs
-
-    @property
-    def op(self) -> OpDefinition:
-        """What makes the assets."""
-        if self._op is None:
-            raise InvocationError(f"Nothing here makes {self.specs[0].key}: it is external.")
-        return self._op
-
-    node_def = op
-
-    @property
-    def is_executable(self) -> bool:
-        """Whether something here makes these assets or evaluates these checks."""
-        return self._op is not None
-
-    @property
-    def key(self) -> AssetKey:
-        """The key of the only asset."""
-        if len(self.specs) != 1:
-            raise InvocationError(
-                f"{self!r} makes {len(self.specs)} assets, so it has no single key. Name one of: "
-                f"{', '.join(sorted(spec.key.to_user_string() for spec in self.specs))}."
-            )
-        return self.specs[0].key
-
-    @property
-    def keys(self) -> Set[AssetKey]:
-        """The keys of its assets."""
-        return {spec.key for spec in self.specs}
-
-    @property
-    def check_keys(self) -> Set[AssetCheckKey]:
-        """The keys of the checks it evaluates."""
-        return {spec.key for spec in self.check_specs}
-
-    @property
-    def dependency_keys(self) -> Set[AssetKey]:
-        """Every asset that one of its assets depends on."""
-        return {dep.asset_key for spec in self.specs for dep in spec.deps}
-
-    @property
-    def asset_deps(self) -> Mapping[AssetKey, Set[AssetKey]]:
-        """For each of its assets, what that depends on."""
-        return {spec.key: {dep.asset_key for dep in spec.deps} for spec in self.specs}
-
-    @property
-    def group_names_by_key(self) -> Mapping[AssetKey, str]:
-        """The group of each asset."""
-        return {spec.key: spec.group_name or "default" for spec in self.specs}
-
-    @property
-    def descriptions_by_key(self) -> Mapping[AssetKey, str]:
-        """The description of each asset that has one."""
-        return {spec.key: spec.description for spec in self.specs if spec.description}
-
-    @property
-    def metadata_by_key(self) -> Mapping[AssetKey, Mapping[str, Any]]:
-        """The metadata of each asset's definition."""
-        return {spec.key: spec.metadata for spec in self.specs}
-
-    @property
-    def tags_by_key(self) -> Mapping[AssetKey, Mapping[str, str]]:
-        """The tags of each asset."""
-        return {spec.key: spec.tags for spec in self.specs}
-
-    @property
-    def code_versions_by_key(self) -> Mapping[AssetKey, str | None]:
-        """The code version of each asset."""
-        return {spec.key: spec.code_version for spec in self.specs}
-
-    @property
-    def required_resource_keys(self) -> set[str]:
-        """Every resource that making the assets needs, IO managers included."""
-        keys = set(self.op.required_resource_keys)
-        keys.update(out.io_manager_key for out in self.op.outs.values() if not out.is_nothing)
-        return keys
-
-    def get_asset_spec(self, key: AssetKey | None = None) -> AssetSpec:
-        """The spec of the asset `key`; of the only one if None."""
-        wanted = key or self.key
-        for spec in self.specs:
-            if spec.key == wanted:
-                return spec
-        raise InvocationError(f"{self!r} has no asset {wanted}.")
-
-    def get_partition_mapping(self, in_asset_key: AssetKey) -> PartitionMapping | None:
-        """The partition mapping declared for an upstream asset, if any."""
-        return self.partition_mappings.get(in_asset_key)
-
-    @cached_property
-    def node(self) -> NodeSpec:
-        """What the plan needs to know of it."""
-        op = self.op
-        loaded = self.keys_by_input_name
-        blocking = frozenset(spec.key for spec in self.check_specs if spec.blocking)
-        specs = {spec.key: spec for spec in self.specs}
-        outputs = []
-        for name, out in op.outs.items():
-            key = self.keys_by_output_name.get(name)
-            skippable = key is not None and specs[key].skippable
-            check = self.check_keys_by_output_name.get(name)
-            outputs.append(OutputSpec(name, out.is_required and not skippable, out.is_dynamic, key, check))
-        values = set(loaded.values())
-        return NodeSpec(
-            handle=op.name,
-            op_name=op.name,
-            inputs=tuple(
-                InputSpec(name, (FromAsset(key),), is_nothing=op.ins[name].is_nothing) for name, key in loaded.items()
-            ),
-            outputs=tuple(outputs),
-            deps={
-                spec.key: tuple(dep.asset_key for dep in spec.deps if dep.asset_key not in values)
-                for spec in self.specs
-                if len(spec.deps) > len(values)
-            },
-            after=self._after,
-            blocking=blocking,
-            can_subset=self.can_subset,
-            retry_policy=op.retry_policy,
-            tags=dict(op.tags),
-            pool=op.pool,
-        )
-
-    @property
-    def _after(self) -> tuple[AssetKey, ...]:
-        made = {spec.key for spec in self.specs}
-        others = {check.asset_key for check in self.check_specs if check.asset_key not in made}
-        others.update(dep.asset_key for check in self.check_specs for dep in check.additional_deps)
-        return tuple(sorted(others - made))
-
-    def with_keys(self, renamed: Mapping[AssetKey, AssetKey]) -> AssetsDefinition:
-        """A copy whose assets, checks and dependencies have other keys."""
-        changed = object.__new__(type(self))
-        changed.__dict__.update(self.__dict__)
-        changed.__dict__.pop("node", None)
-        changed.keys_by_input_name = {n: renamed.get(k, k) for n, k in self.keys_by_input_name.items()}
-        changed.keys_by_output_name = {n: renamed.get(k, k) for n, k in self.keys_by_output_name.items()}
-        changed.partition_mappings = {renamed.get(k, k): m for k, m in self.partition_mappings.items()}
-        changed.specs = tuple(spec.with_keys(renamed) for spec in self.specs)
-        changed.check_specs = tuple(spec.with_keys(renamed) for spec in self.check_specs)
-        changed.check_keys_by_output_name = {
-            n: AssetCheckKey(renamed.get(k.asset_key, k.asset_key), k.name)
-            for n, k in self.check_keys_by_output_name.items()
-        }
-        return changed
-
-    def with_specs(self, change: Callable[[AssetSpec], AssetSpec]) -> AssetsDefinition:
-        """A copy whose specs went through `change`, which must keep their keys."""
-        changed = object.__new__(type(self))
-        changed.__dict__.update(self.__dict__)
-        changed.__dict__.pop("node", None)
-        changed.specs = tuple(change(spec) for spec in self.specs)
-        if {spec.key for spec in changed.specs} != self.keys:
-            raise DefinitionError(f"{self!r}: an asset spec may be changed, but not its key.")
-        return changed
-
-    def with_backfill_policy(self, backfill_policy: BackfillPolicy) -> AssetsDefinition:
-        """A copy that is backfilled so."""
-        changed = object.__new__(type(self))
-        changed.__dict__.update(self.__dict__)
-        changed.backfill_policy = backfill_policy
-        return changed
-
-    def with_resources(self, resource_defs: Mapping[str, Any]) -> AssetsDefinition:
-        """A copy with these resources bound, where it does not bind them itself."""
-        changed = object.__new__(type(self))
-        changed.__dict__.update(self.__dict__)
-        changed.resource_defs = {**resource_defs, **self.resource_defs}
-        return changed
-
-    def with_hooks(self, hook_defs: Set[Any]) -> AssetsDefinition:
-        """A copy with more hooks."""
-        changed = object.__new__(type(self))
-        changed.__dict__.update(self.__dict__)
-        changed.hook_defs = self.hook_defs | frozenset(hook_defs)
-        return changed
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the user's function with these inputs, as tests do. In a graph: place its op there."""
-        if composition.is_composing():
-            return composition.PendingNode(self.op)(*args, **kwargs)
-        return port.call("invoke_assets")(self, args, kwargs)
-
-    def __repr__(self) -> str:
-        name = self._op.name if self._op else "external"
-        return f"<{type(self).__name__} {name}: {', '.join(spec.key.to_user_string() for spec in self.specs)}>"
-
-
-def _title(op: OpDefinition | None, specs: Sequence[AssetSpec]) -> str:
-    return repr(op.name) if op is not None else f"asset {specs[0].key.to_user_string()!r}"
-
-
-def external_assets(specs: Iterable[AssetSpec]) -> list[AssetsDefinition]:
-    """Definitions of assets that nothing here makes."""
-    return [AssetsDefinition(None, [spec], keys_by_input_name={}, keys_by_output_name={}) for spec in specs]
 
 
 @overload
@@ -733,7 +480,7 @@ def multi_asset(
             input_keys = builder.keys_by_input(op)
             everything = builder.all_deps(input_keys)
             made = [
-                _spec_of_out(keys_by_output[output], out, _internal(output, internal_asset_deps, everything), shared)
+                spec_of_out(keys_by_output[output], out, _internal(output, internal_asset_deps, everything), shared)
                 for output, out in outs.items()
             ]
         _check_declared(made, check_specs, fn)
@@ -767,7 +514,16 @@ def _internal(
     return tuple(known.get(key) or AssetDep(key) for key in sorted(internal[output]))
 
 
-def _spec_of_out(key: AssetKey, out: AssetOut, deps: tuple[AssetDep, ...], shared: Mapping[str, Any]) -> AssetSpec:
+def spec_of_out(key: AssetKey, out: AssetOut, deps: tuple[AssetDep, ...], shared: Mapping[str, Any]) -> AssetSpec:
+    """The asset that an output is.
+
+    Args:
+        deps: what it is made from.
+        shared: attributes given for all of the outputs.
+
+    Raises:
+        DefinitionError: the output has one of these attributes, too.
+    """
     args = {**out.spec_args}
     if out.io_manager_key:
         args["metadata"] = {**(args["metadata"] or {}), IO_MANAGER_KEY: out.io_manager_key}
@@ -804,8 +560,3 @@ def _spec_with(
         extra = [dep for dep in builder.all_deps(input_keys) if dep.asset_key not in own_keys]
         changes["deps"] = [*spec.deps, *extra]
     return spec.replace_attributes(**changes) if changes else spec
-
-
-def default_io_manager_key(spec: AssetSpec) -> str:
-    """The resource that stores and loads this asset."""
-    return spec.metadata.get(IO_MANAGER_KEY) or DEFAULT_IO_MANAGER_KEY

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from treadle.author.assets import AssetsDefinition
+from treadle.author.assets_definition import AssetsDefinition
 from treadle.author.io_managers import fs_io_manager
 from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, required_keys
 from treadle.author.resources import as_resource_definition, resolve_keys, resource_definitions
@@ -53,9 +53,9 @@ def _bound(definition: T, given: Mapping[str, Any]) -> T:
     for key in own.keys() & given.keys():
         if own[key] is not given[key]:
             raise _conflict(definition, key)
-    needed = required_keys([definition.op])
+    needed = required_keys(definition.ops)
     known = {DEFAULT_IO_MANAGER_KEY: fs_io_manager, **resource_definitions({**given, **own})}
-    all_needed = resolve_keys(known, needed, dict.fromkeys(needed, repr(definition.op.name)))
+    all_needed = resolve_keys(known, needed, dict.fromkeys(needed, repr(definition.node_def.name)))
     return definition.with_resources({key: given[key] for key in all_needed if key in given})  # pyright: ignore[reportReturnType]
 
 
@@ -100,19 +100,19 @@ def _check_io_manager(
     if given.get(key) is definition.resource_defs[key]:
         return
     for other in definitions:
-        if key not in other.resource_defs and key in required_keys([other.op]):
+        if key not in other.resource_defs and key in required_keys(other.ops):
             raise _two(key, definition, other)
 
 
 def _conflict(definition: AssetsDefinition, key: str) -> InvocationError:
     return InvocationError(
-        f"{definition.op.name!r} binds the resource {key!r} itself, and another is given under that key. Leave one of "
-        f"them out, or rename a key.{definition.op.where}"
+        f"{definition.node_def.name!r} binds the resource {key!r} itself, and another is given under that key. "
+        f"Leave one of them out, or rename a key.{definition.node_def.where}"
     )
 
 
 def _two(key: str, one: AssetsDefinition, other: AssetsDefinition) -> DefinitionError:
     return DefinitionError(
-        f"{one.op.name!r} and {other.op.name!r} use different resources under the key {key!r}, and a job has one "
-        f"for each key. Bind the same object to both, or rename a key.{other.op.where}"
+        f"{one.node_def.name!r} and {other.node_def.name!r} use different resources under the key {key!r}, and a "
+        f"job has one for each key. Bind the same object to both, or rename a key.{other.node_def.where}"
     )

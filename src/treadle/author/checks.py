@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from treadle.author.assets import AssetIn, AssetsDefinition
+from treadle.author.assets import AssetIn
+from treadle.author.assets_definition import AssetsDefinition
 from treadle.author.ops import DEFAULT_OUTPUT, OpDefinition, Out
 from treadle.author.signature import docstring, where
 from treadle.author.types import NOTHING

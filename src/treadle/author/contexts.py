@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence, Set
 from contextvars import ContextVar
 from typing import Any, Protocol
 
-from treadle.author.assets import AssetsDefinition
+from treadle.author.assets_definition import AssetsDefinition
 from treadle.author.jobs import JobDefinition
 from treadle.author.ops import OpDefinition
 from treadle.author.outcomes import DataProvenance

@@ -9,7 +9,7 @@ from typing import Any
 from treadle.author import port
 from treadle.author.asset_jobs import IMPLICIT_JOB, UnresolvedAssetJobDefinition, asset_job
 from treadle.author.asset_layer import AssetLayer
-from treadle.author.assets import AssetsDefinition
+from treadle.author.assets_definition import AssetsDefinition
 from treadle.author.binding import bound_resources
 from treadle.author.jobs import JobDefinition
 from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, required_keys
@@ -267,12 +267,19 @@ def _require_resources(defs: Definitions) -> None:
     """Every resource that an asset or check asks for is there."""
     provided = defs.resource_defs
     for definition in {id(one): one for one in defs.layer.definitions.values()}.values():
-        op = definition.op
-        if not op.required_resource_keys and op.outs.keys() == {"result"} and not definition.resource_defs:
+        op = definition.node_def
+        if (
+            definition.graph is None
+            and not op.required_resource_keys
+            and op.outs.keys() == {"result"}
+            and not definition.resource_defs
+        ):
             out = op.outs["result"]
             if out.io_manager_key == DEFAULT_IO_MANAGER_KEY:
                 continue
-        missing = required_keys([op]) - provided.keys() - definition.resource_defs.keys() - {DEFAULT_IO_MANAGER_KEY}
+        missing = (
+            required_keys(definition.ops) - provided.keys() - definition.resource_defs.keys() - {DEFAULT_IO_MANAGER_KEY}
+        )
         if missing:
             key = min(missing)
             raise UnknownResourceError(

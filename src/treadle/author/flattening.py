@@ -65,13 +65,21 @@ _Resolved: TypeAlias = Source | list[Source]
 _NO_BINDINGS: Mapping[str, Binding] = {}
 
 
-def flatten(graph: Nested, job_name: str, op_retry_policy: RetryPolicy | None = None) -> FlatGraph:
+def flatten(
+    graph: Nested,
+    job_name: str,
+    op_retry_policy: RetryPolicy | None = None,
+    handle: str = "",
+    inputs: Mapping[str, Source] | None = None,
+) -> FlatGraph:
     """The ops of a graph and of all graphs inside it, each at its place.
 
     Args:
         graph: the graph.
         job_name: the job that it becomes, for messages.
         op_retry_policy: for ops that have none of their own.
+        handle: its own place in the job, if the job has more in it.
+        inputs: where its inputs come from, if not from the run.
 
     Sources: a node's output wherever a connection leads to one, through graphs in and out. An unconnected input comes
     from run config (`FromConfig`, with the handle of the outermost graph whose input it is) if its type can be written
@@ -83,11 +91,13 @@ def flatten(graph: Nested, job_name: str, op_retry_policy: RetryPolicy | None = 
         DefinitionError: an input has no source.
     """
     flattener = _Flattener(job_name, op_retry_policy)
-    flattener.graph(graph, "", {name: FromRunInput(name) for name in graph.ins}, frozenset())
+    prefix = handle and handle + "."
+    given: Mapping[str, _Resolved] = {name: FromRunInput(name) for name in graph.ins} if inputs is None else {**inputs}
+    flattener.graph(graph, prefix, given, frozenset())
     return FlatGraph(
         nodes=tuple(flattener.nodes),
         ops=flattener.ops,
-        outputs={name: _producer(graph, "", out.node, out.output) for name, out in graph.outs.items()},
+        outputs={name: _producer(graph, prefix, out.node, out.output) for name, out in graph.outs.items()},
         inputs=frozenset(graph.ins),
         node_hooks=flattener.hooks,
         graphs=flattener.graphs,

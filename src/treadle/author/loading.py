@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from treadle.author.asset_jobs import UnresolvedAssetJobDefinition
-from treadle.author.assets import AssetsDefinition
+from treadle.author.assets_definition import AssetsDefinition
 from treadle.author.checks import AssetChecksDefinition
 from treadle.author.definitions import Definitions
 from treadle.author.jobs import JobDefinition
@@ -369,4 +369,4 @@ def _twice(what: str, first: str, other: Any, second: str, one: Any) -> str:
 
 
 def _where(one: Any) -> str:
-    return one.op.where if isinstance(one, AssetsDefinition) and one.is_executable else ""
+    return one.node_def.where if isinstance(one, AssetsDefinition) and one.is_executable else ""

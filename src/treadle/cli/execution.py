@@ -107,7 +107,9 @@ def _check_partition_given(job: JobDefinition, given: bool) -> None:
     if not job.assets:
         return
     chosen = job.selected_assets
-    specs = [spec for one in job.assets.values() for spec in one.specs if chosen is None or spec.key in chosen]
+    specs = [
+        spec for one in dict.fromkeys(job.assets.values()) for spec in one.specs if chosen is None or spec.key in chosen
+    ]
     partitioned = [spec for spec in specs if spec.partitions_def is not None]
     if given and not partitioned and job.partitions_def is None:
         raise click.UsageError("Nothing that is selected has partitions. Leave --partition out.")
@@ -138,7 +140,7 @@ def _range_of(job: JobDefinition, text: str) -> PartitionKeyRange:
             raise click.UsageError(
                 f"--partition-range makes all partitions in one run, and {definition.specs[0].key.to_user_string()!r} "
                 "makes one partition a run. Give it backfill_policy=BackfillPolicy.single_run(), or make one "
-                f"partition at a time with --partition.{definition.op.where}"
+                f"partition at a time with --partition.{definition.node_def.where}"
             )
     return PartitionKeyRange(first, last)
 

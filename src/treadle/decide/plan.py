@@ -108,6 +108,8 @@ def _wanted(node: NodeSpec, selection: Selection) -> tuple[OutputSpec, ...] | No
     assets, checks = selection.assets, selection.checks
     if assets is None and checks is None:
         return node.outputs
+    if node.serves:
+        return _wanted_of_part(node, assets)
     wanted = tuple(
         output
         for output in node.outputs
@@ -127,6 +129,21 @@ def _wanted(node: NodeSpec, selection: Selection) -> tuple[OutputSpec, ...] | No
                 "selected. Select all of them, or declare it with can_subset=True and make only what is asked for."
             )
     return wanted
+
+
+def _wanted_of_part(node: NodeSpec, assets: AbstractSet[AssetKey] | None) -> tuple[OutputSpec, ...] | None:
+    """The outputs of one of several ops that make assets together: all or none, as the others may need each of them."""
+    if assets is None or assets >= node.serves:
+        return node.outputs
+    if assets.isdisjoint(node.serves):
+        return None
+    if not node.can_subset:
+        raise SelectionError(
+            f"{node.handle.partition('.')[0]!r} makes all of its assets at once, and "
+            f"{min(node.serves - assets).to_user_string()!r} is not selected. Select all of them, or declare it with "
+            "can_subset=True."
+        )
+    return node.outputs
 
 
 def _step(

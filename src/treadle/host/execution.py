@@ -16,7 +16,7 @@ from msgspec import structs
 
 from treadle.author.asset_jobs import asset_job
 from treadle.author.asset_layer import AssetLayer
-from treadle.author.assets import AssetsDefinition
+from treadle.author.assets_definition import AssetsDefinition
 from treadle.author.flattening import detached
 from treadle.author.io_managers import mem_io_manager
 from treadle.author.job_config import resolve, run_config_of

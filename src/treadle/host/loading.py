@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
-from treadle.author.assets import AssetsDefinition, default_io_manager_key
+from treadle.author.assets_definition import AssetsDefinition, default_io_manager_key
 from treadle.author.io_contexts import build_input_context, build_output_context
 from treadle.author.io_managers import fs_io_manager
 from treadle.author.ops import DEFAULT_IO_MANAGER_KEY

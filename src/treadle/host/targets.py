@@ -24,7 +24,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from treadle.author.asset_jobs import UnresolvedAssetJobDefinition
-from treadle.author.assets import AssetsDefinition
+from treadle.author.assets_definition import AssetsDefinition
 from treadle.author.checks import AssetChecksDefinition
 from treadle.author.definitions import Definitions
 from treadle.author.graphs import GraphDefinition

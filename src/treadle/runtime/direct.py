@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
-from treadle.author.assets import AssetsDefinition
+from treadle.author.assets_definition import AssetsDefinition
 from treadle.author.checks import AssetChecksDefinition
 from treadle.author.config_types import is_config_class
 from treadle.author.contexts import AssetCheckExecutionContext, AssetExecutionContext, OpExecutionContext
@@ -377,7 +377,7 @@ def _arguments(op: OpDefinition, given: list[Any], named: dict[str, Any], step: 
 
 def _checked(op: OpDefinition, result: Any) -> Any:
     """The result, if the type of a single raw value fits."""
-    if len(op.outs) == 1:
+    if len(op.outs) == 1 and not next(iter(op.outs.values())).is_dynamic:
         kind = next(iter(op.outs.values())).dagster_type
         value = result.value if isinstance(result, Output) else result
         is_raw = isinstance(result, Output) or type(result).__module__ != "treadle.author.outcomes"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from treadle.author.assets import default_io_manager_key
+from treadle.author.assets_definition import default_io_manager_key
 from treadle.author.io_contexts import InputContext, OutputContext
 from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, In
 from treadle.author.types import ANY, ValueType
@@ -72,12 +72,13 @@ def _from_output(context: StepContext, spec: InputSpec, definition: In, source: 
     out = op.outs[source.output]
     if len(spec.sources) > 1 and (source.node, source.output) in scope.left_out:
         return _LEFT_OUT
+    asset = scope.asset_of(source.node, source.output)
     upstream = OutputContext(
-        context, source.output, definition_metadata=out.metadata, io_manager_key=out.io_manager_key,
+        context, source.output, asset_key=asset, definition_metadata=out.metadata, io_manager_key=out.io_manager_key,
         dagster_type=out.dagster_type, step_key=source.node, run_id=scope.source_run(source.node),
     )  # fmt: skip
     manager_key = definition.input_manager_key or out.io_manager_key
-    return _read(context, spec.name, definition, manager_key, None, upstream, source)
+    return _read(context, spec.name, definition, manager_key, asset, upstream, source)
 
 
 def _from_asset(context: StepContext, spec: InputSpec, definition: In, key: AssetKey) -> Any:

@@ -68,8 +68,7 @@ class Outputs:
 
     @property
     def _check_outputs(self) -> int:
-        definition = self._context.assets_def
-        return len(definition.check_keys_by_output_name) if definition is not None else 0
+        return sum(output.check is not None for output in self._context.step.node.outputs)
 
     def _take_value(self, output: OutputSpec, value: Any) -> None:
         """Take a raw value for the only output."""

@@ -116,6 +116,14 @@ class RunScope:
         """How many bytes of stdout and stderr were captured by now; None if they are not captured."""
         return self.capture.position() if self.capture is not None else None
 
+    def asset_of(self, handle: str, output: str) -> AssetKey | None:
+        """The asset that an output of a node is; None if it is none."""
+        if handle not in self.job.assets:
+            return None
+        step = self.plan.steps.get(handle)
+        node = step.node if step is not None else next(node for node in self.job.nodes if node.handle == handle)
+        return next((one.asset for one in node.outputs if one.name == output), None)
+
     def source_run(self, step_key: str) -> str:
         """The run whose step of this key made the value that is read: this one, or the one that it re-executes."""
         return self.run.run_id if step_key in self.plan.steps else self.run.parent_run_id or self.run.run_id

@@ -319,6 +319,10 @@ class AssetCheckSpec:
         """The key of the check."""
         return AssetCheckKey(self.asset_key, self.name)
 
+    def get_python_identifier(self) -> str:
+        """The name of the output that reports it."""
+        return self.key.to_python_identifier()
+
     def with_keys(self, renamed: Mapping[AssetKey, AssetKey]) -> AssetCheckSpec:
         """This spec with other keys for the asset that it checks and for what it looks at."""
         return AssetCheckSpec(

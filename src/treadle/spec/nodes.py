@@ -81,6 +81,7 @@ class NodeSpec(msgspec.Struct, frozen=True, omit_defaults=True):
         deps: assets that must be there before, without being loaded, for each asset that this node makes.
         after: assets that must be there before in any case, such as those that this node checks.
         blocking: checks among the outputs that, failing with ERROR, stop what is downstream of their asset.
+        serves: for one of several ops that make assets together, the assets that its outputs go into: it runs for them.
         can_subset: whether it can make some of its outputs without the others.
         retry_policy: the op's own, else the job's.
         tags: the op's tags.
@@ -94,6 +95,7 @@ class NodeSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     deps: dict[AssetKey, tuple[AssetKey, ...]] = {}
     after: tuple[AssetKey, ...] = ()
     blocking: frozenset[AssetCheckKey] = frozenset()
+    serves: frozenset[AssetKey] = frozenset()
     can_subset: bool = False
     retry_policy: RetryPolicy | None = None
     tags: dict[str, str] = {}

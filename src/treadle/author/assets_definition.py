@@ -1,0 +1,485 @@
+"""Assets together with what makes them: an op, a graph of ops, or nothing here.
+
+All that asks what an asset runs goes through `node_def` (its name and place), `ops` (what needs resources), and `node`,
+or `graph_assets.flattened` (what the plan gets).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from functools import cached_property
+from typing import Any
+
+from treadle.author import composition, port
+from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, OpDefinition, required_keys
+from treadle.core.keys import AssetCheckKey, AssetKey, did_you_mean
+from treadle.core.mappings import PartitionMapping
+from treadle.core.metadata import IO_MANAGER_KEY
+from treadle.core.partitions import PartitionsDefinition
+from treadle.errors import DefinitionError, InvocationError
+from treadle.spec.assets import AssetCheckSpec, AssetDep, AssetSpec
+from treadle.spec.nodes import FromAsset, InputSpec, NodeSpec, OutputSpec
+from treadle.spec.policies import BackfillPolicy, wrong_type
+
+_NOTHING: Mapping[Any, Any] = {}
+_NO_HOOKS: frozenset[Any] = frozenset()
+
+
+class AssetsDefinition:
+    """One or more assets, and the op or graph that makes them. Made by `@asset`, `@multi_asset`, `@graph_asset`.
+
+    Attributes:
+        op: what makes them, where that is one op.
+        graph: what makes them, where that is several ops.
+        specs: the assets.
+        check_specs: checks that the same op evaluates.
+        keys_by_input_name, keys_by_output_name: which assets the op's inputs and outputs are.
+        check_keys_by_output_name: which outputs report checks.
+        partitions_def: the partitions of all of them.
+        partition_mappings: by upstream asset, where the default is not meant.
+        backfill_policy, can_subset, resource_defs, hook_defs: as given to the decorator.
+        is_by_specs: whether the function stores its data itself and only reports on it.
+        is_observable: whether the op does not make the assets, and observes them.
+    """
+
+    def __init__(
+        self,
+        op: OpDefinition | None,
+        specs: Sequence[AssetSpec],
+        *,
+        keys_by_input_name: Mapping[str, AssetKey],
+        keys_by_output_name: Mapping[str, AssetKey],
+        check_specs: Sequence[AssetCheckSpec] = (),
+        check_keys_by_output_name: Mapping[str, AssetCheckKey] | None = None,
+        partitions_def: PartitionsDefinition | None = None,
+        partition_mappings: Mapping[AssetKey, PartitionMapping] | None = None,
+        backfill_policy: BackfillPolicy | None = None,
+        can_subset: bool = False,
+        resource_defs: Mapping[str, Any] | None = None,
+        hook_defs: Set[Any] | None = None,
+        is_by_specs: bool = False,
+        graph: Any = None,
+        is_observable: bool = False,
+    ) -> None:
+        if partitions_def is not None and not isinstance(partitions_def, PartitionsDefinition):
+            raise wrong_type(_title(op, specs), "partitions_def", partitions_def)
+        if backfill_policy is not None and not isinstance(backfill_policy, BackfillPolicy):
+            raise wrong_type(_title(op, specs), "backfill_policy", backfill_policy, op.where if op else "")
+        self._op = op
+        self.graph = graph
+        self.specs = tuple(specs)
+        self.check_specs = tuple(check_specs)
+        self.keys_by_input_name = keys_by_input_name
+        self.keys_by_output_name = keys_by_output_name
+        self.check_keys_by_output_name: Mapping[str, AssetCheckKey] = check_keys_by_output_name or _NOTHING
+        self.partitions_def = partitions_def
+        self.partition_mappings: Mapping[AssetKey, PartitionMapping] = partition_mappings or _NOTHING
+        self.backfill_policy = backfill_policy
+        self.can_subset = can_subset
+        self.resource_defs: Mapping[str, Any] = resource_defs or _NOTHING
+        self.hook_defs: Set[Any] = frozenset(hook_defs) if hook_defs else _NO_HOOKS
+        self.is_by_specs = is_by_specs
+        self.is_observable = is_observable
+
+    @staticmethod
+    def from_op(
+        op_def: OpDefinition,
+        *,
+        keys_by_input_name: Mapping[str, AssetKey] | None = None,
+        keys_by_output_name: Mapping[str, AssetKey] | None = None,
+        key_prefix: str | Sequence[str] | None = None,
+        internal_asset_deps: Mapping[str, set[AssetKey]] | None = None,
+        partitions_def: PartitionsDefinition | None = None,
+        partition_mappings: Mapping[str, PartitionMapping] | None = None,
+        group_name: str | None = None,
+        group_names_by_output_name: Mapping[str, str | None] | None = None,
+        descriptions_by_output_name: Mapping[str, str] | None = None,
+        metadata_by_output_name: Mapping[str, Mapping[str, Any] | None] | None = None,
+        tags_by_output_name: Mapping[str, Mapping[str, str] | None] | None = None,
+        automation_conditions_by_output_name: Mapping[str, Any] | None = None,
+        backfill_policy: BackfillPolicy | None = None,
+        can_subset: bool = False,
+        hook_defs: Set[Any] | None = None,
+    ) -> AssetsDefinition:
+        """Assets that an op makes, one for each of its outputs; its inputs are assets, too.
+
+        Args:
+            op_def: the op.
+            keys_by_input_name, keys_by_output_name: by default the names of the inputs and outputs; for a single
+                output the name of the op.
+            key_prefix: goes before the keys of the outputs.
+            internal_asset_deps: for each output name, what its asset depends on, where that is not all inputs.
+            partition_mappings: by input name.
+            The other arguments are those of `multi_asset`, by output name where each asset has its own.
+
+        Raises:
+            DefinitionError: a name is not that of an input or output.
+        """
+        by_output = {
+            "group_name": group_names_by_output_name, "description": descriptions_by_output_name,
+            "metadata": metadata_by_output_name, "tags": tags_by_output_name,
+            "automation_condition": automation_conditions_by_output_name,
+        }  # fmt: skip
+        return _from_node(
+            op_def, None, keys_by_input_name, keys_by_output_name, key_prefix, internal_asset_deps, partition_mappings,
+            group_name, by_output, (), partitions_def=partitions_def, backfill_policy=backfill_policy,
+            can_subset=can_subset, hook_defs=hook_defs,
+        )  # fmt: skip
+
+    @staticmethod
+    def from_graph(
+        graph_def: Any,
+        *,
+        keys_by_input_name: Mapping[str, AssetKey] | None = None,
+        keys_by_output_name: Mapping[str, AssetKey] | None = None,
+        key_prefix: str | Sequence[str] | None = None,
+        internal_asset_deps: Mapping[str, set[AssetKey]] | None = None,
+        partitions_def: PartitionsDefinition | None = None,
+        partition_mappings: Mapping[str, PartitionMapping] | None = None,
+        resource_defs: Mapping[str, Any] | None = None,
+        group_name: str | None = None,
+        group_names_by_output_name: Mapping[str, str | None] | None = None,
+        descriptions_by_output_name: Mapping[str, str] | None = None,
+        metadata_by_output_name: Mapping[str, Mapping[str, Any] | None] | None = None,
+        tags_by_output_name: Mapping[str, Mapping[str, str] | None] | None = None,
+        automation_conditions_by_output_name: Mapping[str, Any] | None = None,
+        backfill_policy: BackfillPolicy | None = None,
+        can_subset: bool = False,
+        check_specs: Sequence[AssetCheckSpec] | None = None,
+        owners_by_output_name: Mapping[str, Sequence[str]] | None = None,
+        code_versions_by_output_name: Mapping[str, str | None] | None = None,
+        hook_defs: Set[Any] | None = None,
+    ) -> AssetsDefinition:
+        """Assets that a graph makes, one for each of its outputs; its inputs are assets, too. Arguments as `from_op`.
+
+        Args:
+            graph_def: the graph.
+            check_specs: checks that ops of the graph evaluate; each is an output of the graph.
+
+        Raises:
+            DefinitionError: a name is not that of an input or output.
+        """
+        by_output = {
+            "group_name": group_names_by_output_name, "description": descriptions_by_output_name,
+            "metadata": metadata_by_output_name, "tags": tags_by_output_name, "owners": owners_by_output_name,
+            "automation_condition": automation_conditions_by_output_name, "code_version": code_versions_by_output_name,
+        }  # fmt: skip
+        return _from_node(
+            None, graph_def, keys_by_input_name, keys_by_output_name, key_prefix, internal_asset_deps,
+            partition_mappings, group_name, by_output, check_specs or (), partitions_def=partitions_def,
+            backfill_policy=backfill_policy, can_subset=can_subset, resource_defs=resource_defs, hook_defs=hook_defs,
+        )  # fmt: skip
+
+    @property
+    def op(self) -> OpDefinition:
+        """What makes the assets.
+
+        Raises:
+            InvocationError: nothing here makes them, or a graph of several ops does.
+        """
+        if self.graph is not None:
+            raise InvocationError(
+                f"{self.graph.name!r} is made by several ops, so there is not one to ask for or to call. Use "
+                f"`node_def` or `ops`, and run it with materialize([...]).{self.graph.where}"
+            )
+        if self._op is None:
+            raise InvocationError(f"Nothing here makes {self.specs[0].key}: it is external.")
+        return self._op
+
+    @property
+    def node_def(self) -> Any:
+        """The op or the graph that makes the assets."""
+        return self.graph if self.graph is not None else self.op
+
+    @property
+    def ops(self) -> Sequence[OpDefinition]:
+        """Every op that takes part in making the assets."""
+        return (self.op,) if self.graph is None else tuple(_ops_of(self.graph))
+
+    def needs_value(self, input_name: str) -> bool:
+        """Whether an input is loaded, and not only waited for."""
+        return self.graph is not None or not self.op.ins[input_name].is_nothing
+
+    @property
+    def is_executable(self) -> bool:
+        """Whether something here makes these assets or evaluates these checks."""
+        return self._op is not None or self.graph is not None
+
+    @property
+    def key(self) -> AssetKey:
+        """The key of the only asset."""
+        if len(self.specs) != 1:
+            raise InvocationError(
+                f"{self!r} makes {len(self.specs)} assets, so it has no single key. Name one of: "
+                f"{', '.join(sorted(spec.key.to_user_string() for spec in self.specs))}."
+            )
+        return self.specs[0].key
+
+    @property
+    def keys(self) -> Set[AssetKey]:
+        """The keys of its assets."""
+        return {spec.key for spec in self.specs}
+
+    @property
+    def check_keys(self) -> Set[AssetCheckKey]:
+        """The keys of the checks it evaluates."""
+        return {spec.key for spec in self.check_specs}
+
+    @property
+    def dependency_keys(self) -> Set[AssetKey]:
+        """Every asset that one of its assets depends on."""
+        return {dep.asset_key for spec in self.specs for dep in spec.deps}
+
+    @property
+    def asset_deps(self) -> Mapping[AssetKey, Set[AssetKey]]:
+        """For each of its assets, what that depends on."""
+        return {spec.key: {dep.asset_key for dep in spec.deps} for spec in self.specs}
+
+    @property
+    def group_names_by_key(self) -> Mapping[AssetKey, str]:
+        """The group of each asset."""
+        return {spec.key: spec.group_name or "default" for spec in self.specs}
+
+    @property
+    def descriptions_by_key(self) -> Mapping[AssetKey, str]:
+        """The description of each asset that has one."""
+        return {spec.key: spec.description for spec in self.specs if spec.description}
+
+    @property
+    def metadata_by_key(self) -> Mapping[AssetKey, Mapping[str, Any]]:
+        """The metadata of each asset's definition."""
+        return {spec.key: spec.metadata for spec in self.specs}
+
+    @property
+    def tags_by_key(self) -> Mapping[AssetKey, Mapping[str, str]]:
+        """The tags of each asset."""
+        return {spec.key: spec.tags for spec in self.specs}
+
+    @property
+    def code_versions_by_key(self) -> Mapping[AssetKey, str | None]:
+        """The code version of each asset."""
+        return {spec.key: spec.code_version for spec in self.specs}
+
+    @property
+    def required_resource_keys(self) -> set[str]:
+        """Every resource that making the assets needs, IO managers included."""
+        return required_keys(self.ops)
+
+    def get_asset_spec(self, key: AssetKey | None = None) -> AssetSpec:
+        """The spec of the asset `key`; of the only one if None."""
+        wanted = key or self.key
+        for spec in self.specs:
+            if spec.key == wanted:
+                return spec
+        raise InvocationError(f"{self!r} has no asset {wanted}.")
+
+    def get_partition_mapping(self, in_asset_key: AssetKey) -> PartitionMapping | None:
+        """The partition mapping declared for an upstream asset, if any."""
+        return self.partition_mappings.get(in_asset_key)
+
+    @cached_property
+    def node(self) -> NodeSpec:
+        """What the plan needs to know of it."""
+        op = self.op
+        loaded = self.keys_by_input_name
+        blocking = frozenset(spec.key for spec in self.check_specs if spec.blocking)
+        specs = {spec.key: spec for spec in self.specs}
+        outputs = []
+        for name, out in op.outs.items():
+            key = self.keys_by_output_name.get(name)
+            skippable = key is not None and specs[key].skippable
+            check = self.check_keys_by_output_name.get(name)
+            outputs.append(OutputSpec(name, out.is_required and not skippable, out.is_dynamic, key, check))
+        values = set(loaded.values())
+        return NodeSpec(
+            handle=op.name,
+            op_name=op.name,
+            inputs=tuple(
+                InputSpec(name, (FromAsset(key),), is_nothing=op.ins[name].is_nothing) for name, key in loaded.items()
+            ),
+            outputs=tuple(outputs),
+            deps={
+                spec.key: tuple(dep.asset_key for dep in spec.deps if dep.asset_key not in values)
+                for spec in self.specs
+                if len(spec.deps) > len(values)
+            },
+            after=self.after,
+            blocking=blocking,
+            can_subset=self.can_subset,
+            retry_policy=op.retry_policy,
+            tags=dict(op.tags),
+            pool=op.pool,
+        )
+
+    @property
+    def after(self) -> tuple[AssetKey, ...]:
+        """Assets that must be there before, as its checks look at them."""
+        made = {spec.key for spec in self.specs}
+        others = {check.asset_key for check in self.check_specs if check.asset_key not in made}
+        others.update(dep.asset_key for check in self.check_specs for dep in check.additional_deps)
+        return tuple(sorted(others - made))
+
+    def with_keys(self, renamed: Mapping[AssetKey, AssetKey]) -> AssetsDefinition:
+        """A copy whose assets, checks and dependencies have other keys."""
+        changed = object.__new__(type(self))
+        changed.__dict__.update(self.__dict__)
+        changed.__dict__.pop("node", None)
+        changed.keys_by_input_name = {n: renamed.get(k, k) for n, k in self.keys_by_input_name.items()}
+        changed.keys_by_output_name = {n: renamed.get(k, k) for n, k in self.keys_by_output_name.items()}
+        changed.partition_mappings = {renamed.get(k, k): m for k, m in self.partition_mappings.items()}
+        changed.specs = tuple(spec.with_keys(renamed) for spec in self.specs)
+        changed.check_specs = tuple(spec.with_keys(renamed) for spec in self.check_specs)
+        changed.check_keys_by_output_name = {
+            n: AssetCheckKey(renamed.get(k.asset_key, k.asset_key), k.name)
+            for n, k in self.check_keys_by_output_name.items()
+        }
+        return changed
+
+    def with_specs(self, change: Callable[[AssetSpec], AssetSpec]) -> AssetsDefinition:
+        """A copy whose specs went through `change`, which must keep their keys."""
+        changed = object.__new__(type(self))
+        changed.__dict__.update(self.__dict__)
+        changed.__dict__.pop("node", None)
+        changed.specs = tuple(change(spec) for spec in self.specs)
+        if {spec.key for spec in changed.specs} != self.keys:
+            raise DefinitionError(f"{self!r}: an asset spec may be changed, but not its key.")
+        return changed
+
+    def with_backfill_policy(self, backfill_policy: BackfillPolicy) -> AssetsDefinition:
+        """A copy that is backfilled so."""
+        changed = object.__new__(type(self))
+        changed.__dict__.update(self.__dict__)
+        changed.backfill_policy = backfill_policy
+        return changed
+
+    def with_resources(self, resource_defs: Mapping[str, Any]) -> AssetsDefinition:
+        """A copy with these resources bound, where it does not bind them itself."""
+        changed = object.__new__(type(self))
+        changed.__dict__.update(self.__dict__)
+        changed.resource_defs = {**resource_defs, **self.resource_defs}
+        return changed
+
+    def with_hooks(self, hook_defs: Set[Any]) -> AssetsDefinition:
+        """A copy with more hooks."""
+        changed = object.__new__(type(self))
+        changed.__dict__.update(self.__dict__)
+        changed.hook_defs = self.hook_defs | frozenset(hook_defs)
+        return changed
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the user's function with these inputs, as tests do. In a graph: place its op there."""
+        if composition.is_composing():
+            return composition.PendingNode(self.node_def)(*args, **kwargs)
+        return port.call("invoke_assets")(self, args, kwargs)
+
+    def __repr__(self) -> str:
+        name = self.node_def.name if self.is_executable else "external"
+        return f"<{type(self).__name__} {name}: {', '.join(spec.key.to_user_string() for spec in self.specs)}>"
+
+
+def _title(op: OpDefinition | None, specs: Sequence[AssetSpec]) -> str:
+    return repr(op.name) if op is not None else f"asset {specs[0].key.to_user_string()!r}"
+
+
+def derived(
+    op: OpDefinition | None,
+    graph: Any,
+    specs: Sequence[AssetSpec],
+    keys_by_input_name: Mapping[str, AssetKey],
+    keys_by_output_name: Mapping[str, AssetKey],
+    check_specs: Sequence[AssetCheckSpec],
+    **options: Any,
+) -> AssetsDefinition:
+    """The assets that outputs of an op or graph are, with the checks that other outputs of it report.
+
+    Raises:
+        DefinitionError: a check is of an asset that is not made here.
+    """
+    made = {spec.key for spec in specs}
+    for check in check_specs:
+        if check.asset_key not in made:
+            raise DefinitionError(
+                f"{_title(op, specs)} declares the check {check.name!r} of {check.asset_key}, which it does not make. "
+                "Use @asset_check for it."
+            )
+    mappings = {
+        d.asset_key: d.partition_mapping for spec in specs for d in spec.deps if d.partition_mapping is not None
+    }
+    return AssetsDefinition(
+        op, specs, graph=graph, keys_by_input_name=keys_by_input_name, keys_by_output_name=keys_by_output_name,
+        check_specs=check_specs, check_keys_by_output_name={c.key.to_python_identifier(): c.key for c in check_specs},
+        partition_mappings=mappings, **options,
+    )  # fmt: skip
+
+
+def _from_node(
+    op: OpDefinition | None,
+    graph: Any,
+    keys_by_input: Mapping[str, AssetKey] | None,
+    keys_by_output: Mapping[str, AssetKey] | None,
+    key_prefix: str | Sequence[str] | None,
+    internal: Mapping[str, set[AssetKey]] | None,
+    partition_mappings: Mapping[str, PartitionMapping] | None,
+    group_name: str | None,
+    by_output: Mapping[str, Mapping[str, Any] | None],
+    check_specs: Sequence[AssetCheckSpec],
+    **options: Any,
+) -> AssetsDefinition:
+    node = graph if graph is not None else op
+    reported = {check.key.to_python_identifier() for check in check_specs}
+    outputs = [name for name in node.outs if name not in reported]
+    for what, named, known in (("input", keys_by_input, node.ins), ("output", keys_by_output, outputs),
+                               ("output", internal, outputs), ("input", partition_mappings, node.ins)):  # fmt: skip
+        for name in named or ():
+            if name not in known:
+                raise DefinitionError(
+                    f"{node.name!r} has no {what} {name!r} that could be an asset.{did_you_mean(name, known)} "
+                    f"It has: {', '.join(known) or 'none'}.{node.where}"
+                )
+    inputs = {name: (keys_by_input or {}).get(name) or AssetKey(name) for name in node.ins}
+    mappings = partition_mappings or {}
+    deps = tuple(AssetDep(key, partition_mapping=mappings.get(name)) for name, key in inputs.items())
+    keys: dict[str, AssetKey] = {}
+    specs: list[AssetSpec] = []
+    for name in outputs:
+        key = (keys_by_output or {}).get(name) or AssetKey(node.name if len(outputs) == 1 else name)
+        keys[name] = key.with_prefix(key_prefix) if key_prefix else key
+        own = {field: given[name] for field, given in by_output.items() if given and given.get(name) is not None}
+        own.setdefault("group_name", group_name)
+        own.setdefault("description", node.description)
+        manager = io_manager_of(node, name)
+        if manager is not None:
+            own["metadata"] = {**own.get("metadata", {}), IO_MANAGER_KEY: manager}
+        chosen = internal[name] if internal is not None and name in internal else None
+        needed = deps if chosen is None else [dep for dep in deps if dep.asset_key in chosen]
+        if chosen is not None:
+            needed = [*needed, *sorted(chosen - set(inputs.values()))]
+        specs.append(AssetSpec(keys[name], deps=needed, partitions_def=options["partitions_def"], **own))
+    return derived(op, graph, specs, inputs, keys, check_specs, **options)
+
+
+def io_manager_of(node: Any, output: str) -> str | None:
+    """The resource that stores an output of an op or graph; None if it is the default one."""
+    while not isinstance(node, OpDefinition):
+        mapped = node.outs[output]
+        node, output = node.placed[mapped.node].definition, mapped.output
+    key = node.outs[output].io_manager_key
+    return None if key == DEFAULT_IO_MANAGER_KEY else key
+
+
+def _ops_of(graph: Any) -> Iterable[OpDefinition]:
+    for node in graph.placed.values():
+        if isinstance(node.definition, OpDefinition):
+            yield node.definition
+        else:
+            yield from _ops_of(node.definition)
+
+
+def external_assets(specs: Iterable[AssetSpec]) -> list[AssetsDefinition]:
+    """Definitions of assets that nothing here makes."""
+    return [AssetsDefinition(None, [spec], keys_by_input_name={}, keys_by_output_name={}) for spec in specs]
+
+
+def default_io_manager_key(spec: AssetSpec) -> str:
+    """The resource that stores and loads this asset."""
+    return spec.metadata.get(IO_MANAGER_KEY) or DEFAULT_IO_MANAGER_KEY
