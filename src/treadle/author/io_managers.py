@@ -28,8 +28,8 @@ class InputManager(ABC):
     """Loads the value of an input."""
 
     @abstractmethod
-    def load_input(self, context: Any) -> Any:
-        """The value for the input that `context` (an `InputContext`) describes."""
+    def load_input(self, context: InputContext) -> Any:
+        """The value for the input that `context` describes."""
 
 
 class IOManager(InputManager):
@@ -38,10 +38,6 @@ class IOManager(InputManager):
     A subclass also says where things are; the same place must come out of an `OutputContext` and of the `InputContext`
     that loads it.
     """
-
-    @abstractmethod
-    def load_input(self, context: InputContext) -> Any:
-        """The value for an input."""
 
     @abstractmethod
     def handle_output(self, context: OutputContext, obj: Any) -> None:

@@ -84,11 +84,14 @@ def _not_there(key: str, known: Iterable[str]) -> Exception:
     # Names with double underscores are asked for by copy, pickle and the like: they want a plain AttributeError.
     if key.startswith("__"):
         return AttributeError(key)
+    fix = f"A function gets only what it asks for: take it as a parameter, or add {key!r} to required_resource_keys."
+    return _unknown(key, known, f"There is no resource {key!r} here", fix)
+
+
+def _unknown(key: str, known: Iterable[str], what: str, fix: str) -> UnknownResourceError:
     names = sorted(known)
     return UnknownResourceError(
-        f"There is no resource {key!r} here (there are: {', '.join(names) or 'none'}).{did_you_mean(key, names)} "
-        f"A function gets only what it asks for: take it as a parameter, or add {key!r} to required_resource_keys.",
-        keys=frozenset((key,)),
+        f"{what} (there are: {', '.join(names) or 'none'}).{did_you_mean(key, names)} {fix}", keys=frozenset((key,))
     )
 
 
@@ -272,12 +275,8 @@ class ResourceDefinition:
     def configured(
         self, config_or_config_fn: Any, config_schema: Any = None, description: str | None = None
     ) -> ResourceDefinition:
-        """This resource with its config given now, or computed by a function from other config.
-
-        Args:
-            config_or_config_fn: the config, or a function from the new config to the config of this resource.
-            config_schema: what config the function takes.
-            description: a sentence for people; this one's by default.
+        """This resource with its config given now, or computed by a function from other config, which is as
+        `config_schema` says. Without a description it has this one's.
         """
         made = copy.copy(self)
         made.__dict__.pop("config_field", None)
@@ -287,12 +286,9 @@ class ResourceDefinition:
             made.description = description
         return made
 
-    def check_config(self, config: Any = UNSET, env: Mapping[str, str] | None = None) -> Any:
-        """`config` against `config_field`, with defaults filled in. Without config: the default.
-
-        Args:
-            config: what run config says.
-            env: environment variables to put in the place of references; by default the process's own.
+    def check_config(self, config: Any = UNSET) -> Any:
+        """What run config says, against `config_field`, with defaults and environment variables filled in. Without
+        config: the default.
 
         Raises:
             ConfigError: it does not fit, or there has to be one.
@@ -307,7 +303,7 @@ class ResourceDefinition:
                     f"It needs config: {describe(part.schema)}. Give it in run config, under resources.<key>.config.",
                     config=None,
                 )
-        return resolve(part.schema, config, env=os.environ if env is None else env, what="The config of a resource")
+        return resolve(part.schema, config, env=os.environ, what="The config of a resource")
 
     def resolve_config(self, config: Any) -> Any:
         """What the function finds as `resource_config` when `check_config` gave `config`: mappings applied, enum
@@ -499,21 +495,16 @@ def as_resource_definition(key: str, value: Any) -> ResourceDefinition:
     return ResourceDefinition.hardcoded_resource(value)
 
 
-def check_configs(
-    definitions: Mapping[str, ResourceDefinition], section: Mapping[str, Any], env: Mapping[str, str] | None = None
-) -> dict[str, Any]:
-    """The `resources` section of run config (`{key: {"config": ...}}`), checked as a whole: config by key, defaults
-    filled in.
-
-    Args:
-        env: environment variables to put in the place of references; by default the process's own.
+def check_configs(definitions: Mapping[str, ResourceDefinition], section: Mapping[str, Any]) -> dict[str, Any]:
+    """The `resources` section of run config (`{key: {"config": ...}}`), checked as a whole: config by key, defaults and
+    environment variables filled in.
 
     Raises:
         ConfigError: it does not fit, with all faults.
     """
     parts = {key: config_part(Shape({"config": one.config_field.field})) for key, one in definitions.items()}
     shape = Shape({"resources": config_part(Shape(parts))})
-    checked = resolve(shape, {"resources": plain(section)}, env=os.environ if env is None else env)
+    checked = resolve(shape, {"resources": plain(section)}, env=os.environ)
     return {key: entry["config"] for key, entry in checked["resources"].items() if "config" in entry}
 
 
@@ -549,7 +540,9 @@ def resolve_keys(
             )
         definition = definitions.get(key)
         if definition is None:
-            raise unknown_resource(key, definitions, needed_by)
+            by = f", required by {needed_by}," if needed_by else ""
+            what = f"The resource {key!r}{by} was not provided"
+            raise _unknown(key, definitions, what, f"Add it to `resources`: {{{key!r}: ...}}.")
         requires = definition.requires(definitions)
         if requires:
             path.append(key)
@@ -562,17 +555,6 @@ def resolve_keys(
     for key in sorted(keys):
         visit(key, (required_by or {}).get(key, ""))
     return order
-
-
-def unknown_resource(key: str, known: Iterable[str], needed_by: str = "") -> UnknownResourceError:
-    """The error for a resource that is required and not provided."""
-    names = sorted(known)
-    return UnknownResourceError(
-        f"The resource {key!r}{f', required by {needed_by},' if needed_by else ''} was not provided "
-        f"(there are: {', '.join(names) or 'none'}).{did_you_mean(key, names)} "
-        f"Add it to `resources`: {{{key!r}: ...}}.",
-        keys=frozenset((key,)),
-    )
 
 
 # --- by hand --------------------------------------------------------------------------------------------------------
