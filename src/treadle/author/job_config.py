@@ -86,7 +86,7 @@ class _Layout:
     run_inputs: dict[str, _OpenInput]
     resources: frozenset[str]
     mapped: Mapping[str, ConfigMapping]
-    groups: frozenset[str]
+    groups: Set[str]
     managers: Mapping[str, Any]
     speaks: bool
     schema: Shape | None = None
@@ -102,10 +102,7 @@ def _layout(job: JobDefinition) -> _Layout:
 def _look(job: JobDefinition) -> _Layout:
     inputs: dict[str, dict[str, _OpenInput]] = {}
     run_inputs: dict[str, _OpenInput] = {}
-    groups = {handle for handle in job.graphs if handle}
     for node in job.nodes:
-        around = node.handle.split(".")[:-1]
-        groups.update(".".join(around[: count + 1]) for count in range(len(around)))
         for spec in node.inputs:
             for source in spec.sources:
                 if type(source) is FromConfig:
@@ -120,10 +117,9 @@ def _look(job: JobDefinition) -> _Layout:
     )
     mapped = {handle: place.config for handle, place in job.graphs.items() if place.config is not None}
     resources = _needed_resources(job)
-    definitions = job.resource_defs
-    needs = any(definitions[key].config_field.field.required for key in resources)
+    needs = any(job.resource_defs[key].config_field.field.required for key in resources)
     return _Layout(
-        configured, inputs, run_inputs, resources, mapped, frozenset(groups), managers,
+        configured, inputs, run_inputs, resources, mapped, job.graphs.keys() - {""}, managers,
         speaks=bool(configured or inputs or run_inputs or mapped or needs),
     )  # fmt: skip
 
@@ -251,9 +247,8 @@ class _Schemas:
 
     def loggers(self) -> dict[str, config.Field]:
         """Loggers are chosen by naming them, so none has a default."""
-        fields = {key: _declared_field(logger) for key, logger in self.job.logger_defs.items()}
-        if not fields:
-            fields = {"console": executions.CONSOLE_LOGGER}
+        loggers = self.job.logger_defs
+        fields = {key: _declared_field(one) for key, one in loggers.items()} or {"console": executions.CONSOLE_LOGGER}
         return {key: config.Field(Shape({"config": one}), required=False) for key, one in fields.items()}
 
 
@@ -264,11 +259,6 @@ def _field(schema: config.Schema, required: bool) -> config.Field:
 
 def _declared_field(definition: Any) -> config.Field:
     """What may stand under the `config` of an executor or a logger."""
-    made = getattr(definition, "config_field", None)
-    if isinstance(made, config.Field):
-        return made
-    if isinstance(made, config_types.Field):
-        return made.field
     schema = getattr(definition, "config_schema", None)
     return executions.ANY_CONFIG if schema is None else config_types.field_from(schema).field
 
@@ -340,7 +330,11 @@ def resolve(
     given = run_config_dict(run_config)
     mapping = job.config_mapping
     if mapping is not None:
-        given = _apply_mapping(mapping, given, env, f"job {job.name!r}")
+        value, faults = config.check(config_field(mapping).schema, given, env=env)
+        if faults:
+            raise _refused(faults, f"The config that the config mapping of job {job.name!r} takes", given)
+        processed = mapping.receive_processed_config_values is not False
+        given = _call(mapping, value if processed else given, f"job {job.name!r}")
     elif job.config is not None and job.partitioned_config is None:
         given = _with_defaults(run_config_dict(job.config), given)
     values = {**job.input_values, **(input_values or _NOTHING)}
@@ -354,14 +348,6 @@ def _with_defaults(default: Mapping[str, Any], given: Mapping[str, Any]) -> dict
         ours = merged.get(section)
         merged[section] = {**ours, **value} if isinstance(ours, Mapping) and isinstance(value, Mapping) else value
     return merged
-
-
-def _apply_mapping(mapping: ConfigMapping, given: Any, env: Mapping[str, str] | None, title: str) -> dict[str, Any]:
-    """Check what a config mapping takes, and call it."""
-    value, faults = config.check(config_field(mapping).schema, given, env=env)
-    if faults:
-        raise _refused(faults, f"The config that the config mapping of {title} takes", given)
-    return _call(mapping, value if mapping.receive_processed_config_values is not False else given, title)
 
 
 def _call(mapping: ConfigMapping, value: Any, title: str) -> dict[str, Any]:
@@ -386,15 +372,14 @@ class _Resolver(_Schemas):
         if not given and not layout.speaks and self.job.executor_def is None:
             return ResolvedConfig(input_values=self.values, execution=_DEFAULT_EXECUTION)
         wanted = {*layout.configured, *layout.inputs, *layout.mapped} - {""}
-        section = given.get("ops")
-        tree = _tree([*wanted, *self._named(section, "")])
+        tree = _tree([*wanted, *self._named(given.get("ops"), "")])
         checked, faults = config.check(self.root(tree, self.values), given, env=self.env)
         if faults:
             full = self.root(_tree([*self.job.ops, *layout.groups]), self.values)
             _, faults = config.check(full, given, env=self.env)
             raise _refused(faults, f"The run config of job {self.job.name!r}", given)
         if "" in layout.mapped:
-            self._take_mapped("", checked["ops"].get("config"), tree, ("ops",))
+            self._take_mapped("", checked["ops"].get("config"), ("ops",))
         else:
             self._take_ops(tree, checked["ops"], "")
         run_inputs = {
@@ -431,9 +416,7 @@ class _Resolver(_Schemas):
             if handle in self.job.ops:
                 found.append(handle)
             elif handle in self.layout.groups:
-                found.append(handle)
-                if isinstance(entry, Mapping):
-                    found += self._named(entry.get("ops"), handle + ".")
+                found += [handle, *self._named(entry.get("ops") if isinstance(entry, Mapping) else None, handle + ".")]
         return found
 
     def _take_ops(self, tree: _Tree, section: Mapping[str, Any], prefix: str, path: config.Path = ("ops",)) -> None:
@@ -454,11 +437,11 @@ class _Resolver(_Schemas):
                     for name, value in entry["outputs"].items():
                         self.for_outputs[handle, name] = loads[name].config_type.load(value)
             elif handle in self.layout.mapped:
-                self._take_mapped(handle, entry.get("config"), inner, (*here, "config"))
+                self._take_mapped(handle, entry.get("config"), (*here, "config"))
             else:
                 self._take_ops(inner, entry.get("ops", _NOTHING), handle + ".", (*here, "ops"))
 
-    def _take_mapped(self, handle: str, given: Any, tree: _Tree, path: config.Path) -> None:
+    def _take_mapped(self, handle: str, given: Any, path: config.Path) -> None:
         """The config of the nodes of a graph that has a config mapping."""
         title = f"graph {handle!r} in job {self.job.name!r}" if handle else f"the graph of job {self.job.name!r}"
         # What it takes was checked with everything else, references to environment variables included.
@@ -476,12 +459,9 @@ class _Resolver(_Schemas):
         try:
             return open_input.config.load(value)
         except Exception as error:
-            fault = ConfigFault(
-                path,
-                "FAILED_POST_PROCESSING",
-                f"The value cannot be read ({type(error).__name__}: {error}).",
-                "a file that exists: JSON with an object {'value': ...}, or a pickle",
-            )
+            problem = f"The value cannot be read ({type(error).__name__}: {error})."
+            fix = "a file that exists: JSON with an object {'value': ...}, or a pickle"
+            fault = ConfigFault(path, "FAILED_POST_PROCESSING", problem, fix)
             raise _refused([fault], f"The run config of job {self.job.name!r}", value) from error
 
 
