@@ -61,9 +61,9 @@ _MODULES = {
         "load_definitions_from_package_module load_definitions_from_package_name"
     ),
     "treadle.author.logs": "get_logger",
-    "treadle.author.ops": "In OpDefinition Out op",
+    "treadle.author.ops": "DynamicOut In OpDefinition Out op",
     "treadle.author.outcomes": (
-        "AssetCheckResult DataProvenance DataVersion Failure MaterializeResult Output RetryRequested"
+        "AssetCheckResult DataProvenance DataVersion DynamicOutput Failure MaterializeResult Output RetryRequested"
     ),
     "treadle.author.resources": (
         "IAttachDifferentObjectToOpContext InitResourceContext ResourceDefinition ResourceParam "

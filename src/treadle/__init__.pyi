@@ -140,6 +140,7 @@ from treadle.author.logs import (
     get_logger as get_logger,
 )
 from treadle.author.ops import (
+    DynamicOut as DynamicOut,
     In as In,
     OpDefinition as OpDefinition,
     Out as Out,
@@ -149,6 +150,7 @@ from treadle.author.outcomes import (
     AssetCheckResult as AssetCheckResult,
     DataProvenance as DataProvenance,
     DataVersion as DataVersion,
+    DynamicOutput as DynamicOutput,
     Failure as Failure,
     MaterializeResult as MaterializeResult,
     Output as Output,

@@ -9,16 +9,12 @@ import pytest
 from treadle.author import composition
 from treadle.author.composition import InvokedOutput, PendingNode
 from treadle.author.graphs import GraphDefinition, graph, job
-from treadle.author.ops import In, Out, op
+from treadle.author.ops import DynamicOut, In, Out, op
 from treadle.author.types import Nothing
 from treadle.core.keys import AssetKey
 from treadle.errors import DefinitionError, InvariantError, InvocationError, TreadleError
 from treadle.spec.nodes import FromAsset, FromOutput, FromRunInput
 from treadle.spec.retry import RetryPolicy
-
-
-class DynamicOut(Out):
-    is_dynamic = True
 
 
 @op
@@ -195,7 +191,7 @@ def test_map_places_nodes_once_and_keeps_their_outputs_dynamic() -> None:
     assert nodes(g) == ["many", "inc", "inc_2", "inc_3", "total"]
     assert all(handle.is_dynamic for handle in seen)
     assert g.bindings["inc"]["x"] == FromOutput("many", "result")
-    assert g.bindings["total"]["xs"] == FromOutput("inc_3", "result", collect=True)
+    assert g.bindings["total"]["xs"] == FromOutput("inc_3", "result", collect=1)
 
 
 def test_pending_nodes_gather_what_they_are_given() -> None:

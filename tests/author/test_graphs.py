@@ -18,7 +18,7 @@ from treadle.author.dependencies import (
     OutputMapping,
 )
 from treadle.author.graphs import GraphDefinition, GraphIn, GraphOut, graph, job
-from treadle.author.ops import In, Out, op
+from treadle.author.ops import DynamicOut, In, Out, op
 from treadle.author.types import Nothing
 from treadle.errors import DefinitionError
 from treadle.spec.nodes import FromConfig, FromDefault, FromOutput, FromRunInput, InputSpec, NodeSpec
@@ -283,9 +283,6 @@ def test_tags_hooks_and_retry_policies_of_places() -> None:
 
 
 def test_dynamic_outputs_keep_their_collecting_through_graphs() -> None:
-    class DynamicOut(Out):
-        is_dynamic = True
-
     @op(out=DynamicOut())
     def many() -> Any:
         yield 1
@@ -298,7 +295,7 @@ def test_dynamic_outputs_keep_their_collecting_through_graphs() -> None:
     def j() -> None:
         total(inner().collect())
 
-    assert source(j, "total", "xs") == FromOutput("inner.inc", "result", collect=True)
+    assert source(j, "total", "xs") == FromOutput("inner.inc", "result", collect=1)
     assert nodes(j)["inner.many"].outputs[0].is_dynamic
 
 

@@ -44,20 +44,28 @@ class InvokedOutput:
     Attributes:
         node: the name of the node.
         output: the name of the output.
-        is_dynamic: whether it stands for any number of values: only `map` and `collect` can take them up.
-        is_collected: whether it stands for the list of all values of a dynamic output.
+        levels: of how many dynamic outputs it stands for all values: only `map` and `collect` can take them up.
+        collected: of how many dynamic outputs it stands for the list of all values.
     """
 
-    __slots__ = ("composition", "is_collected", "is_dynamic", "node", "output")
+    __slots__ = ("collected", "composition", "levels", "node", "output")
 
-    def __init__(
-        self, composition: Composition, node: str, output: str, is_dynamic: bool = False, is_collected: bool = False
-    ) -> None:
+    def __init__(self, composition: Composition, node: str, output: str, levels: int = 0, collected: int = 0) -> None:
         self.composition = composition
         self.node = node
         self.output = output
-        self.is_dynamic = is_dynamic
-        self.is_collected = is_collected
+        self.levels = levels
+        self.collected = collected
+
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether it stands for any number of values."""
+        return self.levels > 0
+
+    @property
+    def is_collected(self) -> bool:
+        """Whether it stands for a list of values."""
+        return self.collected > 0
 
     @property
     def node_name(self) -> str:
@@ -82,13 +90,22 @@ class InvokedOutput:
             DefinitionError: this output is not dynamic.
         """
         self._check_dynamic("map")
-        one = InvokedOutput(self.composition, self.node, self.output)
-        return _as_dynamic(fn(one))
+        one = InvokedOutput(self.composition, self.node, self.output, collected=self.collected)
+        return _as_dynamic(fn(one), self.levels)
 
     def collect(self) -> InvokedOutput:
-        """The list of all values of this dynamic output, as one input."""
+        """The list of all values of this dynamic output, as one input; below several of them, of all of them.
+
+        Raises:
+            DefinitionError: this output is not dynamic, or stands for many lists.
+        """
         self._check_dynamic("collect")
-        return InvokedOutput(self.composition, self.node, self.output, is_collected=True)
+        if self.collected:
+            raise DefinitionError(
+                f"Output {self.output!r} of {self.node!r} in {self.composition.title} is collected twice, which would "
+                f"be a list of lists. Put an op between that takes the inner list.{self.composition.where}"
+            )
+        return InvokedOutput(self.composition, self.node, self.output, collected=self.levels)
 
     def _check_dynamic(self, what: str) -> None:
         if not self.is_dynamic:
@@ -259,12 +276,10 @@ class Composition:
         outs: Mapping[str, Any] = pending.definition.outs
         if len(outs) == 1:
             [(output, out)] = outs.items()
-            return InvokedOutput(self, name, output, out.is_dynamic)
+            return InvokedOutput(self, name, output, out.levels)
         if not outs:
             return None
-        return _outputs_type(tuple(outs))(
-            InvokedOutput(self, name, output, out.is_dynamic) for output, out in outs.items()
-        )
+        return _outputs_type(tuple(outs))(InvokedOutput(self, name, output, out.levels) for output, out in outs.items())
 
     def _take_name(self, pending: PendingNode) -> str:
         name = pending.given_alias
@@ -334,7 +349,7 @@ class Composition:
             )
         if isinstance(handle, GraphInput):
             return FromRunInput(handle.name)
-        return FromOutput(handle.node, handle.output, handle.is_collected)
+        return FromOutput(handle.node, handle.output, handle.collected)
 
     def _cannot_bind(self, value: Any, name: str, node: str, at: str = "") -> DefinitionError:
         what = f"Input {name!r} of {node!r} in {self.title} got"
@@ -378,20 +393,20 @@ def _outputs_type(names: tuple[str, ...]) -> type[tuple[InvokedOutput, ...]]:
     return known
 
 
-def _as_dynamic(value: Any) -> Any:
-    """What a mapped function returned, each handle once a mapped value."""
+def _as_dynamic(value: Any, levels: int) -> Any:
+    """What a mapped function returned, each handle once for each value that was mapped."""
     if isinstance(value, InvokedOutput):
-        if value.is_collected:
-            return value
-        return InvokedOutput(value.composition, value.node, value.output, is_dynamic=True)
+        return InvokedOutput(
+            value.composition, value.node, value.output, value.levels + levels, value.collected
+        )  # fmt: skip
     if isinstance(value, tuple):
-        items = [_as_dynamic(item) for item in value]
+        items = [_as_dynamic(item, levels) for item in value]
         fields: Sequence[str] | None = getattr(value, "_fields", None)
         return _outputs_type(tuple(fields))(items) if fields is not None else tuple(items)
     if isinstance(value, list):
-        return [_as_dynamic(item) for item in value]
+        return [_as_dynamic(item, levels) for item in value]
     if isinstance(value, dict):
-        return {key: _as_dynamic(item) for key, item in value.items()}
+        return {key: _as_dynamic(item, levels) for key, item in value.items()}
     return value
 
 

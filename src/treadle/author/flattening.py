@@ -252,7 +252,7 @@ def _detach_input(spec: InputSpec, op_in: In, node: NodeSpec, op: OpDefinition, 
     )
 
 
-def _producer(graph: Nested, prefix: str, node: str, output: str, collect: bool = False) -> FromOutput:
+def _producer(graph: Nested, prefix: str, node: str, output: str, collect: int = 0) -> FromOutput:
     """The op's output behind an output of a node, through the graphs that the node is made of."""
     handle = prefix + node
     definition = graph.placed[node].definition

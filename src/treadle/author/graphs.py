@@ -68,7 +68,7 @@ class MappedOutput:
 
     node: str
     output: str
-    is_dynamic: bool = False
+    levels: int = 0
     description: str | None = None
 
 
@@ -192,7 +192,7 @@ class GraphDefinition:
     def output_mappings(self) -> Sequence[OutputMapping]:
         """Its outputs, and where they come from."""
         return [
-            OutputMapping(name, out.node, out.output, out.description, from_dynamic_mapping=out.is_dynamic)
+            OutputMapping(name, out.node, out.output, out.description, from_dynamic_mapping=out.levels > 0)
             for name, out in self.outs.items()
         ]
 
@@ -381,7 +381,7 @@ def _outputs(
         if not isinstance(handle, InvokedOutput) or handle.is_collected or handle.composition is not composition:
             raise _wrong_return(composition, declared, f"{handle!r} for its output {name!r}")
         made[check_name(name, "an output")] = MappedOutput(
-            handle.node, handle.output, handle.is_dynamic, graph_out.description
+            handle.node, handle.output, handle.levels, graph_out.description
         )
     return made
 
@@ -486,7 +486,7 @@ class _Written:
         if isinstance(source, DependencyDefinition):
             return self._output(source.node, source.output)
         if isinstance(source, DynamicCollectDependencyDefinition):
-            return self._output(source.node_name, source.output_name, collect=True)
+            return self._output(source.node_name, source.output_name, collect=1)
         if isinstance(source, MultiDependencyDefinition):
             return [
                 self._output(item.node, item.output) if isinstance(item, DependencyDefinition) else _UNFILLED

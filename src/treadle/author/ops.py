@@ -94,6 +94,7 @@ class Out:
     """
 
     is_dynamic = False
+    levels = 0
     __slots__ = ("code_version", "description", "io_manager_key", "is_required", "metadata", "type")
 
     def __init__(
@@ -121,6 +122,18 @@ class Out:
     def is_nothing(self) -> bool:
         """Whether it carries no value."""
         return self.type is NOTHING
+
+
+class DynamicOut(Out):
+    """An output of an op that is any number of values, each with a mapping key: see `DynamicOutput`.
+
+    What is downstream of it takes the values up one by one with `.map(...)`, or as a list with `.collect()`. Arguments
+    as for `Out`; with `is_required=False` what is downstream is skipped if there are no values.
+    """
+
+    is_dynamic = True
+    levels = 1
+    __slots__ = ()
 
 
 _ANY_IN = In()

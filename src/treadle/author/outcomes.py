@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast
 
@@ -103,6 +104,49 @@ class Output(Generic[T]):
 
     def __repr__(self) -> str:
         return f"Output({self.value!r}, output_name={self.output_name!r})"
+
+
+class DynamicOutput(Generic[T]):
+    """One of the values of a dynamic output.
+
+    Args:
+        value: the value.
+        mapping_key: tells it from the others: letters, digits and underscores.
+        output_name: the output it is for.
+        metadata: facts about the value.
+
+    Raises:
+        DefinitionError: the mapping key is empty or has other characters.
+    """
+
+    __slots__ = ("mapping_key", "metadata", "output_name", "value")
+
+    def __init__(
+        self,
+        value: T,
+        mapping_key: str,
+        output_name: str | None = "result",
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        if not isinstance(mapping_key, str) or not re.fullmatch(r"[A-Za-z0-9_]+", mapping_key):
+            raise DefinitionError(
+                f"{mapping_key!r} cannot be a mapping key: it becomes part of step keys, so it is a text of letters, "
+                "digits and underscores. Replace other characters."
+            )
+        self.value = value
+        self.mapping_key = mapping_key
+        self.output_name = output_name or "result"
+        self.metadata: dict[str, MetadataValue] = normalize(metadata, f"value {mapping_key!r}") if metadata else {}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DynamicOutput) and all(
+            getattr(self, name) == getattr(other, name) for name in DynamicOutput.__slots__
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"DynamicOutput({self.value!r}, {self.mapping_key!r}, output_name={self.output_name!r})"
 
 
 class AssetCheckResult:

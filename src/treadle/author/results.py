@@ -134,7 +134,16 @@ class ExecuteInProcessResult:
         return self._value(*self._producers[key])
 
     def _value(self, step_key: str, output_name: str) -> Any:
+        """The value; of a node below a dynamic output, a dict of values by mapping key."""
         if (step_key, output_name) not in self._outputs:
+            start = f"{step_key}["
+            mapped = {
+                key[len(start) : -1]: value
+                for (key, output), value in self._outputs.items()
+                if output == output_name and key.startswith(start)
+            }
+            if mapped:
+                return mapped
             raise StepOutputNotFoundError(
                 f"Step {step_key!r} did not produce output {output_name!r} in this run.",
                 step_key=step_key,

@@ -8,41 +8,9 @@ from dataclasses import dataclass
 
 from treadle.core import tags
 from treadle.core.keys import AssetCheckKey, AssetKey
+from treadle.decide.steps import Step, spread
 from treadle.errors import DefinitionError, SelectionError, StepNotFoundError
 from treadle.spec.nodes import FromAsset, FromOutput, NodeSpec, OutputSpec
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A node that will run.
-
-    Attributes:
-        key: unique in the plan; the handle of its node.
-        node: the node.
-        outputs: those of its outputs that are wanted.
-        upstream: keys of the steps that must end before.
-        sources: (step, output) pairs whose absence leaves it without something it needs.
-        any_of: groups of such pairs, one a list of values: a list goes on with what there is, and needs one value.
-        priority: among steps that are ready, higher goes first.
-    """
-
-    key: str
-    node: NodeSpec
-    outputs: tuple[OutputSpec, ...]
-    upstream: frozenset[str]
-    sources: tuple[tuple[str, str], ...]
-    priority: int = 0
-    any_of: tuple[tuple[tuple[str, str], ...], ...] = ()
-
-    @property
-    def assets(self) -> tuple[AssetKey, ...]:
-        """The assets it makes."""
-        return tuple(output.asset for output in self.outputs if output.asset is not None)
-
-    @property
-    def checks(self) -> tuple[AssetCheckKey, ...]:
-        """The checks it evaluates."""
-        return tuple(output.check for output in self.outputs if output.check is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +18,7 @@ class Plan:
     """The steps of a run.
 
     Attributes:
-        steps: by key, every step after those it waits for.
+        steps: by handle, every step after those it waits for; below dynamic outputs templates of steps.
         producers: for each asset that the run makes, the step and output that do.
     """
 
@@ -98,7 +66,10 @@ def plan(nodes: Iterable[NodeSpec], selection: Selection = EVERYTHING) -> Plan:
     steps = [_step(node, outputs, producers, gates, handles) for node, outputs in chosen]
     if selection.steps is not None:
         steps = _only(steps, selection.steps)
-    return Plan(_ordered(steps), producers)
+    ordered = _ordered(steps)
+    if any(output.is_dynamic for step in steps for output in step.node.outputs):
+        ordered = spread(ordered)
+    return Plan(ordered, producers)
 
 
 def _wanted(node: NodeSpec, selection: Selection) -> tuple[OutputSpec, ...] | None:

@@ -9,6 +9,7 @@ from treadle.author.io_contexts import InputContext, OutputContext
 from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, In
 from treadle.author.types import ANY, ValueType
 from treadle.core.keys import AssetKey
+from treadle.decide.steps import values_of
 from treadle.errors import StepExecutionError, TreadleError, TypeCheckError
 from treadle.runtime.step_context import StepContext
 from treadle.spec.nodes import FromAsset, FromConfig, FromDefault, FromOutput, FromRunInput, InputSpec, Source
@@ -68,17 +69,23 @@ def _from_manager(context: StepContext, name: str, definition: In) -> Any:
 def _from_output(context: StepContext, spec: InputSpec, definition: In, source: FromOutput) -> Any:
     """The value of another node's output: skipped ones are left out of lists."""
     scope = context.scope
-    op = scope.job.ops[source.node]
-    out = op.outs[source.output]
-    if len(spec.sources) > 1 and (source.node, source.output) in scope.left_out:
-        return _LEFT_OUT
-    asset = scope.asset_of(source.node, source.output)
-    upstream = OutputContext(
-        context, source.output, asset_key=asset, definition_metadata=out.metadata, io_manager_key=out.io_manager_key,
-        dagster_type=out.dagster_type, step_key=source.node, run_id=scope.source_run(source.node),
-    )  # fmt: skip
+    out = scope.job.ops[source.node].outs[source.output]
     manager_key = definition.input_manager_key or out.io_manager_key
-    return _read(context, spec.name, definition, manager_key, asset, upstream, source)
+    asset = scope.asset_of(source.node, source.output)
+    values: list[Any] = []
+    for step_key, mapping_key in values_of(scope.plan.steps, scope.mapping_keys, source, context.step.mapped):
+        if (source.collect or len(spec.sources) > 1) and (step_key, source.output) in scope.left_out:
+            continue
+        upstream = OutputContext(
+            context, source.output, asset_key=asset, definition_metadata=out.metadata,
+            io_manager_key=out.io_manager_key, dagster_type=out.dagster_type, step_key=step_key,
+            run_id=scope.source_run(source.node), mapping_key=mapping_key,
+        )  # fmt: skip
+        made = FromOutput(step_key, source.output)
+        values.append(_read(context, spec.name, definition, manager_key, asset, upstream, made))
+    if source.collect:
+        return values
+    return values[0] if values else _LEFT_OUT
 
 
 def _from_asset(context: StepContext, spec: InputSpec, definition: In, key: AssetKey) -> Any:

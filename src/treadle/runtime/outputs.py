@@ -11,7 +11,7 @@ from typing import Any
 
 from treadle.author.io_contexts import OutputContext
 from treadle.author.ops import Out
-from treadle.author.outcomes import NO_VALUE, AssetCheckResult, DataVersion, MaterializeResult, Output
+from treadle.author.outcomes import NO_VALUE, AssetCheckResult, DataVersion, DynamicOutput, MaterializeResult, Output
 from treadle.core import tags
 from treadle.core.keys import AssetCheckKey, AssetKey
 from treadle.core.metadata import MetadataValue, normalize
@@ -46,6 +46,13 @@ class Outputs:
         self._wanted = {output.name: output for output in context.step.outputs}
         self._produced = context.produced
         self._failed_checks: list[AssetCheckKey] = []
+        self._mapping_keys: dict[str, dict[str, None]] = {
+            output.name: {} for output in context.step.outputs if output.is_dynamic
+        }
+
+    def mapping_keys(self) -> dict[str, tuple[str, ...]]:
+        """Those of each dynamic output, in order."""
+        return {name: tuple(keys) for name, keys in self._mapping_keys.items()}
 
     # --- taking
 
@@ -71,7 +78,10 @@ class Outputs:
         return sum(output.check is not None for output in self._context.step.node.outputs)
 
     def _take_value(self, output: OutputSpec, value: Any) -> None:
-        """Take a raw value for the only output."""
+        """Take a raw value for an output."""
+        if output.is_dynamic:
+            self._take_dynamic_list(output, value)
+            return
         out = self._context.op_def.outs[output.name]
         if value is None and not output.is_required and output.asset is not None:
             return  # an asset that its function may leave out
@@ -104,6 +114,8 @@ class Outputs:
         """Take one result that the function yielded or returned."""
         if isinstance(item, Output):
             self._take_output(item)
+        elif isinstance(item, DynamicOutput):
+            self._take_dynamic(item)
         elif isinstance(item, MaterializeResult):
             self._take_materialization(item)
         elif isinstance(item, AssetCheckResult):
@@ -131,6 +143,8 @@ class Outputs:
                 f"{context.op_def.name!r} has no output {item.output_name!r}. Its outputs: {names}."
                 f"{context.op_def.where}"
             )
+        if output.is_dynamic:
+            raise self._not_dynamic_values(output, item)
         if output.name in self._produced:
             raise InvariantError(
                 f"{context.op_def.name!r} produced output {output.name!r} twice. Produce each output once."
@@ -138,6 +152,42 @@ class Outputs:
             )
         out = context.op_def.outs[output.name]
         self._produce(output, out, item.value, item.metadata, item.data_version, item.tags)
+
+    def _take_dynamic(self, item: DynamicOutput[Any]) -> None:
+        """Take one value of a dynamic output."""
+        context = self._context
+        output = self._wanted.get(item.output_name)
+        if output is None or not output.is_dynamic:
+            dynamic = ", ".join(self._mapping_keys) or "none"
+            raise InvariantError(
+                f"{context.op_def.name!r} gave a DynamicOutput for {item.output_name!r}, which is none of its dynamic "
+                f"outputs ({dynamic}). Declare it with DynamicOut, or give an Output.{context.op_def.where}"
+            )
+        keys = self._mapping_keys[output.name]
+        if item.mapping_key in keys:
+            raise InvariantError(
+                f"{context.op_def.name!r} gave two values of its dynamic output {output.name!r} with the mapping key "
+                f"{item.mapping_key!r}. Each value needs a key of its own.{context.op_def.where}"
+            )
+        keys[item.mapping_key] = None
+        out = context.op_def.outs[output.name]
+        self._produce(output, out, item.value, item.metadata, mapping_key=item.mapping_key)
+
+    def _take_dynamic_list(self, output: OutputSpec, value: Any) -> None:
+        """Take what was returned for a dynamic output: all of its values."""
+        if not isinstance(value, list | tuple) or not all(isinstance(item, DynamicOutput) for item in value):
+            raise self._not_dynamic_values(output, value)
+        for item in value:
+            if item.output_name == "result":  # the place in the returned tuple says which output it is
+                item.output_name = output.name
+            self._take_dynamic(item)
+
+    def _not_dynamic_values(self, output: OutputSpec, value: Any) -> InvariantError:
+        op = self._context.op_def
+        return InvariantError(
+            f"{op.name!r} gave {type(value).__name__} for its dynamic output {output.name!r}. Yield a "
+            f"DynamicOutput(value, mapping_key) for each value, or return a list of them.{op.where}"
+        )
 
     def _take_materialization(self, item: MaterializeResult[Any]) -> None:
         context = self._context
@@ -199,6 +249,7 @@ class Outputs:
         metadata: Mapping[str, MetadataValue] | None,
         version: DataVersion | None = None,
         user_tags: Mapping[str, str] | None = None,
+        mapping_key: str | None = None,
     ) -> None:
         """Check a value, store it, and record it. `metadata` None: there is no value to store."""
         context = self._context
@@ -207,14 +258,14 @@ class Outputs:
         kind = out.dagster_type
         if value is not NO_VALUE and kind.accepts is not None and not kind.accepts(value):
             raise _wrong_type(context, output, kind.name, value)
-        added = context.added.get((output.name, None)) if context.added else None
+        added = context.added.get((output.name, mapping_key)) if context.added else None
         facts = {**(metadata or _NONE), **added} if added else (metadata or _NONE)
-        scope.emit(StepOutput(context.step_key, output.name, None, kind.name, dict(facts)))
+        scope.emit(StepOutput(context.step_key, output.name, mapping_key, kind.name, dict(facts)))
         handled: OutputContext | None = None
         if value is not NO_VALUE and not out.is_nothing:
-            handled = self._store(output, out, value, facts)
-        elif scope.outputs is not None and value is not NO_VALUE:
-            scope.outputs[context.step_key, output.name] = value
+            handled = self._store(output, out, value, facts, mapping_key)
+        elif value is not NO_VALUE:
+            self._keep(output, value, mapping_key)
         logged = handled.consume_logged_metadata() if handled is not None else _NONE
         if output.asset is not None:
             self._materialized(output.asset, {**facts, **logged} if logged else facts, version, user_tags, output.name)
@@ -223,14 +274,27 @@ class Outputs:
                 context.log_event(event)
             scope.emit(HandledOutput(context.step_key, output.name, out.io_manager_key, dict(logged)))
 
-    def _store(self, output: OutputSpec, out: Out, value: Any, facts: Mapping[str, MetadataValue]) -> OutputContext:
+    def _keep(self, output: OutputSpec, value: Any, mapping_key: str | None) -> None:
+        """Remember a value for the result of an execution in process."""
+        kept = self._context.scope.outputs
+        if kept is None:
+            return
+        if mapping_key is None:
+            kept[self._context.step_key, output.name] = value
+        elif len(self._mapping_keys[output.name]) == 1:  # the first: what an earlier attempt gave does not count
+            kept[self._context.step_key, output.name] = {mapping_key: value}
+        else:
+            kept[self._context.step_key, output.name][mapping_key] = value
+
+    def _store(
+        self, output: OutputSpec, out: Out, value: Any, facts: Mapping[str, MetadataValue], mapping_key: str | None
+    ) -> OutputContext:
         context = self._context
         scope = context.scope
-        if scope.outputs is not None:
-            scope.outputs[context.step_key, output.name] = value
+        self._keep(output, value, mapping_key)
         handled = OutputContext(
             context, output.name, asset_key=output.asset, definition_metadata=out.metadata, output_metadata=facts,
-            io_manager_key=out.io_manager_key, dagster_type=out.dagster_type,
+            io_manager_key=out.io_manager_key, dagster_type=out.dagster_type, mapping_key=mapping_key,
             config=scope.output_configs.get((context.step.node.handle, output.name)),
         )  # fmt: skip
         try:
@@ -338,6 +402,8 @@ class Outputs:
                 self._produce(output, out, NO_VALUE, _NONE)  # a function with specs need not report each asset
             elif not output.is_required:
                 left_out.append(name)
+            elif output.is_dynamic:
+                continue  # no values are values too
             elif output.check is not None and context.step.assets == () and len(self._wanted) == 1:
                 self._warn_of_no_result(output)
             elif out.is_nothing and output.check is None:

@@ -16,8 +16,9 @@ from treadle.author.jobs import JobDefinition
 from treadle.author.resources import ResourceInit
 from treadle.core import tags as tag_names
 from treadle.core.keys import AssetKey
-from treadle.decide.plan import Plan, Step
+from treadle.decide.plan import Plan
 from treadle.decide.progress import Abandon, Execute, Progress, Skip
+from treadle.decide.steps import Step
 from treadle.errors import ExecutionInterruptedError
 from treadle.runtime.capture import Capture
 from treadle.runtime.partitions import RunPartitions
@@ -37,11 +38,13 @@ class StepEnd:
 
     Attributes:
         not_produced: optional outputs that were left out.
+        mapping_keys: those of each dynamic output, in order.
         error: what was raised, if it failed.
         retry_in_s: seconds until the next attempt; None for none.
     """
 
     not_produced: frozenset[str] = frozenset()
+    mapping_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     error: BaseException | None = None
     retry_in_s: float | None = None
 
@@ -66,7 +69,9 @@ class RunScope:
         retries: whether retries are enabled.
         listener: told of every event, as it happens.
         entries: all events so far.
-        outputs: values by (step, output), for the result of an execution in process; None to keep none.
+        outputs: values by (step, output), for the result of an execution in process; None to keep none. Of a dynamic
+            output, a dict by mapping key.
+        mapping_keys: of each dynamic output so far, by (step, output).
         versions: data versions of the assets made so far.
         left_out: optional outputs, as (step, output), that were not produced.
     """
@@ -87,6 +92,7 @@ class RunScope:
     listener: Callable[[EventLogEntry], None] | None = None
     entries: list[EventLogEntry] = field(default_factory=list)
     outputs: dict[tuple[str, str], Any] | None = None
+    mapping_keys: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     versions: dict[AssetKey, str] = field(default_factory=dict)
     left_out: set[tuple[str, str]] = field(default_factory=set)
     resources: OpenResources = None  # type: ignore[assignment]  # set while the run is under way
@@ -124,9 +130,9 @@ class RunScope:
         node = step.node if step is not None else next(node for node in self.job.nodes if node.handle == handle)
         return next((one.asset for one in node.outputs if one.name == output), None)
 
-    def source_run(self, step_key: str) -> str:
-        """The run whose step of this key made the value that is read: this one, or the one that it re-executes."""
-        return self.run.run_id if step_key in self.plan.steps else self.run.parent_run_id or self.run.run_id
+    def source_run(self, handle: str) -> str:
+        """The run in which this node made the value that is read: this one, or the one that it re-executes."""
+        return self.run.run_id if handle in self.plan.steps else self.run.parent_run_id or self.run.run_id
 
     def version_of(self, key: AssetKey) -> str | None:
         """The data version of an asset: as made in this run, or before."""
@@ -246,7 +252,7 @@ def _close(scope: RunScope) -> None:
 def _steps(scope: RunScope, execute_step: Callable[[RunScope, Step, int], StepEnd]) -> BaseException | None:
     progress = Progress(scope.plan)
     attempts: dict[str, int] = {}
-    waiting: list[tuple[float, str]] = []  # until when, which step: between two attempts
+    waiting: list[tuple[float, int, Step]] = []  # until when, a number that breaks ties, which step
     error: BaseException | None = None
     while not progress.is_done:
         step = _next(scope, progress, waiting)
@@ -256,20 +262,22 @@ def _steps(scope: RunScope, execute_step: Callable[[RunScope, Step, int], StepEn
         end = execute_step(scope, step, attempt)
         if end.retry_in_s is not None:
             attempts[step.key] = attempt + 1
-            heapq.heappush(waiting, (time.monotonic() + end.retry_in_s, step.key))
+            heapq.heappush(waiting, (time.monotonic() + end.retry_in_s, len(scope.entries), step))
         elif end.error is not None:
             error = error or end.error
             progress.failed_for_good(step)
         else:
             scope.left_out.update((step.key, output) for output in end.not_produced)
-            progress.succeeded(step, end.not_produced)
+            for output, keys in end.mapping_keys.items():
+                scope.mapping_keys[step.key, output] = keys
+            progress.succeeded(step, end.not_produced, end.mapping_keys)
     return error
 
 
-def _next(scope: RunScope, progress: Progress, waiting: list[tuple[float, str]]) -> Step | None:
+def _next(scope: RunScope, progress: Progress, waiting: list[tuple[float, int, Step]]) -> Step | None:
     """The next step to execute; None if the decision was about a step that will not run, or to wait."""
     while waiting and waiting[0][0] <= time.monotonic():
-        progress.again(scope.plan.steps[heapq.heappop(waiting)[1]])
+        progress.again(heapq.heappop(waiting)[2])
     decision = progress.next()
     if decision is None:
         scope.sink.commit()

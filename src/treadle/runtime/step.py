@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from treadle.author.contexts import running
 from treadle.author.op_config import build_config
 from treadle.author.outcomes import Failure, RetryRequested
-from treadle.decide.plan import Step
+from treadle.decide.steps import Step
 from treadle.errors import (
     CheckFailedError,
     StepExecutionError,
@@ -40,7 +41,7 @@ def execute_step(scope: RunScope, step: Step, attempt: int) -> StepEnd:
     context = StepContext(scope, step, attempt)
     before = running.set(context)
     try:
-        not_produced = _attempt(context)
+        not_produced, mapping_keys = _attempt(context)
     except INTERRUPTS as interrupt:
         scope.emit(events.StepFailed(step.key, error_info(interrupt), ErrorSource.INTERRUPT, captured=scope.captured()))
         raise
@@ -59,11 +60,11 @@ def execute_step(scope: RunScope, step: Step, attempt: int) -> StepEnd:
     scope.emit(events.StepSucceeded(step.key, (time.perf_counter() - started) * 1000, scope.captured()))
     if scope.has_hooks:
         run_hooks(context, before_it, None)
-    return StepEnd(not_produced)
+    return StepEnd(not_produced, mapping_keys)
 
 
-def _attempt(context: StepContext) -> frozenset[str]:
-    """Returns the optional outputs that were left out."""
+def _attempt(context: StepContext) -> tuple[frozenset[str], Mapping[str, tuple[str, ...]]]:
+    """Returns the optional outputs that were left out, and the mapping keys of dynamic ones."""
     op = context.op_def
     arguments = load_inputs(context)
     if op.has_config:
@@ -87,7 +88,7 @@ def _attempt(context: StepContext) -> frozenset[str]:
         _drain(context, outputs, returned, signature.is_async)
     else:
         outputs.take_returned(returned)
-    return outputs.finish()
+    return outputs.finish(), outputs.mapping_keys()
 
 
 def _drain(context: StepContext, outputs: Outputs, generator: Any, is_async: bool) -> None:

@@ -13,7 +13,7 @@ from treadle.author.resources import Resources
 from treadle.core.keys import AssetKey
 from treadle.core.metadata import MetadataValue, normalize
 from treadle.core.subsets import PartitionKeyRange
-from treadle.decide.plan import Step
+from treadle.decide.steps import Step
 from treadle.errors import InvariantError, InvocationError
 from treadle.runtime.log import step_logger
 from treadle.runtime.run import RunScope
@@ -54,7 +54,7 @@ class StepContext:
         self.assets_def = scope.job.assets.get(step.node.handle)
         self.op_config: Any = None
         self.retry_number = attempt - 1
-        self.mapping_key: str | None = None
+        self.mapping_key = step.mapping_key
         self.added: dict[tuple[str, str | None], dict[str, MetadataValue]] = {}
         self.produced: set[str] = set()
         self._context: OpExecutionContext | None = None

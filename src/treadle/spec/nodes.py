@@ -15,11 +15,11 @@ from treadle.spec.retry import RetryPolicy
 
 
 class FromOutput(msgspec.Struct, frozen=True, tag="output"):
-    """The value that another node produced. `collect`: all values of a dynamic output, as a list."""
+    """The value that another node produced. `collect`: of how many dynamic outputs all values are meant, as a list."""
 
     node: str
     output: str
-    collect: bool = False
+    collect: int = 0
 
 
 class FromAsset(msgspec.Struct, frozen=True, tag="asset"):
