@@ -1,9 +1,9 @@
 """Steps, and how steps below dynamic outputs multiply.
 
-A step that works on one value of a dynamic output is a template in the plan: `over` names the outputs, from the outermost
-to the innermost, of which it gets one value each. When those are known it becomes one step for each combination of their
-mapping keys, its coordinates: `inc[a]`, and below two outputs `inc[a,b]`. `inc[?]` stands for all of them together, and
-`inc[a,?]` for those below `a`.
+A step that works on one value of a dynamic output is a template in the plan: `over` names the outputs, from the
+outermost to the innermost, of which it gets one value each. When those are known it becomes one step for each
+combination of their mapping keys, its coordinates: `inc[a]`, and below two outputs `inc[a,b]`. `inc[?]` stands for all
+of them together, and `inc[a,?]` for those below `a`.
 """
 
 from __future__ import annotations
