@@ -384,10 +384,8 @@ def schema_from(value: AnyValue) -> ConfigType:
         return Map(key, value[key]) if is_map else Shape(value)
     if isinstance(value, list):
         if len(value) != 1:
-            raise ConfigDefinitionError(
-                f"{value!r} is no config type: a list has exactly one type, that of all items. Write [str].",
-                config_type=value,
-            )
+            text = f"{value!r} is no config type: a list has exactly one type, that of all items. Write [str]."
+            raise ConfigDefinitionError(text, config_type=value)
         return Array(value[0])
     hint = ""
     if get_origin(value) is not None:

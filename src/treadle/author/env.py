@@ -6,7 +6,7 @@ Light on purpose: nothing here imports pydantic.
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, TypeGuard
 
 from treadle.errors import InvariantError
 
@@ -103,11 +103,6 @@ class IntEnvVar(int):
         return (IntEnvVar.create, (self.name,))
 
 
-def is_env(value: object) -> bool:
+def is_env(value: object) -> TypeGuard[EnvVar | IntEnvVar]:
     """Whether `value` stands for an environment variable."""
     return isinstance(value, EnvVar | IntEnvVar)
-
-
-def reference(value: EnvVar | IntEnvVar) -> dict[str, str]:
-    """How config names the variable: `{"env": "X"}`."""
-    return {"env": value.env_var_name}

@@ -154,13 +154,9 @@ def input_manager(
 
     def decorate(fn: Callable[..., Any]) -> InputManagerDefinition:
         return InputManagerDefinition(
-            lambda: _FunctionInputManager(fn),
-            None if bare else config_schema,
-            description or doc_of(fn),
-            input_config_schema,
-            required_resource_keys,
-            version,
-        )
+            lambda: _FunctionInputManager(fn), None if bare else config_schema, description or doc_of(fn),
+            input_config_schema, required_resource_keys, version,
+        )  # fmt: skip
 
     bare = is_decorated_function(config_schema)
     return decorate(config_schema) if bare else decorate

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from treadle.author.env import EnvVar, IntEnvVar, reference
+from treadle.author.env import is_env
+
+_PARTS = ("ops", "resources", "loggers", "execution")
 
 
 class RunConfig:
@@ -21,7 +23,7 @@ class RunConfig:
         execution: the executor's section as a dict.
     """
 
-    __slots__ = ("execution", "loggers", "ops", "resources")
+    __slots__ = _PARTS
 
     def __init__(
         self,
@@ -50,10 +52,7 @@ class RunConfig:
     __hash__ = None  # pyright: ignore[reportAssignmentType]  # it holds dicts
 
     def __repr__(self) -> str:
-        return (
-            f"RunConfig(ops={self.ops!r}, resources={self.resources!r}, loggers={self.loggers!r}, "
-            f"execution={self.execution!r})"
-        )
+        return f"RunConfig({', '.join(f'{part}={getattr(self, part)!r}' for part in _PARTS)})"
 
 
 def run_config_dict(run_config: RunConfig | Mapping[str, Any] | None) -> dict[str, Any]:
@@ -74,8 +73,8 @@ def _section(value: Any) -> Any:
 
 def plain(value: Any) -> Any:
     """`value` as plain data: config objects as dicts, environment variables as references."""
-    if isinstance(value, EnvVar | IntEnvVar):
-        return reference(value)
+    if is_env(value):
+        return {"env": value.env_var_name}
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
