@@ -337,9 +337,7 @@ class OutputContext(_Context):
 
     @property
     def output_metadata(self) -> Mapping[str, Any]:
-        """The metadata that the function gave with this value: `Output(metadata=...)`,
-        `context.add_output_metadata(...)`.
-        """
+        """What the function said of this value: `Output(metadata=...)`, `context.add_output_metadata(...)`."""
         return self._output_metadata
 
     @property
@@ -373,9 +371,8 @@ class OutputContext(_Context):
             InvariantError: it is neither.
         """
         if not isinstance(event, AssetMaterialization | AssetObservation):
-            raise InvariantError(
-                f"log_event takes an AssetMaterialization or an AssetObservation, not {type(event).__name__}."
-            )
+            kind = type(event).__name__
+            raise InvariantError(f"log_event takes an AssetMaterialization or an AssetObservation, not {kind}.")
         if self._events is None:
             self._events = []
         self._events.append(event)
@@ -408,9 +405,7 @@ class InputContext(_Context):
         io_manager_key: str = "io_manager",
         dagster_type: Any = None,
     ) -> None:
-        """The runtime makes these. `upstream`: the output that is loaded, or a function that gives it when it is asked
-        for.
-        """
+        """The runtime makes these. `upstream`: the output that is loaded, or a function that gives it when asked."""
         self._step = step
         self._name = name
         self._asset_key = asset_key

@@ -113,9 +113,8 @@ def is_resource_annotation(annotation: Any) -> bool:
     """Whether it makes a parameter receive a resource: a class of configurable resources, or `ResourceParam[...]`."""
     if isinstance(annotation, type):
         return getattr(annotation, "__treadle_resource__", False) is True
-    for mark in getattr(annotation, "__metadata__", ()):
-        if mark is RESOURCE_MARK:
-            return True
+    if any(mark is RESOURCE_MARK for mark in getattr(annotation, "__metadata__", ())):
+        return True
     origin = getattr(annotation, "__origin__", None)  # Annotated[Client, ...], Factory[Client]
     return isinstance(origin, type) and getattr(origin, "__treadle_resource__", False) is True
 
@@ -482,17 +481,13 @@ def as_resource_definition(key: str, value: Any) -> ResourceDefinition:
     """
     if isinstance(value, ResourceDefinition):
         return value
-    if isinstance(value, type):
-        if not getattr(value, "__treadle_resource__", False):
-            return ResourceDefinition.hardcoded_resource(value)
+    if isinstance(value, type) and getattr(value, "__treadle_resource__", False):
         raise DefinitionError(
             f"The resource {key!r} is the class {value.__name__}, not an instance of it. "
             f"Write {value.__name__}(...), or {value.__name__}.configure_at_launch() to configure it with each run."
         )
     define = getattr(type(value), "get_resource_definition", None)
-    if define is not None:
-        return define(value)
-    return ResourceDefinition.hardcoded_resource(value)
+    return ResourceDefinition.hardcoded_resource(value) if define is None else define(value)
 
 
 def check_configs(definitions: Mapping[str, ResourceDefinition], section: Mapping[str, Any]) -> dict[str, Any]:
