@@ -1,6 +1,6 @@
 """Config classes: typed, documented configuration of ops, assets and resources, made with pydantic.
 
-Only this module and `author.resources` import pydantic, and they are imported only when a user's code does: it takes
+Only this module and `author.configurable` import pydantic, and they are imported only when a user's code does: it takes
 longer to import than the rest of Treadle. Whoever asks whether something is a config class without wanting the import
 uses `config_types.is_config_class`.
 
@@ -28,11 +28,9 @@ from pydantic.fields import FieldInfo
 
 from treadle.author.config_types import ConfigType, Field, is_config_class
 from treadle.author.env import is_env
-from treadle.author.run_config import RunConfig, plain
+from treadle.author.run_config import plain
 from treadle.errors import ConfigDefinitionError, ConfigError, InvocationError
 from treadle.spec import config
-
-__all__ = ["Config", "PermissiveConfig", "RunConfig", "build", "schema_of"]
 
 
 def _keep_variables(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
