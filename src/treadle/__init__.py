@@ -61,6 +61,9 @@ _MODULES = {
         "load_definitions_from_package_module load_definitions_from_package_name"
     ),
     "treadle.author.logs": "get_logger",
+    "treadle.author.observations": (
+        "DataVersionsByPartition ObserveResult multi_observable_source_asset observable_source_asset"
+    ),
     "treadle.author.ops": "DynamicOut In OpDefinition Out op",
     "treadle.author.outcomes": (
         "AssetCheckResult DataProvenance DataVersion DynamicOutput Failure MaterializeResult Output RetryRequested"

@@ -139,6 +139,12 @@ from treadle.author.loading import (
 from treadle.author.logs import (
     get_logger as get_logger,
 )
+from treadle.author.observations import (
+    DataVersionsByPartition as DataVersionsByPartition,
+    ObserveResult as ObserveResult,
+    multi_observable_source_asset as multi_observable_source_asset,
+    observable_source_asset as observable_source_asset,
+)
 from treadle.author.ops import (
     DynamicOut as DynamicOut,
     In as In,

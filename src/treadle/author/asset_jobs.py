@@ -107,14 +107,16 @@ def asset_job(
     """
     assets: frozenset[AssetKey] | None = None
     checks: frozenset[AssetCheckKey] | None = None
-    handles = list(layer.definitions)
+    handles = [handle for handle, definition in layer.definitions.items() if not definition.is_observable]
     if selection is not None:
-        assets = frozenset(selection.resolve(layer.graph)) & layer.graph.materializable
+        chosen = frozenset(selection.resolve(layer.graph))
+        observed = chosen & layer.observed_by.keys()
+        assets = chosen & layer.graph.materializable | observed
         checks = frozenset(selection.resolve_checks(layer.graph))
-        wanted = {layer.graph.made_by[key] for key in assets}
+        wanted = {layer.observed_by[key] if key in observed else layer.graph.made_by[key] for key in assets}
         by_definition = {id(definition): handle for handle, definition in layer.definitions.items()}
         wanted.update(by_definition[id(layer.checks[key])] for key in checks if key in layer.checks)
-        handles = [handle for handle in handles if handle in wanted]
+        handles = [handle for handle in layer.definitions if handle in wanted]
     definitions = {handle: layer.definitions[handle] for handle in handles}
     found = (
         {layer.graph.specs[key].partitions_def for key in assets}

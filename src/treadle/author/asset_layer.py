@@ -98,15 +98,24 @@ class AssetLayer:
     @cached_property
     def graph(self) -> AssetGraph:
         """The graph of all of them."""
-        made_by: dict[AssetKey, str] = {}
+        made_by = {
+            spec.key: handle
+            for handle, definition in self.definitions.items()
+            if not definition.is_observable
+            for spec in definition.specs
+        }
         neighbours: dict[AssetKey, frozenset[AssetKey]] = {}
-        for handle, definition in self.definitions.items():
-            for spec in definition.specs:
-                made_by[spec.key] = handle
+        for definition in self.definitions.values():
             if len(definition.specs) > 1 and not definition.can_subset:
                 together = frozenset(spec.key for spec in definition.specs)
                 neighbours.update(dict.fromkeys(together, together))
         return AssetGraph(self.specs.values(), made_by, self._checks.values(), neighbours)
+
+    @cached_property
+    def observed_by(self) -> Mapping[AssetKey, str]:
+        """For each asset that something here observes, the handle of the node that does."""
+        found = ((handle, one) for handle, one in self.definitions.items() if one.is_observable)
+        return {spec.key: handle for handle, definition in found for spec in definition.specs}
 
     def node(self, handle: str) -> NodeSpec:
         """The node that a definition is, under its handle here."""

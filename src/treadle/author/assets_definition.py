@@ -289,7 +289,8 @@ class AssetsDefinition:
             key = self.keys_by_output_name.get(name)
             skippable = key is not None and specs[key].skippable
             check = self.check_keys_by_output_name.get(name)
-            outputs.append(OutputSpec(name, out.is_required and not skippable, out.is_dynamic, key, check))
+            made, seen = (None, key) if self.is_observable else (key, None)
+            outputs.append(OutputSpec(name, out.is_required and not skippable, out.is_dynamic, made, check, seen))
         values = set(loaded.values())
         return NodeSpec(
             handle=op.name,
@@ -305,6 +306,7 @@ class AssetsDefinition:
             },
             after=self.after,
             blocking=blocking,
+            serves=frozenset(specs) if self.is_observable else frozenset(),
             can_subset=self.can_subset,
             retry_policy=op.retry_policy,
             tags=dict(op.tags),

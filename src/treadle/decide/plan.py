@@ -114,7 +114,7 @@ def _wanted_of_part(node: NodeSpec, assets: AbstractSet[AssetKey] | None) -> tup
             f"{min(node.serves - assets).to_user_string()!r} is not selected. Select all of them, or declare it with "
             "can_subset=True."
         )
-    return node.outputs
+    return tuple(output for output in node.outputs if output.observes is None or output.observes in assets)
 
 
 def _step(

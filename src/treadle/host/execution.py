@@ -295,7 +295,11 @@ def _check_partition(
         raise InvocationError(
             f"There are no partitions from {key_range.start!r} to {key_range.end!r}: the latter comes first. Swap them."
         )
-    if key is None and key_range is None and any(d.partitions_def is not None for d in job.assets.values()):
+    if (
+        key is None
+        and key_range is None
+        and any(d.partitions_def is not None and not d.is_observable for d in job.assets.values())
+    ):
         last = definition.get_last_partition_key(now, instance)
         hint = f", for example {last!r}" if last is not None else ""
         raise InvocationError(

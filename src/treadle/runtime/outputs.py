@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from treadle.author.io_contexts import OutputContext
+from treadle.author.observations import DataVersionsByPartition, ObserveResult
 from treadle.author.ops import Out
 from treadle.author.outcomes import NO_VALUE, AssetCheckResult, DataVersion, DynamicOutput, MaterializeResult, Output
 from treadle.core import tags
@@ -24,7 +25,7 @@ from treadle.errors import (
     TypeCheckError,
 )
 from treadle.runtime.step_context import StepContext
-from treadle.runtime.versions import INITIAL, data_version
+from treadle.runtime.versions import data_version
 from treadle.spec.nodes import OutputSpec
 from treadle.state.events import AssetCheckEvaluated, AssetMaterialized, HandledOutput, StepOutput
 from treadle.state.facts import (
@@ -34,6 +35,7 @@ from treadle.state.facts import (
     AssetObservation,
     TargetMaterialization,
 )
+from treadle.state.staleness import INITIAL
 
 _NONE: Mapping[str, MetadataValue] = {}
 
@@ -59,9 +61,13 @@ class Outputs:
     def take_returned(self, returned: Any) -> None:
         """Take what the function returned."""
         if isinstance(
-            returned, Output | MaterializeResult | AssetCheckResult | AssetMaterialization | AssetObservation
+            returned,
+            Output | MaterializeResult | ObserveResult | AssetCheckResult | AssetMaterialization | AssetObservation,
         ):
             self.take(returned)
+            return
+        if any(output.observes is not None for output in self._context.step.node.outputs):
+            self._take_versions(returned)
             return
         values = [output for output in self._wanted.values() if output.check is None]
         if not values:
@@ -118,6 +124,8 @@ class Outputs:
             self._take_dynamic(item)
         elif isinstance(item, MaterializeResult):
             self._take_materialization(item)
+        elif isinstance(item, ObserveResult):
+            self._take_observation(item)
         elif isinstance(item, AssetCheckResult):
             self._take_check(item)
         elif isinstance(item, AssetMaterialization | AssetObservation):
@@ -219,6 +227,65 @@ class Outputs:
         self._produce(output, out, item.value, metadata, item.data_version, item.tags)
         for result in item.check_results:
             self._take_check(result, key)
+
+    def _take_versions(self, returned: Any) -> None:
+        """Take what a function that observes one asset returned, beside results: a version, or one a partition."""
+        if isinstance(returned, tuple | list):
+            for item in returned:
+                self.take(item)
+        elif isinstance(returned, DataVersion):
+            self._take_observation(ObserveResult(data_version=returned))
+        elif isinstance(returned, DataVersionsByPartition):
+            output = self._observed(None)
+            assert output.observes is not None
+            self._produced.add(output.name)
+            for partition, version in returned.data_versions_by_partition.items():
+                self._observe(output.observes, {}, partition, version, None)
+        elif returned is not None or not self._produced:
+            raise InvariantError(
+                f"{self._context.op_def.name!r} observes and returned {type(returned).__name__} ({returned!r:.60}). "
+                f"Return DataVersion, DataVersionsByPartition or ObserveResult.{self._context.op_def.where}"
+            )
+
+    def _observed(self, key: AssetKey | None) -> OutputSpec:
+        """The output that reports the observation of `key`; of the only one if None."""
+        observable = [one for one in self._wanted.values() if one.observes is not None]
+        fitting = [one for one in observable if key is None or one.observes == key]
+        if len(fitting) != 1:
+            known = ", ".join(one.observes.to_user_string() for one in observable if one.observes is not None)
+            raise InvariantError(
+                f"{self._context.op_def.name!r} observes {known or 'nothing'}, and gave a result for "
+                f"{key.to_user_string() if key is not None else 'one of them'}. Say which one it is for: "
+                f"ObserveResult(asset_key=...).{self._context.op_def.where}"
+            )
+        return fitting[0]
+
+    def _take_observation(self, item: ObserveResult) -> None:
+        output = self._observed(item.asset_key)
+        key = output.observes
+        assert key is not None
+        self._produced.add(output.name)
+        facts = normalize(item.metadata, f"the ObserveResult of {self._context.op_def.name!r}") if item.metadata else {}
+        partitions = self._context.output_partitions(key) if self._context.scope.partitions.is_partitioned else None
+        for partition in partitions.keys if partitions is not None else (None,):
+            self._observe(key, facts, partition, item.data_version, item.tags)
+        for result in item.check_results:
+            self._take_check(result, key)
+
+    def _observe(
+        self,
+        key: AssetKey,
+        metadata: dict[str, MetadataValue],
+        partition: str | None,
+        version: DataVersion | None,
+        user_tags: Mapping[str, str] | None,
+    ) -> None:
+        found = dict(user_tags or {})
+        if version is not None:
+            found[tags.DATA_VERSION] = version.value
+            found[tags.DATA_VERSION_IS_USER_PROVIDED] = "true"
+            self._context.scope.versions[key] = version.value
+        self._context.log_event(AssetObservation(key, None, metadata, partition, found))
 
     def _take_check(self, item: AssetCheckResult, asset: AssetKey | None = None) -> None:
         context = self._context
@@ -342,9 +409,9 @@ class Outputs:
         code_version = (spec.code_version if spec is not None else None) or scope.run.run_id
         found = {tags.CODE_VERSION: code_version}
         inputs: list[tuple[str, str]] = []
-        for dep in spec.deps if spec is not None else ():
-            name = dep.asset_key.to_user_string()
-            upstream = scope.version_of(dep.asset_key)
+        for source in scope.sources_of(key):
+            name = source.to_user_string()
+            upstream = scope.version_of(source)
             inputs.append((name, upstream or INITIAL))
             found[tags.INPUT_DATA_VERSION_PREFIX + name] = upstream or INITIAL
         if version is not None:

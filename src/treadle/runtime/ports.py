@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from treadle.core.keys import AssetKey
 from treadle.state.events import EventLogEntry
+from treadle.state.records import AssetRecord
 
 
 class Sink(Protocol):
@@ -28,6 +29,10 @@ class Memory(Protocol):
 
     def get_latest_materialization_events(self, asset_keys: Iterable[AssetKey]) -> Mapping[AssetKey, Any]:
         """The entry of the latest materialization of each asset, None where there is none."""
+        ...
+
+    def get_asset_records(self, asset_keys: Sequence[AssetKey]) -> Sequence[AssetRecord]:
+        """What is known of each asset of which anything is."""
         ...
 
     def get_dynamic_partitions(self, partitions_def_name: str) -> Sequence[str]:

@@ -6,7 +6,7 @@ import heapq
 import os
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,6 @@ from typing import Any
 from treadle.author.asset_layer import AssetLayer
 from treadle.author.jobs import JobDefinition
 from treadle.author.resources import ResourceInit
-from treadle.core import tags as tag_names
 from treadle.core.keys import AssetKey
 from treadle.decide.plan import Plan
 from treadle.decide.progress import Abandon, Execute, Progress, Skip
@@ -28,6 +27,7 @@ from treadle.state import events
 from treadle.state.error_info import error_info
 from treadle.state.events import Event, EventLogEntry
 from treadle.state.runs import Run
+from treadle.state.staleness import sources_of, version_recorded
 
 INTERRUPTS = (KeyboardInterrupt, ExecutionInterruptedError)
 
@@ -134,6 +134,16 @@ class RunScope:
         """The run in which this node made the value that is read: this one, or the one that it re-executes."""
         return self.run.run_id if handle in self.plan.steps else self.run.parent_run_id or self.run.run_id
 
+    def sources_of(self, key: AssetKey) -> Iterable[AssetKey]:
+        """What an asset is made from: the versions of these go into its own. Virtual assets are looked through."""
+        if self.layer is None or key not in self.layer.specs:
+            return ()
+        specs = self.layer.specs
+        deps = [dep.asset_key for dep in specs[key].deps]
+        if any(dep in specs and specs[dep].is_virtual for dep in deps):
+            return sources_of(self.layer.graph, key)
+        return deps
+
     def version_of(self, key: AssetKey) -> str | None:
         """The data version of an asset: as made in this run, or before."""
         if key not in self.versions:
@@ -146,19 +156,19 @@ class RunScope:
             return
         self._recalled = True
         wanted = {
-            dep.asset_key
+            source
             for step in self.plan.steps.values()
             for key in step.assets
-            for dep in self.layer.specs[key].deps
-            if dep.asset_key not in self.plan.producers
+            for source in self.sources_of(key)
+            if source not in self.plan.producers
         }
         if not wanted:
             return
         self.sink.commit()
-        for key, entry in self.memory.get_latest_materialization_events(wanted).items():
-            made = entry.asset_materialization if entry is not None else None
-            if made is not None and tag_names.DATA_VERSION in made.tags:
-                self.versions[key] = made.tags[tag_names.DATA_VERSION]
+        for record in self.memory.get_asset_records(sorted(wanted)):
+            version = version_recorded(record.asset_entry)
+            if version is not None:
+                self.versions.setdefault(record.asset_entry.asset_key, version)
 
     def await_(self, awaitable: Any) -> Any:
         """The result of a coroutine, on the run's own event loop."""

@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-INITIAL = "INITIAL"
-"""The version of an asset that was never materialized or observed."""
-
 
 def data_version(code_version: str, inputs: Iterable[tuple[str, str]]) -> str:
     """The version of data made by code of `code_version` from inputs, given as (asset, version).

@@ -63,13 +63,14 @@ class InputSpec(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class OutputSpec(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An output of a node: a value, an asset, or the outcome of a check."""
+    """An output of a node: a value, an asset, the outcome of a check, or the observation of an asset."""
 
     name: str
     is_required: bool = True
     is_dynamic: bool = False
     asset: AssetKey | None = None
     check: AssetCheckKey | None = None
+    observes: AssetKey | None = None
 
 
 class NodeSpec(msgspec.Struct, frozen=True, omit_defaults=True):

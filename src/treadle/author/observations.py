@@ -1,0 +1,196 @@
+"""Assets that nothing here makes, and that a function looks at: it says which version their data has.
+
+A run that selects them records observations. They never are materialized, and `materialize` leaves them alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence, Set
+from typing import Any
+
+import msgspec
+
+from treadle.author.assets_definition import AssetsDefinition
+from treadle.author.ops import DEFAULT_OUTPUT, OpDefinition, Out
+from treadle.author.outcomes import AssetCheckResult, DataVersion
+from treadle.author.signature import docstring, where
+from treadle.author.types import NOTHING
+from treadle.core.keys import AssetKey, CoercibleToAssetKey
+from treadle.core.metadata import IO_MANAGER_KEY
+from treadle.core.partitions import PartitionsDefinition
+from treadle.errors import DefinitionError
+from treadle.spec.assets import AssetCheckSpec, AssetSpec
+from treadle.spec.policies import AutomationRule
+
+
+class ObserveResult:
+    """What a function that observes an asset reports about it.
+
+    Args:
+        asset_key: the asset; may be left out where the function observes one asset only.
+        metadata: facts about what was seen.
+        check_results: outcomes of the checks that are declared with the function.
+        data_version: the version of the data. Without it, only the metadata are recorded.
+        tags: tags for the observation.
+    """
+
+    __slots__ = ("asset_key", "check_results", "data_version", "metadata", "tags")
+
+    def __init__(
+        self,
+        asset_key: CoercibleToAssetKey | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        check_results: Sequence[AssetCheckResult] | None = None,
+        data_version: DataVersion | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        self.asset_key = AssetKey.of(asset_key) if asset_key is not None else None
+        self.metadata = metadata
+        self.check_results: Sequence[AssetCheckResult] = tuple(check_results or ())
+        self.data_version = data_version
+        self.tags = tags
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ObserveResult) and all(
+            getattr(self, name) == getattr(other, name) for name in ObserveResult.__slots__
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"ObserveResult(asset_key={self.asset_key!r}, data_version={self.data_version!r})"
+
+
+class DataVersionsByPartition(msgspec.Struct, frozen=True):
+    """The versions of an asset's data, one for each partition that was looked at."""
+
+    data_versions_by_partition: Mapping[str, DataVersion]
+
+    def __post_init__(self) -> None:
+        given: Mapping[str, str | DataVersion] = self.data_versions_by_partition
+        versions = {key: DataVersion(one) if isinstance(one, str) else one for key, one in given.items()}
+        msgspec.structs.force_setattr(self, "data_versions_by_partition", versions)
+
+
+def observable_source_asset(
+    observe_fn: Callable[..., Any] | None = None,
+    *,
+    key: CoercibleToAssetKey | None = None,
+    name: str | None = None,
+    key_prefix: str | Sequence[str] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    io_manager_key: str | None = None,
+    io_manager_def: object | None = None,
+    description: str | None = None,
+    group_name: str | None = None,
+    required_resource_keys: Set[str] | None = None,
+    resource_defs: Mapping[str, Any] | None = None,
+    partitions_def: PartitionsDefinition | None = None,
+    automation_condition: AutomationRule | None = None,
+    op_tags: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Any:
+    """Make a function the observer of an asset that something else makes.
+
+    It returns a `DataVersion`, `DataVersionsByPartition` for an asset with partitions, or an `ObserveResult`. A job
+    that selects the asset calls it.
+
+    Args:
+        io_manager_key, io_manager_def: what loads the asset's value for assets that need it.
+        automation_condition: when it should be observed without being asked.
+        The other arguments are those of `asset`.
+
+    Raises:
+        DefinitionError: arguments contradict each other, or the function takes values of other assets.
+    """
+
+    def make(fn: Callable[..., Any]) -> AssetsDefinition:
+        if key is not None and (name is not None or key_prefix is not None):
+            raise DefinitionError(f"{fn.__name__!r}: give key, or name and key_prefix, not both.{where(fn)}")
+        if io_manager_def is not None and io_manager_key is not None:
+            raise DefinitionError(f"{fn.__name__!r}: give io_manager_def or io_manager_key, not both.{where(fn)}")
+        asset_key = AssetKey.of(key) if key is not None else AssetKey(name or fn.__name__).with_prefix(key_prefix or ())
+        resources = dict(resource_defs or {})
+        manager_key = io_manager_key
+        if io_manager_def is not None:
+            manager_key = asset_key.to_python_identifier("io_manager")
+            resources[manager_key] = io_manager_def
+        spec = AssetSpec(
+            asset_key, description=description or docstring(fn), group_name=group_name, tags=tags,
+            metadata={**(metadata or {}), IO_MANAGER_KEY: manager_key} if manager_key else metadata,
+            partitions_def=partitions_def, automation_condition=automation_condition,
+        )  # fmt: skip
+        return _observing(
+            fn, asset_key.to_python_identifier(), {DEFAULT_OUTPUT: spec}, (), required_resource_keys, op_tags,
+            partitions_def=partitions_def, resource_defs=resources,
+        )  # fmt: skip
+
+    return make if observe_fn is None else make(observe_fn)
+
+
+def multi_observable_source_asset(
+    *,
+    specs: Sequence[AssetSpec],
+    name: str | None = None,
+    description: str | None = None,
+    partitions_def: PartitionsDefinition | None = None,
+    can_subset: bool = False,
+    required_resource_keys: Set[str] | None = None,
+    resource_defs: Mapping[str, object] | None = None,
+    group_name: str | None = None,
+    check_specs: Sequence[AssetCheckSpec] | None = None,
+) -> Callable[[Callable[..., Any]], AssetsDefinition]:
+    """Make a function the observer of several assets. It yields an `ObserveResult` for each that it looked at.
+
+    Args:
+        specs: the assets.
+        can_subset: whether it can look only at what `context.selected_asset_keys` asks for.
+        check_specs: checks of these assets that it evaluates, too.
+        The other arguments are those of `multi_asset`.
+
+    Raises:
+        DefinitionError: the function takes values of other assets, or two specs contradict the arguments.
+    """
+
+    def make(fn: Callable[..., Any]) -> AssetsDefinition:
+        shared = {"group_name": group_name, "partitions_def": partitions_def}
+        given = {field: value for field, value in shared.items() if value is not None}
+        for spec in specs:
+            for field, value in given.items():
+                if getattr(spec, field) not in (None, value):
+                    raise DefinitionError(
+                        f"{spec.key} has its own {field}, and @multi_observable_source_asset gives another. Keep one "
+                        f"of the two.{where(fn)}"
+                    )
+        by_output = {spec.key.to_python_identifier(): spec.replace_attributes(**given) for spec in specs}
+        return _observing(
+            fn, name or fn.__name__, by_output, check_specs or (), required_resource_keys, None,
+            description=description, partitions_def=partitions_def, resource_defs=resource_defs, can_subset=can_subset,
+        )  # fmt: skip
+
+    return make
+
+
+def _observing(
+    fn: Callable[..., Any],
+    name: str,
+    specs: Mapping[str, AssetSpec],
+    check_specs: Sequence[AssetCheckSpec],
+    required_resource_keys: Set[str] | None,
+    op_tags: Mapping[str, Any] | None,
+    *,
+    description: str | None = None,
+    **options: Any,
+) -> AssetsDefinition:
+    checks = {check.get_python_identifier(): check.key for check in check_specs}
+    outs = {output: Out(NOTHING, is_required=False) for output in (*specs, *checks)}
+    op = OpDefinition(fn, name, None, outs, description, None, required_resource_keys, op_tags)
+    if op.ins:
+        raise DefinitionError(
+            f"{name!r} observes assets and takes a parameter {next(iter(op.ins))!r}, and nothing is loaded for it. "
+            f"Take `context`, `config` and resources only.{op.where}"
+        )
+    return AssetsDefinition(
+        op, list(specs.values()), keys_by_input_name={}, check_specs=check_specs, check_keys_by_output_name=checks,
+        keys_by_output_name={output: spec.key for output, spec in specs.items()}, is_observable=True, **options,
+    )  # fmt: skip
