@@ -60,6 +60,10 @@ _MODULES = {
         "load_definitions_from_current_module load_definitions_from_module load_definitions_from_modules "
         "load_definitions_from_package_module load_definitions_from_package_name"
     ),
+    "treadle.author.loggers": (
+        "InitLoggerContext LoggerDefinition build_init_logger_context colored_console_logger default_loggers "
+        "json_console_logger logger"
+    ),
     "treadle.author.logs": "get_logger",
     "treadle.author.observations": (
         "DataVersionsByPartition ObserveResult multi_observable_source_asset observable_source_asset"

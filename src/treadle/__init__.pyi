@@ -136,6 +136,15 @@ from treadle.author.loading import (
     load_definitions_from_package_module as load_definitions_from_package_module,
     load_definitions_from_package_name as load_definitions_from_package_name,
 )
+from treadle.author.loggers import (
+    InitLoggerContext as InitLoggerContext,
+    LoggerDefinition as LoggerDefinition,
+    build_init_logger_context as build_init_logger_context,
+    colored_console_logger as colored_console_logger,
+    default_loggers as default_loggers,
+    json_console_logger as json_console_logger,
+    logger as logger,
+)
 from treadle.author.logs import (
     get_logger as get_logger,
 )

@@ -33,6 +33,7 @@ from treadle.decide.plan import Plan, Selection, plan
 from treadle.errors import InvocationError, SelectionError, StepExecutionError
 from treadle.host.instance import Instance
 from treadle.runtime.direct import invoke_assets, invoke_op
+from treadle.runtime.log import start_loggers
 from treadle.runtime.partitions import partition_tags
 from treadle.runtime.ports import LogFiles
 from treadle.runtime.resources import open_resources
@@ -203,6 +204,7 @@ def run_job(
         output_configs=resolved.outputs,
         resource_keys=frozenset(keys), log_files=_log_files(instance, run) if capture else None,
         retries=_retries(resolved.execution), listener=listener, outputs={},
+        loggers=start_loggers(job, resolved.loggers, run.run_id) if resolved.loggers else (),
     )  # fmt: skip
     _emit_planned(scope)
     error = execute(scope, execute_step)

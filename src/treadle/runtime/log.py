@@ -1,13 +1,16 @@
-"""`context.log`: a Python logger whose lines become events of the run."""
+"""`context.log`: a Python logger whose lines become events of the run; and loggers that get what a run logs."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from treadle.author.jobs import JobDefinition
+from treadle.author.loggers import default_loggers
+from treadle.errors import InvariantError
 from treadle.state.error_info import error_info
-from treadle.state.events import Event, LogMessage
+from treadle.state.events import Event, EventLogEntry, LogMessage
 
 _parent = logging.getLogger("treadle.user")
 
@@ -35,3 +38,30 @@ def step_logger(emit: Callable[[Event], None], step_key: str | None) -> logging.
     logger.parent = _parent
     logger.addHandler(_EventHandler(emit, step_key))
     return logger
+
+
+def start_loggers(job: JobDefinition, configs: Mapping[str, Any], run_id: str) -> list[logging.Logger]:
+    """The loggers that run config names, set up.
+
+    Raises:
+        InvariantError: the function of one returned something else.
+    """
+    declared = job.logger_defs or default_loggers()
+    found = []
+    for key, config in configs.items():
+        made = declared[key].start(config, job, run_id)
+        if not isinstance(made, logging.Logger):
+            raise InvariantError(
+                f"The function of logger {key!r} returned {type(made).__name__}. Return a logging.Logger."
+            )
+        found.append(made)
+    return found
+
+
+def forward(loggers: Iterable[logging.Logger], entry: EventLogEntry, job_name: str) -> None:
+    """Pass a line or event of a run on to loggers, which take it or leave it by its level."""
+    event = entry.event
+    kind = () if type(event) is LogMessage else (event.event_type.value,)
+    parts = [job_name, entry.run_id, *([event.step_key] if event.step_key else ()), *kind, event.message]
+    for one in loggers:
+        one.log(event.level, "%s", " - ".join(parts), extra={"run_id": entry.run_id, "step_key": event.step_key})

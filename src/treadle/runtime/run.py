@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import heapq
+import logging
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +21,7 @@ from treadle.decide.progress import Abandon, Execute, Progress, Skip
 from treadle.decide.steps import Step
 from treadle.errors import ExecutionInterruptedError
 from treadle.runtime.capture import Capture
+from treadle.runtime.log import forward
 from treadle.runtime.partitions import RunPartitions
 from treadle.runtime.ports import LogFiles, Memory, Sink
 from treadle.runtime.resources import OpenResources, open_resources
@@ -68,6 +70,7 @@ class RunScope:
         log_files: where stdout and stderr go; None to leave them alone.
         retries: whether retries are enabled.
         listener: told of every event, as it happens.
+        loggers: get every line and event, as it happens.
         entries: all events so far.
         outputs: values by (step, output), for the result of an execution in process; None to keep none. Of a dynamic
             output, a dict by mapping key.
@@ -90,6 +93,7 @@ class RunScope:
     log_files: LogFiles | None = None
     retries: bool = True
     listener: Callable[[EventLogEntry], None] | None = None
+    loggers: Sequence[logging.Logger] = ()
     entries: list[EventLogEntry] = field(default_factory=list)
     outputs: dict[tuple[str, str], Any] | None = None
     mapping_keys: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
@@ -112,6 +116,8 @@ class RunScope:
         self.sink.write(entry)
         if self.listener is not None:
             self.listener(entry)
+        if self.loggers:
+            forward(self.loggers, entry, self.run.job_name)
 
     @property
     def required_by(self) -> Mapping[str, str]:

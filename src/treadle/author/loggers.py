@@ -1,0 +1,180 @@
+"""Loggers as definitions: where lines and events of a run go besides its event log. Run config chooses them by name."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, overload
+
+from treadle.author.config_types import Field, field_from
+from treadle.author.jobs import JobDefinition
+from treadle.author.signature import signature_of
+from treadle.errors import InvocationError
+from treadle.spec import config as schemas
+
+
+class InitLoggerContext:
+    """What the function of a logger may look at.
+
+    Attributes:
+        logger_config: its config.
+        logger_def: its definition.
+        job_def: the job whose run it is for; None in a test.
+        run_id: the run; None in a test.
+    """
+
+    __slots__ = ("job_def", "logger_config", "logger_def", "run_id")
+
+    def __init__(
+        self,
+        logger_config: Any,
+        logger_def: LoggerDefinition | None = None,
+        job_def: JobDefinition | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        self.logger_config = logger_config
+        self.logger_def = logger_def
+        self.job_def = job_def
+        self.run_id = run_id
+
+
+def build_init_logger_context(logger_config: Any = None, job_def: JobDefinition | None = None) -> InitLoggerContext:
+    """A context to call a logger definition with in a test.
+
+    Args:
+        logger_config: its config.
+        job_def: the job that it is for.
+    """
+    return InitLoggerContext(logger_config, None, job_def)
+
+
+class LoggerDefinition:
+    """How to set up a `logging.Logger` that gets the lines and events of a run. Made by `@logger`.
+
+    Args:
+        logger_fn: takes an `InitLoggerContext` and returns the logger.
+        config_schema: its config.
+        description: a sentence for people.
+    """
+
+    __slots__ = ("config_schema", "description", "logger_fn")
+
+    def __init__(
+        self,
+        logger_fn: Callable[[InitLoggerContext], logging.Logger],
+        config_schema: Any = None,
+        description: str | None = None,
+    ) -> None:
+        self.logger_fn = logger_fn
+        self.config_schema = config_schema
+        self.description = description
+
+    def __call__(self, *args: Any, **kwargs: Any) -> logging.Logger:
+        """Set the logger up in a test, with a context from `build_init_logger_context`; its config is checked.
+
+        Raises:
+            InvocationError: it is not called with one context.
+            ConfigError: the config does not fit.
+        """
+        given = [*args, *kwargs.values()]
+        if len(given) != 1 or not isinstance(given[0], InitLoggerContext | None):
+            raise InvocationError("A logger definition is called with one context: build_init_logger_context(...).")
+        context = given[0] or build_init_logger_context()
+        return self.start(self._checked(context.logger_config), context.job_def, context.run_id)
+
+    def start(self, config: Any, job_def: JobDefinition | None, run_id: str | None) -> logging.Logger:
+        """Set the logger up with config that was checked."""
+        if not signature_of(self.logger_fn).names and signature_of(self.logger_fn).context is None:
+            return self.logger_fn()  # type: ignore[call-arg]  # it needs nothing of the context
+        return self.logger_fn(InitLoggerContext(config, self, job_def, run_id))
+
+    def configured(
+        self,
+        config_or_config_fn: Any,
+        config_schema: Any = None,
+        description: str | None = None,
+    ) -> LoggerDefinition:
+        """This logger with its config given now, or computed by a function from config as `config_schema` says."""
+
+        def start(context: InitLoggerContext) -> logging.Logger:
+            given = config_or_config_fn
+            config = given(context.logger_config) if callable(given) else given
+            return self.start(self._checked(config), context.job_def, context.run_id)
+
+        return LoggerDefinition(start, config_schema, description or self.description)
+
+    def _checked(self, config: Any) -> Any:
+        if self.config_schema is None:
+            return config
+        part = field_from(self.config_schema).field
+        value = config if config is not None else part.default if part.default is not schemas.UNSET else {}
+        return schemas.resolve(part.schema, value, env=os.environ, what="The config of a logger")
+
+
+@overload
+def logger(config_schema: Callable[[InitLoggerContext], logging.Logger]) -> LoggerDefinition: ...
+@overload
+def logger(
+    config_schema: Any = None, description: str | None = None
+) -> Callable[[Callable[[InitLoggerContext], logging.Logger]], LoggerDefinition]: ...
+def logger(config_schema: Any = None, description: str | None = None) -> Any:
+    """Make a function that returns a `logging.Logger` a logger definition: `@logger` or `@logger(config_schema=...)`.
+
+    Args:
+        config_schema: its config.
+        description: a sentence for people.
+    """
+    if callable(config_schema) and not isinstance(config_schema, type):
+        fn: Any = config_schema
+        return LoggerDefinition(fn, None, fn.__doc__)
+    return lambda fn: LoggerDefinition(fn, config_schema, description or fn.__doc__)
+
+
+_CONSOLE_CONFIG = {
+    "log_level": Field(str, default_value="INFO", description="The lowest level that is shown."),
+    "name": Field(str, default_value="dagster", description="The name of the logger."),
+}
+_COLORS = {"WARNING": 33, "ERROR": 31, "CRITICAL": 31, "DEBUG": 34, "INFO": 34}
+
+
+class _Colored(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        record.levelname = f"\033[{_COLORS.get(record.levelname, 34)}m{record.levelname}\033[0m"
+        return super().format(record)
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        record.message = record.getMessage()
+        known: Mapping[str, Any] = {key: value for key, value in vars(record).items() if key not in ("args", "msg")}
+        return json.dumps(known, sort_keys=True, default=repr)
+
+
+def _console(context: InitLoggerContext, formatter: logging.Formatter) -> logging.Logger:
+    """A logger of its own (not that of the application with this name) that writes to stderr."""
+    config = context.logger_config
+    made = logging.Logger(config["name"], config["log_level"].upper())
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    made.addHandler(handler)
+    return made
+
+
+@logger(config_schema=_CONSOLE_CONFIG, description="Writes to stderr, with colors.")
+def colored_console_logger(context: InitLoggerContext) -> logging.Logger:
+    """Writes to stderr, with colors."""
+    return _console(context, _Colored("%(asctime)s - %(name)s - %(levelname)s - %(message)s", "%Y-%m-%d %H:%M:%S %z"))
+
+
+@logger(config_schema=_CONSOLE_CONFIG, description="Writes to stderr, each line a JSON object.")
+def json_console_logger(context: InitLoggerContext) -> logging.Logger:
+    """Writes to stderr, each line a JSON object."""
+    return _console(context, _Json())
+
+
+def default_loggers() -> Mapping[str, LoggerDefinition]:
+    """What `loggers` in run config may name where a job declares none."""
+    return {"console": colored_console_logger}
