@@ -78,6 +78,15 @@ _MODULES = {
     ),
     "treadle.author.results": "ExecuteInProcessResult",
     "treadle.author.run_config": "RunConfig",
+    "treadle.author.schedules": (
+        "DefaultScheduleStatus ScheduleDefinition build_schedule_from_partitioned_job schedule"
+    ),
+    "treadle.author.sensors": (
+        "AutomationConditionSensorDefinition DefaultSensorStatus SensorDefinition SensorType sensor"
+    ),
+    "treadle.author.tick_contexts": (
+        "ScheduleEvaluationContext SensorEvaluationContext build_schedule_context build_sensor_context"
+    ),
     "treadle.author.types": "Nothing",
     "treadle.core.keys": "AssetCheckKey AssetKey",
     "treadle.core.mappings": (
@@ -96,8 +105,8 @@ _MODULES = {
     ),
     "treadle.core.multi_partitions": "MultiPartitionKey MultiPartitionsDefinition",
     "treadle.core.partitions": (
-        "DynamicPartitionsDefinition Partition PartitionsDefinition StaticPartitionsDefinition "
-        "partition_loading_context"
+        "AddDynamicPartitionsRequest DeleteDynamicPartitionsRequest DynamicPartitionsDefinition Partition "
+        "PartitionsDefinition StaticPartitionsDefinition partition_loading_context"
     ),
     "treadle.core.subsets": "PartitionKeyRange",
     "treadle.core.table": (

@@ -186,6 +186,25 @@ from treadle.author.results import (
 from treadle.author.run_config import (
     RunConfig as RunConfig,
 )
+from treadle.author.schedules import (
+    DefaultScheduleStatus as DefaultScheduleStatus,
+    ScheduleDefinition as ScheduleDefinition,
+    build_schedule_from_partitioned_job as build_schedule_from_partitioned_job,
+    schedule as schedule,
+)
+from treadle.author.sensors import (
+    AutomationConditionSensorDefinition as AutomationConditionSensorDefinition,
+    DefaultSensorStatus as DefaultSensorStatus,
+    SensorDefinition as SensorDefinition,
+    SensorType as SensorType,
+    sensor as sensor,
+)
+from treadle.author.tick_contexts import (
+    ScheduleEvaluationContext as ScheduleEvaluationContext,
+    SensorEvaluationContext as SensorEvaluationContext,
+    build_schedule_context as build_schedule_context,
+    build_sensor_context as build_sensor_context,
+)
 from treadle.author.types import (
     Nothing as Nothing,
 )
@@ -237,6 +256,8 @@ from treadle.core.multi_partitions import (
     MultiPartitionsDefinition as MultiPartitionsDefinition,
 )
 from treadle.core.partitions import (
+    AddDynamicPartitionsRequest as AddDynamicPartitionsRequest,
+    DeleteDynamicPartitionsRequest as DeleteDynamicPartitionsRequest,
     DynamicPartitionsDefinition as DynamicPartitionsDefinition,
     Partition as Partition,
     PartitionsDefinition as PartitionsDefinition,

@@ -253,6 +253,10 @@ GROUPS = {
         "core.partitions core.time_partitions core.multi_partitions core.mappings core.multi_mappings core.subsets "
         "core.time"
     ),
+    "What runs by itself": (
+        "author.schedules author.sensors author.asset_sensors author.run_sensors author.requests author.tick_contexts "
+        "author.partitioned_config"
+    ),
     "Metadata and keys": "core.metadata core.table core.keys",
     "The record": "host.instance state.events state.runs state.records",
     "Testing": "runtime.direct runtime.resources",

@@ -14,11 +14,15 @@ from treadle.author.binding import bound_resources
 from treadle.author.jobs import JobDefinition
 from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, required_keys
 from treadle.author.resources import ResourceDefinition, as_resource_definition
+from treadle.author.schedules import ScheduleDefinition, UnresolvedPartitionedAssetScheduleDefinition
+from treadle.author.sensors import SensorDefinition
 from treadle.core.keys import AssetKey, CoercibleToAssetKey, did_you_mean
 from treadle.core.metadata import normalize
 from treadle.errors import DefinitionError, InvariantError, InvocationError, UnknownResourceError
 from treadle.spec.assets import AssetSpec
 from treadle.spec.selection import AssetSelection
+
+SCHEDULES = (ScheduleDefinition, UnresolvedPartitionedAssetScheduleDefinition)
 
 
 class Definitions:
@@ -50,8 +54,8 @@ class Definitions:
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         self.assets = _listed(assets, "assets")
-        self.schedules = _listed(schedules, "schedules")
-        self.sensors = _listed(sensors, "sensors")
+        self.schedules = _triggers(schedules, "schedules", SCHEDULES)
+        self.sensors = _triggers(sensors, "sensors", SensorDefinition)
         self.jobs = _listed(jobs, "jobs")
         self.resources = dict(resources or {})
         self.executor = executor
@@ -87,6 +91,14 @@ class Definitions:
             if given.setdefault(name, job) is not job:
                 raise DefinitionError(f"Two jobs are called {name!r}. Rename one of them.")
             found[name] = self._bind(job)
+        for trigger in [*self.schedules, *self.sensors]:
+            for job in (one for one in trigger.targets if not isinstance(one, str)):
+                if given.setdefault(job.name, job) is not job:
+                    raise DefinitionError(
+                        f"{trigger!r} starts a job {job.name!r}, and another job has this name. Rename one of them."
+                    )
+                if job.name not in found:
+                    found[job.name] = self._bind(job)
         return found
 
     def _bind(self, job: JobDefinition | UnresolvedAssetJobDefinition) -> JobDefinition:
@@ -129,7 +141,10 @@ class Definitions:
 
     def get_schedule_def(self, name: str) -> Any:
         """The schedule of this name."""
-        return _by_name(self.schedules, name, "schedule")
+        found = _by_name(self.schedules, name, "schedule")
+        if isinstance(found, UnresolvedPartitionedAssetScheduleDefinition):
+            return found.resolve(self.get_job_def(found.job.name))
+        return found
 
     def get_sensor_def(self, name: str) -> Any:
         """The sensor of this name."""
@@ -201,6 +216,7 @@ class Definitions:
             bound_resources(defs.layer.definitions.values(), (), defs.resource_defs)
         for job in defs.jobs_by_name.values():
             _require_job_resources(job)
+        _check_triggers(defs)
 
     @staticmethod
     def merge(*def_sets: Definitions) -> Definitions:
@@ -247,6 +263,14 @@ def _listed(given: Iterable[Any] | None, what: str) -> list[Any]:
     return items
 
 
+def _triggers(given: Iterable[Any] | None, what: str, kind: type | tuple[type, ...]) -> list[Any]:
+    items = _listed(given, what)
+    for one in items:
+        if not isinstance(one, kind):
+            raise DefinitionError(f"Definitions({what}=...) has {one!r} in it, which is none of its {what}.")
+    return items
+
+
 def _merge(mine: dict[str, Any], theirs: Mapping[str, Any], what: str) -> None:
     for key, value in theirs.items():
         if key in mine and mine[key] is not value and mine[key] != value:
@@ -261,6 +285,32 @@ def _by_name(items: Iterable[Any], name: str, what: str) -> Any:
     if name not in found:
         raise InvariantError(f"There is no {what} {name!r}.{did_you_mean(name, found)}")
     return found[name]
+
+
+def _check_triggers(defs: Definitions) -> None:
+    """Schedules and sensors have names of their own, and what they start and need is there."""
+    named = dict.fromkeys(defs.jobs_by_name, "a job")
+    for kind, triggers in (("schedule", defs.schedules), ("sensor", defs.sensors)):
+        for trigger in triggers:
+            if trigger.name in named:
+                raise DefinitionError(
+                    f"A {kind} is called {trigger.name!r}, and so is {named[trigger.name]}. Rename one of them."
+                )
+            named[trigger.name] = f"another {kind}"
+            for target in trigger.targets:
+                if isinstance(target, str) and target != IMPLICIT_JOB and target not in defs.jobs_by_name:
+                    raise DefinitionError(
+                        f"{trigger!r} starts job {target!r}, and there is none."
+                        f"{did_you_mean(target, defs.jobs_by_name)} Give it to Definitions(jobs=[...])."
+                    )
+            found = defs.get_schedule_def(trigger.name) if kind == "schedule" else trigger
+            missing = found.required_resource_keys - defs.resource_defs.keys()
+            if missing:
+                raise UnknownResourceError(
+                    f"{trigger!r} needs a resource {min(missing)!r}, and there is none."
+                    f"{did_you_mean(min(missing), defs.resource_defs)} Give it to Definitions(resources=...).",
+                    keys=frozenset(missing),
+                )
 
 
 def _require_resources(defs: Definitions) -> None:

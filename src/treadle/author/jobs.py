@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from copy import copy
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
@@ -17,6 +18,8 @@ from treadle.author import port
 from treadle.author.config_mapping import ConfigMapping
 from treadle.author.io_managers import fs_io_manager
 from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, OpDefinition
+from treadle.author.partitioned_config import partition_tags
+from treadle.author.requests import RunRequest
 from treadle.author.resources import ResourceDefinition, resource_definitions
 from treadle.core import tags as tag_rules
 from treadle.core.keys import AssetCheckKey, AssetKey, check_name, did_you_mean
@@ -464,6 +467,41 @@ class JobDefinition:
             input_values=input_values,
             tags=tags,
             resources=resources,
+        )
+
+    def run_request_for_partition(
+        self,
+        partition_key: str,
+        run_key: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        asset_selection: Sequence[AssetKey] | None = None,
+        run_config: Any = None,
+        current_time: datetime | None = None,
+        dynamic_partitions_store: Any = None,
+    ) -> RunRequest:
+        """A request for a run of one partition, with the config and tags that the job has for it.
+
+        Args:
+            run_config: the config in place of the job's.
+            current_time, dynamic_partitions_store: what partitions there are depends on.
+
+        Raises:
+            InvariantError: the job has no partitions.
+            UnknownPartitionError: there is no such partition.
+        """
+        if self.partitions_def is None:
+            raise InvariantError(f"Job {self.name!r} has no partitions. Return a RunRequest() without one.")
+        self.partitions_def.validate_partition_key(
+            partition_key, current_time=current_time, dynamic_partitions_store=dynamic_partitions_store
+        )
+        config = self.partitioned_config
+        if config is not None:
+            run_config = config.get_run_config_for_partition_key(partition_key) if run_config is None else run_config
+            own = config.get_tags_for_partition_key(partition_key, self.name)
+        else:
+            own = partition_tags(self.partitions_def, partition_key, self.name)
+        return RunRequest(
+            run_key, run_config, {**(tags or {}), **own}, self.name, asset_selection, partition_key=partition_key
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -17,8 +17,9 @@ from typing import Any
 from treadle.author.asset_jobs import UnresolvedAssetJobDefinition
 from treadle.author.assets_definition import AssetsDefinition
 from treadle.author.checks import AssetChecksDefinition
-from treadle.author.definitions import Definitions
+from treadle.author.definitions import SCHEDULES, Definitions
 from treadle.author.jobs import JobDefinition
+from treadle.author.sensors import SensorDefinition
 from treadle.core.keys import AssetCheckKey, AssetKey
 from treadle.errors import DefinitionError
 from treadle.spec.assets import DEFAULT_GROUP, AssetSpec
@@ -29,7 +30,11 @@ _Loaded = Sequence[AssetsDefinition | AssetSpec]
 # A namespace: where it is (for messages) and what it holds. The current module may be one that is not importable.
 _Namespace = tuple[str, Mapping[str, Any]]
 # What `load_definitions_from_...` looks for besides assets and checks, by argument of `Definitions`.
-_OTHERS: dict[str, tuple[type, ...]] = {"jobs": (JobDefinition, UnresolvedAssetJobDefinition)}
+_OTHERS: dict[str, tuple[type, ...]] = {
+    "jobs": (JobDefinition, UnresolvedAssetJobDefinition),
+    "schedules": SCHEDULES,
+    "sensors": (SensorDefinition,),
+}
 
 # --- assets --------------------------------------------------------------------------------------------------------
 
@@ -164,7 +169,7 @@ def load_definitions_from_modules(
     loggers: Mapping[str, Any] | None = None,
     executor: Any = None,
 ) -> Definitions:
-    """Everything at the top level of modules: assets, specs, checks and jobs.
+    """Everything at the top level of modules: assets, specs, checks, jobs, schedules and sensors.
 
     Args:
         modules: the modules.

@@ -405,6 +405,20 @@ class Partition:
 PartitionFunction: TypeAlias = Callable[[datetime | None], Sequence[Partition] | Sequence[str]]
 
 
+class AddDynamicPartitionsRequest(NamedTuple):
+    """Asks that keys be added to the dynamic partitions of a name; those that are there already stay."""
+
+    partitions_def_name: str
+    partition_keys: Sequence[str]
+
+
+class DeleteDynamicPartitionsRequest(NamedTuple):
+    """Asks that keys be removed from the dynamic partitions of a name; those that are not there are no matter."""
+
+    partitions_def_name: str
+    partition_keys: Sequence[str]
+
+
 class DynamicPartitionsDefinition(PartitionsDefinition):
     """Partitions whose keys are added and removed while the system runs. The instance keeps them.
 
@@ -439,6 +453,28 @@ class DynamicPartitionsDefinition(PartitionsDefinition):
             found = self.partition_fn(current_time or _context.get().effective_dt)
             return [one.name if isinstance(one, Partition) else one for one in found]
         return list(self._store(dynamic_partitions_store).get_dynamic_partitions(self.name or ""))
+
+    def build_add_request(self, partition_keys: Sequence[str]) -> AddDynamicPartitionsRequest:
+        """What a sensor returns in `SensorResult(dynamic_partitions_requests=[...])` to add keys.
+
+        Raises:
+            DefinitionError: a key is not valid or occurs twice, or the keys come from a function.
+        """
+        check_partition_keys(partition_keys, f"build_add_request of {self!s}")
+        return AddDynamicPartitionsRequest(self._stored_name(), partition_keys)
+
+    def build_delete_request(self, partition_keys: Sequence[str]) -> DeleteDynamicPartitionsRequest:
+        """What a sensor returns in `SensorResult(dynamic_partitions_requests=[...])` to remove keys.
+
+        Raises:
+            DefinitionError: the keys come from a function.
+        """
+        return DeleteDynamicPartitionsRequest(self._stored_name(), partition_keys)
+
+    def _stored_name(self) -> str:
+        if self.name is None:
+            raise DefinitionError(f"The keys of {self!r} come from a function and cannot be changed. Give it a name.")
+        return self.name
 
     def _store(self, given: Store) -> DynamicPartitionsStore:
         store = effective_store(given)
