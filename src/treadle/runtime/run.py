@@ -172,9 +172,9 @@ class RunScope:
             return
         self.sink.commit()
         for record in self.memory.get_asset_records(sorted(wanted)):
-            version = version_recorded(record.asset_entry)
-            if version is not None:
-                self.versions.setdefault(record.asset_entry.asset_key, version)
+            recorded = version_recorded(record.asset_entry)
+            if recorded is not None:
+                self.versions.setdefault(record.asset_entry.asset_key, recorded[1])
 
     def await_(self, awaitable: Any) -> Any:
         """The result of a coroutine, on the run's own event loop."""

@@ -1,7 +1,7 @@
 """Whether assets are up to date, and why not: what was recorded of them against what they are declared to be.
 
 An asset is STALE when its code, its dependencies or the data it was made from are not what they were then. Only direct
-dependencies are compared; the causes behind a cause are found by walking up. All is a pure function of specs and records.
+dependencies are compared; the causes behind a cause are found by walking up. All follows from specs and records alone.
 """
 
 from __future__ import annotations
@@ -75,14 +75,14 @@ class Staleness:
         return tuple(found)
 
 
-def version_recorded(entry: AssetEntry) -> str | None:
-    """The data version of an asset by the newest record of it that has one."""
+def version_recorded(entry: AssetEntry) -> tuple[int, str] | None:
+    """The newest record of an asset that has a data version: its number in the log, and the version."""
     found: list[tuple[int, str]] = []
     for record in (entry.last_materialization_record, entry.last_observation_record):
         fact = (record.asset_materialization or record.asset_observation) if record is not None else None
         if record is not None and fact is not None and tags.DATA_VERSION in fact.tags:
             found.append((record.storage_id, fact.tags[tags.DATA_VERSION]))
-    return max(found)[1] if found else None
+    return max(found, default=None)
 
 
 def sources_of(graph: AssetGraph, key: AssetKey) -> tuple[AssetKey, ...]:
@@ -164,7 +164,8 @@ def _changed(
             yield StaleCause(key, StaleCauseCategory.DEPENDENCIES, reason, one)
             continue
         entry = entries.get(one)
-        now = (version_recorded(entry) if entry is not None else None) or INITIAL
+        newest = version_recorded(entry) if entry is not None else None
+        now = newest[1] if newest is not None else INITIAL
         causes = known[one].causes
         if now != inputs[one]:
             reason = f"{one.to_user_string()} has a new data version"
