@@ -71,6 +71,14 @@ from treadle.author.dependencies import (
 from treadle.author.env import (
     EnvVar as EnvVar,
 )
+from treadle.author.executors import (
+    ExecutorDefinition as ExecutorDefinition,
+    InitExecutorContext as InitExecutorContext,
+    executor as executor,
+    in_process_executor as in_process_executor,
+    multi_or_in_process_executor as multi_or_in_process_executor,
+    multiprocess_executor as multiprocess_executor,
+)
 from treadle.author.files import (
     config_from_files as config_from_files,
     config_from_pkg_resources as config_from_pkg_resources,

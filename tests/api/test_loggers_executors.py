@@ -117,3 +117,64 @@ def test_console_loggers_write_to_stderr(capfd):
 def test_default_loggers():
     assert "console" in dg.default_loggers()
     assert dg.default_loggers()["console"] is dg.colored_console_logger
+
+
+# --- executors -------------------------------------------------------------------------------------------------------
+
+NO_RETRIES = {"retries": {"disabled": {}}}
+
+
+def attempts(job, run_config=None):
+    result = job.execute_in_process(run_config=run_config, raise_on_error=False)
+    return 1 + result.retry_attempts_for_node("flaky")
+
+
+@dg.op(retry_policy=dg.RetryPolicy(max_retries=2))
+def flaky():
+    raise ValueError
+
+
+@pytest.mark.api("job.executor_def", "ExecutorDefinition.configured", "JobDefinition.executor_def",
+                 "JobDefinition.has_specified_executor")  # fmt: skip
+def test_retries_as_the_executor_says():
+    @dg.job(executor_def=dg.in_process_executor)
+    def plain():
+        flaky()
+
+    @dg.job(executor_def=dg.multiprocess_executor.configured(NO_RETRIES, name="no_second_chance"))
+    def once():
+        flaky()
+
+    @dg.job(executor_def=dg.multi_or_in_process_executor)
+    def either():
+        flaky()
+
+    assert plain.executor_def is dg.in_process_executor
+    assert plain.has_specified_executor
+    assert once.executor_def.name == "no_second_chance"
+    assert (attempts(plain), attempts(once), attempts(either)) == (3, 1, 3)
+    assert attempts(plain, {"execution": {"config": NO_RETRIES}}) == 1
+    assert attempts(either, {"execution": {"config": {"in_process": NO_RETRIES}}}) == 1
+    with pytest.raises(dg.DagsterInvalidConfigError):
+        plain.execute_in_process(run_config={"execution": {"config": {"max_concurrent": 2}}})
+
+
+@pytest.mark.api("executor.name", "executor.config_schema", "executor.requirements", "ExecutorDefinition.name",
+                 "ExecutorDefinition.executor_creation_fn", "ExecutorDefinition.description",
+                 "ExecutorDefinition.config_schema")  # fmt: skip
+def test_executors_of_ones_own_are_declared_with_their_config():
+    @dg.executor(name="mine", config_schema={"lanes": int}, requirements=[])
+    def my_executor(init: dg.InitExecutorContext):
+        return init.executor_config
+
+    assert (my_executor.name, callable(my_executor.executor_creation_fn)) == ("mine", True)
+    by_hand = dg.ExecutorDefinition(name="by_hand", config_schema={"lanes": int}, description="many lanes")
+    assert (by_hand.name, by_hand.description) == ("by_hand", "many lanes")
+
+    for definition in (my_executor, by_hand):
+        job = dg.GraphDefinition("g", node_defs=[talk]).to_job(executor_def=definition)
+        assert job.execute_in_process(run_config={"execution": {"config": {"lanes": 2}}}).success
+        found = dg.validate_run_config(job, {"execution": {"config": {"lanes": 2}}})
+        assert found["execution"] == {definition.name: {"lanes": 2}}
+        with pytest.raises(dg.DagsterInvalidConfigError, match="lanes"):
+            job.execute_in_process(run_config={"execution": {"config": {"lanes": "two"}}})

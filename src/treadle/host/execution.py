@@ -203,7 +203,7 @@ def run_job(
         resource_configs=resolved.resources, inputs=resolved.inputs, input_values=resolved.input_values,
         output_configs=resolved.outputs,
         resource_keys=frozenset(keys), log_files=_log_files(instance, run) if capture else None,
-        retries=_retries(resolved.execution), listener=listener, outputs={},
+        retries=_retries(job, resolved.execution), listener=listener, outputs={},
         loggers=start_loggers(job, resolved.loggers, run.run_id) if resolved.loggers else (),
     )  # fmt: skip
     _emit_planned(scope)
@@ -233,9 +233,18 @@ def _plan(job: JobDefinition, op_selection: Sequence[str] | None) -> Plan:
     return made
 
 
-def _retries(execution: Mapping[str, Any]) -> bool:
+def _retries(job: JobDefinition, execution: Mapping[str, Any]) -> bool:
     """Whether the executor's config leaves retries on."""
-    return all("disabled" not in (one.get("retries") or {}) for one in execution.values() if isinstance(one, Mapping))
+    executor = job.executor_def
+    return _leaves_retries(execution if executor is None else executor.resolve_config(execution[executor.name]))
+
+
+def _leaves_retries(config: Any) -> bool:
+    if not isinstance(config, Mapping):
+        return True
+    retries = config.get("retries")
+    is_off = isinstance(retries, Mapping) and "disabled" in retries
+    return not is_off and all(map(_leaves_retries, config.values()))
 
 
 def _new_run(
