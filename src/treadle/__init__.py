@@ -19,6 +19,10 @@ port.connect("treadle.host.execution")
 
 _MODULES = {
     "treadle.author.asset_jobs": "define_asset_job",
+    "treadle.author.asset_sensors": (
+        "AssetSensorDefinition MultiAssetSensorDefinition MultiAssetSensorEvaluationContext asset_sensor "
+        "build_multi_asset_sensor_context multi_asset_sensor"
+    ),
     "treadle.author.assets": "AssetIn AssetOut asset multi_asset",
     "treadle.author.assets_definition": "AssetsDefinition",
     "treadle.author.binding": "with_resources",
@@ -76,12 +80,21 @@ _MODULES = {
     "treadle.author.outcomes": (
         "AssetCheckResult DataProvenance DataVersion DynamicOutput Failure MaterializeResult Output RetryRequested"
     ),
+    "treadle.author.partitioned_config": (
+        "PartitionedConfig daily_partitioned_config dynamic_partitioned_config hourly_partitioned_config "
+        "monthly_partitioned_config partitioned_config static_partitioned_config weekly_partitioned_config"
+    ),
+    "treadle.author.requests": "RunRequest SensorResult SkipReason",
     "treadle.author.resources": (
         "IAttachDifferentObjectToOpContext InitResourceContext ResourceDefinition ResourceParam "
         "build_init_resource_context make_values_resource resource"
     ),
     "treadle.author.results": "ExecuteInProcessResult",
     "treadle.author.run_config": "RunConfig",
+    "treadle.author.run_sensors": (
+        "RunFailureSensorContext RunStatusSensorContext RunStatusSensorDefinition build_run_status_sensor_context "
+        "run_failure_sensor run_status_sensor"
+    ),
     "treadle.author.schedules": (
         "DefaultScheduleStatus ScheduleDefinition build_schedule_from_partitioned_job schedule"
     ),
@@ -91,7 +104,10 @@ _MODULES = {
     "treadle.author.tick_contexts": (
         "ScheduleEvaluationContext SensorEvaluationContext build_schedule_context build_sensor_context"
     ),
-    "treadle.author.types": "Nothing",
+    "treadle.author.types": (
+        "Nothing PythonObjectType TypeCheck TypeCheckContext ValueType check_type make_python_type_usable_as_type "
+        "usable_as_type"
+    ),
     "treadle.core.keys": "AssetCheckKey AssetKey",
     "treadle.core.mappings": (
         "AllPartitionMapping IdentityPartitionMapping LastPartitionMapping PartitionMapping "

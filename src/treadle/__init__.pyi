@@ -4,6 +4,14 @@
 from treadle.author.asset_jobs import (
     define_asset_job as define_asset_job,
 )
+from treadle.author.asset_sensors import (
+    AssetSensorDefinition as AssetSensorDefinition,
+    MultiAssetSensorDefinition as MultiAssetSensorDefinition,
+    MultiAssetSensorEvaluationContext as MultiAssetSensorEvaluationContext,
+    asset_sensor as asset_sensor,
+    build_multi_asset_sensor_context as build_multi_asset_sensor_context,
+    multi_asset_sensor as multi_asset_sensor,
+)
 from treadle.author.assets import (
     AssetIn as AssetIn,
     AssetOut as AssetOut,
@@ -179,6 +187,21 @@ from treadle.author.outcomes import (
     Output as Output,
     RetryRequested as RetryRequested,
 )
+from treadle.author.partitioned_config import (
+    PartitionedConfig as PartitionedConfig,
+    daily_partitioned_config as daily_partitioned_config,
+    dynamic_partitioned_config as dynamic_partitioned_config,
+    hourly_partitioned_config as hourly_partitioned_config,
+    monthly_partitioned_config as monthly_partitioned_config,
+    partitioned_config as partitioned_config,
+    static_partitioned_config as static_partitioned_config,
+    weekly_partitioned_config as weekly_partitioned_config,
+)
+from treadle.author.requests import (
+    RunRequest as RunRequest,
+    SensorResult as SensorResult,
+    SkipReason as SkipReason,
+)
 from treadle.author.resources import (
     IAttachDifferentObjectToOpContext as IAttachDifferentObjectToOpContext,
     InitResourceContext as InitResourceContext,
@@ -193,6 +216,14 @@ from treadle.author.results import (
 )
 from treadle.author.run_config import (
     RunConfig as RunConfig,
+)
+from treadle.author.run_sensors import (
+    RunFailureSensorContext as RunFailureSensorContext,
+    RunStatusSensorContext as RunStatusSensorContext,
+    RunStatusSensorDefinition as RunStatusSensorDefinition,
+    build_run_status_sensor_context as build_run_status_sensor_context,
+    run_failure_sensor as run_failure_sensor,
+    run_status_sensor as run_status_sensor,
 )
 from treadle.author.schedules import (
     DefaultScheduleStatus as DefaultScheduleStatus,
@@ -215,6 +246,13 @@ from treadle.author.tick_contexts import (
 )
 from treadle.author.types import (
     Nothing as Nothing,
+    PythonObjectType as PythonObjectType,
+    TypeCheck as TypeCheck,
+    TypeCheckContext as TypeCheckContext,
+    ValueType as ValueType,
+    check_type as check_type,
+    make_python_type_usable_as_type as make_python_type_usable_as_type,
+    usable_as_type as usable_as_type,
 )
 from treadle.core.keys import (
     AssetCheckKey as AssetCheckKey,

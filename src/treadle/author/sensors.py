@@ -243,14 +243,17 @@ class _Store:
 
     def get_dynamic_partitions(self, partitions_def_name: str) -> Sequence[str]:
         """The keys."""
-        keys = dict.fromkeys(self._instance.get_dynamic_partitions(partitions_def_name) if self._instance else ())
+        keys: dict[str, None] = dict.fromkeys(
+            self._instance.get_dynamic_partitions(partitions_def_name) if self._instance else ()
+        )
         for one in self._asked:
             if one.partitions_def_name != partitions_def_name:
                 continue
             if isinstance(one, AddDynamicPartitionsRequest):
                 keys.update(dict.fromkeys(one.partition_keys))
             else:
-                keys = {key: None for key in keys if key not in set(one.partition_keys)}
+                gone = set(one.partition_keys)
+                keys = dict.fromkeys(key for key in keys if key not in gone)
         return list(keys)
 
 

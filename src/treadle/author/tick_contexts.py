@@ -271,5 +271,5 @@ class TickFunction:
             )
         if not given and (self.names or set(self.resources) - kwargs.keys()):
             raise InvocationError(f"{self.what} takes a context. Call it with one that is built for tests.")
-        context = given[0] if given else None
+        context: Any = given[0] if given else None
         return context, {**{k: getattr(context.resources, k) for k in self.resources if k not in kwargs}, **kwargs}
