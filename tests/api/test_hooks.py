@@ -22,7 +22,7 @@ def bad():
     raise KeyError("lost")
 
 
-@pytest.mark.api("success_hook.hook_fn", "failure_hook.name", "job.hooks", "HookContext.step_key",
+@pytest.mark.api("failure_hook.name", "job.hooks", "HookContext.step_key",
                  "HookContext.op_exception", "HookContext.op_output_values", "HookContext.job_name",
                  "HookContext.run_id")  # fmt: skip
 def test_hooks_of_a_job_are_called_for_each_step_as_it_ended():
