@@ -85,11 +85,12 @@ _MODULES = {
         "monthly_partitioned_config partitioned_config static_partitioned_config weekly_partitioned_config"
     ),
     "treadle.author.requests": "RunRequest SensorResult SkipReason",
+    "treadle.author.reconstructable": "build_reconstructable_job reconstructable",
     "treadle.author.resources": (
         "IAttachDifferentObjectToOpContext InitResourceContext ResourceDefinition ResourceParam "
         "build_init_resource_context make_values_resource resource"
     ),
-    "treadle.author.results": "ExecuteInProcessResult",
+    "treadle.author.results": "ExecuteInProcessResult JobExecutionResult",
     "treadle.author.run_config": "RunConfig",
     "treadle.author.run_sensors": (
         "RunFailureSensorContext RunStatusSensorContext RunStatusSensorDefinition build_run_status_sensor_context "
@@ -146,6 +147,7 @@ _MODULES = {
     "treadle.host.execution": "materialize materialize_to_memory",
     "treadle.host.instance": "Instance",
     "treadle.host.loading": "AssetValueLoader",
+    "treadle.host.reexecution": "ReexecutionOptions execute_job",
     "treadle.runtime.direct": "build_asset_check_context build_asset_context build_op_context",
     "treadle.runtime.resources": "build_resources",
     "treadle.spec.assets": "AssetCheckSpec AssetDep AssetSpec",

@@ -202,6 +202,10 @@ from treadle.author.requests import (
     SensorResult as SensorResult,
     SkipReason as SkipReason,
 )
+from treadle.author.reconstructable import (
+    build_reconstructable_job as build_reconstructable_job,
+    reconstructable as reconstructable,
+)
 from treadle.author.resources import (
     IAttachDifferentObjectToOpContext as IAttachDifferentObjectToOpContext,
     InitResourceContext as InitResourceContext,
@@ -213,6 +217,7 @@ from treadle.author.resources import (
 )
 from treadle.author.results import (
     ExecuteInProcessResult as ExecuteInProcessResult,
+    JobExecutionResult as JobExecutionResult,
 )
 from treadle.author.run_config import (
     RunConfig as RunConfig,
@@ -366,6 +371,10 @@ from treadle.host.instance import (
 )
 from treadle.host.loading import (
     AssetValueLoader as AssetValueLoader,
+)
+from treadle.host.reexecution import (
+    ReexecutionOptions as ReexecutionOptions,
+    execute_job as execute_job,
 )
 from treadle.runtime.direct import (
     build_asset_check_context as build_asset_check_context,

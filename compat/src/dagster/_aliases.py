@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from treadle.author.contexts import AssetExecutionContext, OpExecutionContext
-from treadle.author.results import ExecuteInProcessResult
+from treadle.author.results import ExecutionResult
 from treadle.author.types import ValueType
 from treadle.state import events
 from treadle.state.events import Event, EventLogEntry, EventType, LogMessage
@@ -121,7 +121,7 @@ _attach(EventLogEntry, "job_name", lambda entry: entry.event.job_name or None, "
 EventLogEntry.get_dagster_event = _get_dagster_event  # pyright: ignore[reportAttributeAccessIssue]
 
 _attach(RunRecord, "dagster_run", _own("run"), "The run.")
-_attach(ExecuteInProcessResult, "dagster_run", _own("run"), "The run, in its final state.")
+_attach(ExecutionResult, "dagster_run", _own("run"), "The run, in its final state.")
 
 
 _attach(ValueType, "display_name", _own("name"), "How people call it.")

@@ -16,8 +16,8 @@ from treadle.state.runs import Run, RunStatus
 _NOT_OF_THE_EXECUTION = (events.LogMessage, events.AssetMaterializationPlanned, events.AssetCheckEvaluationPlanned)
 
 
-class ExecuteInProcessResult:
-    """How an execution in process went.
+class ExecutionResult:
+    """How an execution went.
 
     Attributes:
         job_def: the job.
@@ -217,4 +217,18 @@ class ExecuteInProcessResult:
         return next((e for e in self.events_for_node(node_str) if isinstance(e, events.StepFailed)), None)
 
     def __repr__(self) -> str:
-        return f"<ExecuteInProcessResult {self.job_def.name} {self.run.status.value}>"
+        return f"<{type(self).__name__} {self.job_def.name} {self.run.status.value}>"
+
+
+class ExecuteInProcessResult(ExecutionResult):
+    """How an execution in process went."""
+
+
+class JobExecutionResult(ExecutionResult):
+    """How an execution of a job went. In a `with` block or outside of one, it tells the same."""
+
+    def __enter__(self) -> JobExecutionResult:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        return None

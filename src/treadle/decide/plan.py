@@ -66,6 +66,7 @@ def plan(nodes: Iterable[NodeSpec], selection: Selection = EVERYTHING) -> Plan:
     steps = [_step(node, outputs, producers, gates, handles) for node, outputs in chosen]
     if selection.steps is not None:
         steps = _only(steps, selection.steps)
+        producers = {key: made for key, made in producers.items() if made[0] in selection.steps}
     ordered = _ordered(steps)
     if any(output.is_dynamic for step in steps for output in step.node.outputs):
         ordered = spread(ordered)

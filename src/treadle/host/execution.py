@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from copy import copy
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import structs
 
@@ -23,13 +23,14 @@ from treadle.author.job_config import resolve, run_config_of
 from treadle.author.jobs import JobDefinition
 from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, required_keys
 from treadle.author.resources import resolve_keys
-from treadle.author.results import ExecuteInProcessResult
+from treadle.author.results import ExecuteInProcessResult, ExecutionResult
 from treadle.author.run_config import RunConfig
 from treadle.core import tags as tag_names
 from treadle.core.keys import AssetKey
 from treadle.core.partitions import PartitionsDefinition
 from treadle.core.subsets import PartitionKeyRange
 from treadle.decide.plan import Plan, Selection, plan
+from treadle.decide.reexecution import Continuation
 from treadle.errors import InvocationError, SelectionError, StepExecutionError
 from treadle.host.instance import Instance
 from treadle.runtime.direct import invoke_assets, invoke_op
@@ -48,6 +49,8 @@ from treadle.state.error_info import user_traceback
 from treadle.state.events import EventLogEntry
 from treadle.state.lifecycle import run_status_after
 from treadle.state.runs import Run
+
+R = TypeVar("R", bound=ExecutionResult)
 
 EPHEMERAL_JOB = "__ephemeral_asset_job__"
 
@@ -143,11 +146,7 @@ def execute_job(
     if input_values:
         job = job.replace(input_values={**job.input_values, **input_values})
     if asset_selection is not None:
-        assert job.layer is not None
-        job = asset_job(
-            job.name, job.layer, job.given_resources, AssetSelection.keys(*asset_selection),
-            partitions_def=job.partitions_def, config=job.config, run_tags=job.run_tags,
-        )  # fmt: skip
+        job = narrowed(job, AssetSelection.keys(*asset_selection))
     own = instance if instance is not None else Instance.ephemeral()
     try:
         return run_job(
@@ -157,6 +156,24 @@ def execute_job(
     finally:
         if instance is None:
             own.close()
+
+
+def narrowed(job: JobDefinition, selection: AssetSelection) -> JobDefinition:
+    """A job of assets, for the selected ones only.
+
+    Raises:
+        InvocationError: it is no job of assets.
+    """
+    if job.layer is None:
+        raise InvocationError(f"Assets are selected, and {job.name!r} is no job of assets. Select ops: op_selection.")
+    part = asset_job(
+        job.name, job.layer, job.given_resources, selection, partitions_def=job.partitions_def,
+        op_retry_policy=job.op_retry_policy,
+    )  # fmt: skip
+    return job.replace(
+        nodes=part.nodes, ops=part.ops, assets=part.assets, graphs=part.graphs, node_hooks=part.node_hooks,
+        selected_assets=part.selected_assets, selected_checks=part.selected_checks, resource_defs=part.given_resources,
+    )  # fmt: skip
 
 
 def run_job(
@@ -172,7 +189,10 @@ def run_job(
     run_id: str | None = None,
     listener: Callable[[EventLogEntry], None] | None = None,
     capture: bool = True,
-) -> ExecuteInProcessResult:
+    parent: Run | None = None,
+    continues: Continuation | None = None,
+    returns: type[R] = ExecuteInProcessResult,
+) -> R:
     """Run a job in this process and record the run on `instance`.
 
     Everything is checked before the run exists: selection, partition, config.
@@ -181,18 +201,23 @@ def run_job(
         partition_range: run for all partitions from its start to its end, in one run.
         listener: told of every event as it happens.
         capture: whether stdout and stderr are captured into the instance's log files.
+        parent, continues: the run that this one executes again, and what of it.
+        returns: the kind of result.
     """
     now = datetime.now(UTC)
     partition_key, partition_range = _partitions_wanted(tags or {}, partition_key, partition_range)
     _check_partition(job, partition_key, partition_range, now, instance)
-    steps = _plan(job, op_selection)
-    if len(steps.steps) < len(job.nodes) and (op_selection or job.op_selection):
-        job = copy(job)  # inputs whose source is not selected come from config, and so does the plan
-        job.nodes, job.config_schema = detached(job.nodes, job.ops, steps.steps.keys()), None
-        steps = plan(job.nodes, Selection(job.selected_assets, job.selected_checks))
+    job, steps = plan_job(job, op_selection)
+    if continues is not None:
+        steps = plan(job.nodes, Selection(job.selected_assets, job.selected_checks, steps=continues.steps))
     config = run_config_of(job, run_config, partition_key)
     resolved = resolve(job, config, os.environ, selected=steps.steps.keys())
     run = _new_run(job, run_id, config, tags, partition_key, partition_range, op_selection)
+    if parent is not None:
+        run = structs.replace(
+            run, step_keys_to_execute=tuple(steps.steps), parent_run_id=parent.run_id,
+            root_run_id=parent.root_run_id or parent.run_id,
+        )  # fmt: skip
     keys = required_keys(job.ops[handle] for handle in steps.steps) | _loading_keys(job, steps)
     keys |= job.hook_keys(steps.steps)
     _check_resources(job, keys)
@@ -206,6 +231,9 @@ def run_job(
         retries=_retries(job, resolved.execution), listener=listener, outputs={},
         loggers=start_loggers(job, resolved.loggers, run.run_id) if resolved.loggers else (),
     )  # fmt: skip
+    if continues is not None:
+        scope.sources = continues.sources
+        scope.left_out.update(continues.left_out)
     _emit_planned(scope)
     error = execute(scope, execute_step)
     if scope.log_files is not None:
@@ -213,7 +241,22 @@ def run_job(
     if error is not None and raise_on_error:
         _raise(error)
     final = structs.replace(run, status=_final_status(run, scope.entries))
-    return ExecuteInProcessResult(job, final, scope.entries, scope.outputs or {}, steps.producers)
+    return returns(job, final, scope.entries, scope.outputs or {}, steps.producers)
+
+
+def plan_job(job: JobDefinition, op_selection: Sequence[str] | None = None) -> tuple[JobDefinition, Plan]:
+    """The steps that a selection of ops leaves, and the job as it is then: without the other ops.
+
+    Raises:
+        SelectionError: the selection cannot be read, or leaves nothing.
+        DefinitionError: it leaves an input without a source.
+    """
+    steps = _plan(job, op_selection)
+    if len(steps.steps) < len(job.nodes) and (op_selection or job.op_selection):
+        job = copy(job)  # inputs whose source is not selected come from config, and so does the plan
+        job.nodes, job.config_schema = detached(job.nodes, job.ops, steps.steps.keys()), None
+        steps = plan(job.nodes, Selection(job.selected_assets, job.selected_checks))
+    return job, steps
 
 
 def _plan(job: JobDefinition, op_selection: Sequence[str] | None) -> Plan:
@@ -257,6 +300,8 @@ def _new_run(
     op_selection: Sequence[str] | None,
 ) -> Run:
     all_tags = {**job.run_tags, **(tags or {}), **partition_tags(job.partitions_def, partition_key, partition_range)}
+    if partition_key is not None:
+        all_tags[tag_names.PARTITION_SET] = f"{job.name}_partition_set"
     run = Run(
         job_name=job.name,
         run_config=config,
@@ -329,7 +374,13 @@ def _check_resources(job: JobDefinition, keys: Set[str]) -> None:
 
 def _loading_keys(job: JobDefinition, steps: Plan) -> set[str]:
     """Resources that load assets which the run reads and does not make."""
-    keys: set[str] = set()
+    keys = {
+        job.ops[source.node].outs[source.output].io_manager_key
+        for step in steps.steps.values()
+        for spec in step.node.inputs
+        for source in spec.sources
+        if isinstance(source, FromOutput) and source.node not in steps.steps and not spec.is_nothing
+    }
     if job.layer is None:
         return keys
     for handle in steps.steps:

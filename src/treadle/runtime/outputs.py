@@ -414,6 +414,8 @@ class Outputs:
             upstream = scope.version_of(source)
             inputs.append((name, upstream or INITIAL))
             found[tags.INPUT_DATA_VERSION_PREFIX + name] = upstream or INITIAL
+            if source in scope.pointers:
+                found[tags.INPUT_EVENT_POINTER_PREFIX + name] = str(scope.pointers[source])
         if version is not None:
             found[tags.DATA_VERSION] = version.value
             found[tags.DATA_VERSION_IS_USER_PROVIDED] = "true"

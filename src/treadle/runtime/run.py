@@ -77,6 +77,8 @@ class RunScope:
         mapping_keys: of each dynamic output so far, by (step, output).
         versions: data versions of the assets made so far.
         left_out: optional outputs, as (step, output), that were not produced.
+        sources: for steps that are not executed again, the run that has their outputs.
+        pointers: numbers of the events that made, before this run, what it reads.
     """
 
     run: Run
@@ -99,6 +101,8 @@ class RunScope:
     mapping_keys: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     versions: dict[AssetKey, str] = field(default_factory=dict)
     left_out: set[tuple[str, str]] = field(default_factory=set)
+    sources: Mapping[str, str] = field(default_factory=dict)
+    pointers: dict[AssetKey, int] = field(default_factory=dict)
     resources: OpenResources = None  # type: ignore[assignment]  # set while the run is under way
     capture: Capture | None = None
     loop: Any = None
@@ -138,7 +142,7 @@ class RunScope:
 
     def source_run(self, handle: str) -> str:
         """The run in which this node made the value that is read: this one, or the one that it re-executes."""
-        return self.run.run_id if handle in self.plan.steps else self.run.parent_run_id or self.run.run_id
+        return self.sources.get(handle, self.run.run_id)
 
     def sources_of(self, key: AssetKey) -> Iterable[AssetKey]:
         """What an asset is made from: the versions of these go into its own. Virtual assets are looked through."""
@@ -173,6 +177,9 @@ class RunScope:
         self.sink.commit()
         for record in self.memory.get_asset_records(sorted(wanted)):
             recorded = version_recorded(record.asset_entry)
+            pointer = record.asset_entry.last_materialization_storage_id
+            if pointer is not None:
+                self.pointers[record.asset_entry.asset_key] = pointer
             if recorded is not None:
                 self.versions.setdefault(record.asset_entry.asset_key, recorded[1])
 
