@@ -105,10 +105,7 @@ _MODULES = {
     "treadle.author.tick_contexts": (
         "ScheduleEvaluationContext SensorEvaluationContext build_schedule_context build_sensor_context"
     ),
-    "treadle.author.types": (
-        "Nothing PythonObjectType TypeCheck TypeCheckContext ValueType check_type make_python_type_usable_as_type "
-        "usable_as_type"
-    ),
+    "treadle.author.types": "Nothing",
     "treadle.core.keys": "AssetCheckKey AssetKey",
     "treadle.core.mappings": (
         "AllPartitionMapping IdentityPartitionMapping LastPartitionMapping PartitionMapping "

@@ -197,14 +197,14 @@ from treadle.author.partitioned_config import (
     static_partitioned_config as static_partitioned_config,
     weekly_partitioned_config as weekly_partitioned_config,
 )
+from treadle.author.reconstructable import (
+    build_reconstructable_job as build_reconstructable_job,
+    reconstructable as reconstructable,
+)
 from treadle.author.requests import (
     RunRequest as RunRequest,
     SensorResult as SensorResult,
     SkipReason as SkipReason,
-)
-from treadle.author.reconstructable import (
-    build_reconstructable_job as build_reconstructable_job,
-    reconstructable as reconstructable,
 )
 from treadle.author.resources import (
     IAttachDifferentObjectToOpContext as IAttachDifferentObjectToOpContext,
@@ -251,13 +251,6 @@ from treadle.author.tick_contexts import (
 )
 from treadle.author.types import (
     Nothing as Nothing,
-    PythonObjectType as PythonObjectType,
-    TypeCheck as TypeCheck,
-    TypeCheckContext as TypeCheckContext,
-    ValueType as ValueType,
-    check_type as check_type,
-    make_python_type_usable_as_type as make_python_type_usable_as_type,
-    usable_as_type as usable_as_type,
 )
 from treadle.core.keys import (
     AssetCheckKey as AssetCheckKey,
