@@ -41,7 +41,7 @@ def sizes(seed):
     return {"small": small, "big": double.alias("again")(small)}
 
 
-@pytest.mark.api("graph_asset.compose_fn", "graph_asset.key_prefix")
+@pytest.mark.api("graph_asset.key_prefix")
 def test_the_ops_of_a_graph_make_the_asset() -> None:
     @dg.asset
     def up() -> int:

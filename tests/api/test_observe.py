@@ -19,7 +19,7 @@ def seen(result: Any) -> list[tuple[str, str | None, str | None]]:
     return [(one.asset_key.to_user_string(), one.partition, one.tags.get("dagster/data_version")) for one in found]
 
 
-@pytest.mark.api("observable_source_asset.observe_fn", "DataVersion.value")
+@pytest.mark.api("DataVersion.value")
 def test_a_job_that_selects_it_records_its_version() -> None:
     def observe_fn() -> dg.DataVersion:
         return dg.DataVersion(value="v1")
