@@ -84,8 +84,8 @@ _MODULES = {
         "PartitionedConfig daily_partitioned_config dynamic_partitioned_config hourly_partitioned_config "
         "monthly_partitioned_config partitioned_config static_partitioned_config weekly_partitioned_config"
     ),
-    "treadle.author.requests": "RunRequest SensorResult SkipReason",
     "treadle.author.reconstructable": "build_reconstructable_job reconstructable",
+    "treadle.author.requests": "RunRequest SensorResult SkipReason",
     "treadle.author.resources": (
         "IAttachDifferentObjectToOpContext InitResourceContext ResourceDefinition ResourceParam "
         "build_init_resource_context make_values_resource resource"
@@ -105,7 +105,11 @@ _MODULES = {
     "treadle.author.tick_contexts": (
         "ScheduleEvaluationContext SensorEvaluationContext build_schedule_context build_sensor_context"
     ),
-    "treadle.author.types": "Nothing",
+    "treadle.author.type_loaders": "TypeLoader TypeLoaderContext type_loader",
+    "treadle.author.types": (
+        "Nothing PythonObjectType TypeCheck TypeCheckContext ValueType check_type make_python_type_usable_as_type "
+        "usable_as_type"
+    ),
     "treadle.core.keys": "AssetCheckKey AssetKey",
     "treadle.core.mappings": (
         "AllPartitionMapping IdentityPartitionMapping LastPartitionMapping PartitionMapping "

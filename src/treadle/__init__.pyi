@@ -249,8 +249,20 @@ from treadle.author.tick_contexts import (
     build_schedule_context as build_schedule_context,
     build_sensor_context as build_sensor_context,
 )
+from treadle.author.type_loaders import (
+    TypeLoader as TypeLoader,
+    TypeLoaderContext as TypeLoaderContext,
+    type_loader as type_loader,
+)
 from treadle.author.types import (
     Nothing as Nothing,
+    PythonObjectType as PythonObjectType,
+    TypeCheck as TypeCheck,
+    TypeCheckContext as TypeCheckContext,
+    ValueType as ValueType,
+    check_type as check_type,
+    make_python_type_usable_as_type as make_python_type_usable_as_type,
+    usable_as_type as usable_as_type,
 )
 from treadle.core.keys import (
     AssetCheckKey as AssetCheckKey,

@@ -8,6 +8,9 @@ Details are attributes, so that a program can read them; the message is for peop
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class TreadleError(Exception):
     """Base of every error that Treadle raises on purpose."""
@@ -117,7 +120,18 @@ class ConfigMappingError(UserCodeError):
 
 
 class TypeCheckError(TreadleError):
-    """A value did not pass the check of its declared type."""
+    """A value did not pass the check of its declared type.
+
+    Attributes:
+        description, metadata: what the check said about the value.
+    """
+
+    def __init__(
+        self, message: str, *, description: str | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(f"{message} {description}" if description else message)
+        self.description = description
+        self.metadata: Mapping[str, Any] = metadata or {}
 
 
 class CheckFailedError(TreadleError):

@@ -8,6 +8,16 @@ from dagster._warnings import BetaWarning as BetaWarning
 from dagster._warnings import ConfigArgumentWarning as ConfigArgumentWarning
 from dagster._warnings import PreviewWarning as PreviewWarning
 from dagster._warnings import SupersessionWarning as SupersessionWarning
+from dagster._types import Any as Any
+from dagster._types import Bool as Bool
+from dagster._types import Dict as Dict
+from dagster._types import Float as Float
+from dagster._types import Int as Int
+from dagster._types import List as List
+from dagster._types import Optional as Optional
+from dagster._types import Set as Set
+from dagster._types import String as String
+from dagster._types import Tuple as Tuple
 from treadle import *
 
 DagsterAssetMetadataValue = treadle.AssetMetadataValue
@@ -37,6 +47,14 @@ DagsterTypeCheckError = treadle.TypeCheckError
 DagsterUnknownPartitionError = treadle.UnknownPartitionError
 DagsterUnknownResourceError = treadle.UnknownResourceError
 DagsterUserCodeExecutionError = treadle.UserCodeError
+DagsterType = treadle.ValueType
+DagsterTypeLoader = treadle.TypeLoader
+DagsterTypeLoaderContext = treadle.TypeLoaderContext
+PythonObjectDagsterType = treadle.PythonObjectType
+check_dagster_type = treadle.check_type
+dagster_type_loader = treadle.type_loader
+make_python_type_usable_as_dagster_type = treadle.make_python_type_usable_as_type
+usable_as_dagster_type = treadle.usable_as_type
 get_dagster_logger = treadle.get_logger
 
 __version__: str

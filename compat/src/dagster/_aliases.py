@@ -11,7 +11,6 @@ from typing import Any
 
 from treadle.author.contexts import AssetExecutionContext, OpExecutionContext
 from treadle.author.results import ExecutionResult
-from treadle.author.types import ValueType
 from treadle.state import events
 from treadle.state.events import Event, EventLogEntry, EventType, LogMessage
 from treadle.state.runs import RunRecord
@@ -122,10 +121,6 @@ EventLogEntry.get_dagster_event = _get_dagster_event  # pyright: ignore[reportAt
 
 _attach(RunRecord, "dagster_run", _own("run"), "The run.")
 _attach(ExecutionResult, "dagster_run", _own("run"), "The run, in its final state.")
-
-
-_attach(ValueType, "display_name", _own("name"), "How people call it.")
-_attach(ValueType, "typing_type", _own("python_type"), "The annotation that it was made from.")
 
 
 _attach(OpExecutionContext, "op", _own("op_def"), "The op.")

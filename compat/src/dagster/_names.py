@@ -32,7 +32,7 @@ RENAMED = {
     "DagsterRunNotFoundError": "RunNotFoundError",
     "DagsterRunStatus": "RunStatus",
     "DagsterStepOutputNotFoundError": "StepOutputNotFoundError",
-    "DagsterType": "Type",
+    "DagsterType": "ValueType",
     "DagsterTypeCheckDidNotPass": "TypeCheckError",
     "DagsterTypeCheckError": "TypeCheckError",
     "DagsterTypeLoader": "TypeLoader",
@@ -41,6 +41,7 @@ RENAMED = {
     "DagsterUnknownResourceError": "UnknownResourceError",
     "DagsterUnmetExecutorRequirementsError": "UnmetExecutorRequirementsError",
     "DagsterUserCodeExecutionError": "UserCodeError",
+    "PythonObjectDagsterType": "PythonObjectType",
     "check_dagster_type": "check_type",
     "dagster_type_loader": "type_loader",
     "get_dagster_logger": "get_logger",
@@ -52,6 +53,7 @@ RENAMED = {
 HERE = {
     "dagster._warnings": "BetaWarning ConfigArgumentWarning PreviewWarning SupersessionWarning",
     "dagster._deprecated": "asset multi_asset op",
+    "dagster._types": "Any Bool Dict Float Int List Optional Set String Tuple",
     "dagster._legacy": "AssetOrCheckKey DagsterLogManager MAX_RUNTIME_SECONDS_TAG instance_for_test",
 }
 """Names that this distribution adapts, by module."""

@@ -52,7 +52,7 @@ def input_config(value_type: ValueType) -> ConfigType | None:
     try:
         return _known[value_type]
     except KeyError:
-        made = _known[value_type] = _of(value_type.python_type)
+        made = _known[value_type] = value_type.loader.schema if value_type.loader else _of(value_type.python_type)
         return made
     except TypeError:  # made from an unhashable annotation
         return _of(value_type.python_type)

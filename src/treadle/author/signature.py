@@ -74,6 +74,12 @@ def signature_of(fn: Callable[..., Any]) -> Signature:
     context = None
     if names and (names[0] in _CONTEXT_NAMES or _is_context(annotations.get(names[0]))):
         context, names = names[0], names[1:]
+    if annotations or "context" in names:
+        late = next((name for name in names if name == "context" or _is_context(annotations.get(name))), None)
+        if late is not None:
+            raise DefinitionError(
+                f"{fn.__name__} takes its context {late!r} after another parameter. Make it the first.{where(fn)}"
+            )
     defaults = _NOTHING
     if target.__defaults__:
         positional = code.co_varnames[: code.co_argcount]

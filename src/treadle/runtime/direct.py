@@ -363,10 +363,12 @@ def _arguments(op: OpDefinition, given: list[Any], named: dict[str, Any], step: 
                 raise InvocationError(f"{op.name!r} was called without a value for input {name!r}.{op.where}")
             arguments[name] = definition.default_value
         kind = definition.type or ANY
-        if kind.accepts is not None and not kind.accepts(arguments[name]):
+        if kind.checks and (wrong := kind.failure(arguments[name])) is not None:
             raise TypeCheckError(
                 f"Input {name!r} of {op.name!r} must be {kind.name}, and it was called with "
-                f"{type(arguments[name]).__name__}: {arguments[name]!r:.80}.{op.where}"
+                f"{type(arguments[name]).__name__}: {arguments[name]!r:.80}.{op.where}",
+                description=wrong.description,
+                metadata=wrong.metadata,
             )
     if op.config_class is not None:
         arguments["config"] = step.op_config
@@ -381,8 +383,10 @@ def _checked(op: OpDefinition, result: Any) -> Any:
         kind = next(iter(op.outs.values())).dagster_type
         value = result.value if isinstance(result, Output) else result
         is_raw = isinstance(result, Output) or type(result).__module__ != "treadle.author.outcomes"
-        if is_raw and kind.accepts is not None and not kind.accepts(value):
+        if is_raw and kind.checks and (wrong := kind.failure(value)) is not None:
             raise TypeCheckError(
-                f"{op.name!r} must give {kind.name}, and it gave {type(value).__name__}: {value!r:.80}.{op.where}"
+                f"{op.name!r} must give {kind.name}, and it gave {type(value).__name__}: {value!r:.80}.{op.where}",
+                description=wrong.description,
+                metadata=wrong.metadata,
             )
     return result

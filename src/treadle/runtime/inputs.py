@@ -7,7 +7,7 @@ from typing import Any
 from treadle.author.assets_definition import default_io_manager_key
 from treadle.author.io_contexts import InputContext, OutputContext
 from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, In
-from treadle.author.types import ANY, ValueType
+from treadle.author.types import ANY, TypeCheck, ValueType
 from treadle.core.keys import AssetKey
 from treadle.decide.steps import values_of
 from treadle.errors import StepExecutionError, TreadleError, TypeCheckError
@@ -35,8 +35,8 @@ def load_inputs(context: StepContext) -> dict[str, Any]:
             if value is _LEFT_OUT:
                 continue
         kind = definition.type or ANY
-        if kind.accepts is not None and not kind.accepts(value):
-            raise _wrong_type(context, spec.name, kind, value)
+        if kind.checks and (wrong := kind.failure(value, context)) is not None:
+            raise _wrong_type(context, spec.name, kind, value, wrong)
         context.scope.emit(StepInput(context.step_key, spec.name, kind.name))
         arguments[spec.name] = value
     return arguments
@@ -152,8 +152,10 @@ def _read(
     return value
 
 
-def _wrong_type(context: StepContext, name: str, kind: ValueType, value: Any) -> TypeCheckError:
+def _wrong_type(context: StepContext, name: str, kind: ValueType, value: Any, wrong: TypeCheck) -> TypeCheckError:
     return TypeCheckError(
         f"Input {name!r} of {context.op_def.name!r} must be {kind.name}, and it is {type(value).__name__}: "
-        f"{value!r:.80}. Change the annotation, or what is upstream.{context.op_def.where}"
+        f"{value!r:.80}. Change the annotation, or what is upstream.{context.op_def.where}",
+        description=wrong.description,
+        metadata=wrong.metadata,
     )

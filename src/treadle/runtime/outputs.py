@@ -13,6 +13,7 @@ from treadle.author.io_contexts import OutputContext
 from treadle.author.observations import DataVersionsByPartition, ObserveResult
 from treadle.author.ops import Out
 from treadle.author.outcomes import NO_VALUE, AssetCheckResult, DataVersion, DynamicOutput, MaterializeResult, Output
+from treadle.author.types import TypeCheck
 from treadle.core import tags
 from treadle.core.keys import AssetCheckKey, AssetKey
 from treadle.core.metadata import MetadataValue, normalize
@@ -323,8 +324,8 @@ class Outputs:
         scope = context.scope
         self._produced.add(output.name)
         kind = out.dagster_type
-        if value is not NO_VALUE and kind.accepts is not None and not kind.accepts(value):
-            raise _wrong_type(context, output, kind.name, value)
+        if value is not NO_VALUE and kind.checks and (wrong := kind.failure(value, context)) is not None:
+            raise _wrong_type(context, output, kind.name, value, wrong)
         added = context.added.get((output.name, mapping_key)) if context.added else None
         facts = {**(metadata or _NONE), **added} if added else (metadata or _NONE)
         scope.emit(StepOutput(context.step_key, output.name, mapping_key, kind.name, dict(facts)))
@@ -509,11 +510,15 @@ def _consume(handled: OutputContext, items: Any) -> None:
             handled.add_output_metadata(item)
 
 
-def _wrong_type(context: StepContext, output: OutputSpec, expected: str, value: Any) -> TypeCheckError:
+def _wrong_type(
+    context: StepContext, output: OutputSpec, expected: str, value: Any, wrong: TypeCheck
+) -> TypeCheckError:
     what = f"Asset {output.asset.to_user_string()!r}" if output.asset is not None else f"Output {output.name!r}"
     return TypeCheckError(
         f"{what} must be {expected}, and {context.op_def.name!r} gave {type(value).__name__}: {value!r:.80}. Change "
-        f"the annotation, or what the function returns.{context.op_def.where}"
+        f"the annotation, or what the function returns.{context.op_def.where}",
+        description=wrong.description,
+        metadata=wrong.metadata,
     )
 
 

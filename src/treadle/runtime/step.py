@@ -138,8 +138,8 @@ def _failed(context: StepContext, error: Exception, attempt: int) -> StepEnd:
     if wait is not None:
         scope.emit(events.StepUpForRetry(step.key, error_info(cause or error), wait or None, scope.captured()))
         return StepEnd(error=error, retry_in_s=wait)
-    description = cause.description if isinstance(cause, Failure) else None
-    metadata = cause.metadata if isinstance(cause, Failure) else {}
+    said = cause if isinstance(cause, Failure | TypeCheckError) else None
+    description, metadata = (said.description, said.metadata) if said is not None else (None, {})
     source = ErrorSource.USER_CODE_ERROR
     if not isinstance(error, StepExecutionError | Failure | RetryRequested):
         source = ErrorSource.FRAMEWORK_ERROR if isinstance(error, TreadleError) else ErrorSource.UNEXPECTED_ERROR
