@@ -4,10 +4,6 @@ from dagster._legacy import MAX_RUNTIME_SECONDS_TAG as MAX_RUNTIME_SECONDS_TAG
 from dagster._legacy import AssetOrCheckKey as AssetOrCheckKey
 from dagster._legacy import DagsterLogManager as DagsterLogManager
 from dagster._legacy import instance_for_test as instance_for_test
-from dagster._warnings import BetaWarning as BetaWarning
-from dagster._warnings import ConfigArgumentWarning as ConfigArgumentWarning
-from dagster._warnings import PreviewWarning as PreviewWarning
-from dagster._warnings import SupersessionWarning as SupersessionWarning
 from dagster._types import Any as Any
 from dagster._types import Bool as Bool
 from dagster._types import Dict as Dict
@@ -18,6 +14,10 @@ from dagster._types import Optional as Optional
 from dagster._types import Set as Set
 from dagster._types import String as String
 from dagster._types import Tuple as Tuple
+from dagster._warnings import BetaWarning as BetaWarning
+from dagster._warnings import ConfigArgumentWarning as ConfigArgumentWarning
+from dagster._warnings import PreviewWarning as PreviewWarning
+from dagster._warnings import SupersessionWarning as SupersessionWarning
 from treadle import *
 
 DagsterAssetMetadataValue = treadle.AssetMetadataValue

@@ -427,7 +427,7 @@ def _from_node(
     check_specs: Sequence[AssetCheckSpec],
     **options: Any,
 ) -> AssetsDefinition:
-    node = graph if graph is not None else op
+    node: Any = graph if graph is not None else op
     reported = {check.key.to_python_identifier() for check in check_specs}
     outputs = [name for name in node.outs if name not in reported]
     for what, named, known in (("input", keys_by_input, node.ins), ("output", keys_by_output, outputs),

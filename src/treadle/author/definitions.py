@@ -178,8 +178,8 @@ class Definitions:
             return func(spec) if chosen is None or spec.key in chosen else spec
 
         return Definitions(
-            map_asset_specs(change, self.assets), self.schedules, self.sensors, self.jobs, self.resources, self.executor, self.loggers,
-            self.asset_checks, self.metadata,
+            map_asset_specs(change, self.assets), self.schedules, self.sensors, self.jobs, self.resources,
+            self.executor, self.loggers, self.asset_checks, self.metadata,
         )  # fmt: skip
 
     map_resolved_asset_specs = map_asset_specs

@@ -472,7 +472,7 @@ class _Written:
                 f"{', '.join(self.placed) or 'none'}).{did_you_mean(node, self.placed)}"
             )
 
-    def _output(self, node: str, output: str, collect: bool = False) -> FromOutput:
+    def _output(self, node: str, output: str, collect: int = 0) -> FromOutput:
         self._check_node(node, "an output")
         outs = self.placed[node].definition.outs
         if output not in outs:

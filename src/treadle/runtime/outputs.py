@@ -483,12 +483,12 @@ class Outputs:
         return frozenset(left_out)
 
     def _warn_of_no_result(self, output: OutputSpec) -> None:
-        """A check that returned something else than a result succeeds, as users know it, but should not go unnoticed."""
+        """A check that returned something else than a result succeeds, as users know it, but not unnoticed."""
         assert output.check is not None
         op = self._context.op_def
         self._context.log.warning(
-            f"The check {output.check.to_user_string()} gave no AssetCheckResult, so nothing is recorded and nothing is "
-            f"blocked. Return AssetCheckResult(passed=...).{op.where}"
+            f"The check {output.check.to_user_string()} gave no AssetCheckResult, so nothing is recorded and "
+            f"nothing is blocked. Return AssetCheckResult(passed=...).{op.where}"
         )
 
     @property

@@ -139,7 +139,8 @@ def _failed(context: StepContext, error: Exception, attempt: int) -> StepEnd:
         scope.emit(events.StepUpForRetry(step.key, error_info(cause or error), wait or None, scope.captured()))
         return StepEnd(error=error, retry_in_s=wait)
     said = cause if isinstance(cause, Failure | TypeCheckError) else None
-    description, metadata = (said.description, said.metadata) if said is not None else (None, {})
+    description = said.description if said is not None else None
+    metadata = dict(said.metadata) if said is not None else {}
     source = ErrorSource.USER_CODE_ERROR
     if not isinstance(error, StepExecutionError | Failure | RetryRequested):
         source = ErrorSource.FRAMEWORK_ERROR if isinstance(error, TreadleError) else ErrorSource.UNEXPECTED_ERROR
