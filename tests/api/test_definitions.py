@@ -272,7 +272,6 @@ def test_retries_of_a_job() -> None:
     assert len(tried) == 3
 
 
-@pytest.mark.skipif(not hasattr(dg, "success_hook"), reason="success_hook is not there yet")
 @pytest.mark.api("define_asset_job.hooks", "asset.hooks", "multi_asset.hooks", "AssetsDefinition.with_hooks")
 def test_hooks(run: Any) -> None:
     seen = []
@@ -304,7 +303,6 @@ def test_hooks(run: Any) -> None:
     assert sorted(seen) == [("well", "a"), ("well", "b")]
 
 
-@pytest.mark.skipif(not hasattr(dg, "in_process_executor"), reason="in_process_executor is not there yet")
 @pytest.mark.api("define_asset_job.executor_def", "Definitions.executor", "JobDefinition.executor_def")
 def test_executors() -> None:
     defs = dg.Definitions(
@@ -316,7 +314,6 @@ def test_executors() -> None:
     assert defs.get_job_def("k").executor_def is dg.in_process_executor
 
 
-@pytest.mark.skipif(not hasattr(dg, "logger"), reason="logger is not there yet")
 @pytest.mark.api("Definitions.loggers")
 def test_loggers(instance: Any) -> None:
     seen = []
