@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from treadle.author.asset_layer import AssetLayer
@@ -105,31 +105,11 @@ def asset_job(
         DefinitionError: the selected assets have more than one partitions definition, or bind different resources to
             one key.
     """
-    assets: frozenset[AssetKey] | None = None
-    checks: frozenset[AssetCheckKey] | None = None
-    handles = [handle for handle, definition in layer.definitions.items() if not definition.is_observable]
-    if selection is not None:
-        chosen = frozenset(selection.resolve(layer.graph))
-        observed = chosen & layer.observed_by.keys()
-        assets = chosen & layer.graph.materializable | observed
-        checks = frozenset(selection.resolve_checks(layer.graph))
-        wanted = {layer.observed_by[key] if key in observed else layer.graph.made_by[key] for key in assets}
-        by_definition = {id(definition): handle for handle, definition in layer.definitions.items()}
-        wanted.update(by_definition[id(layer.checks[key])] for key in checks if key in layer.checks)
-        handles = [handle for handle in layer.definitions if handle in wanted]
+    handles, assets, checks = _selected(layer, selection)
     definitions = {handle: layer.definitions[handle] for handle in handles}
-    found = (
-        {layer.graph.specs[key].partitions_def for key in assets}
-        if assets is not None
-        else {definition.partitions_def for definition in definitions.values()}
-    ) - {None}
-    if partitions_def is None and len(found) == 1:
-        partitions_def = found.pop()
-    elif len(found) > 1 and name != IMPLICIT_JOB:
-        raise DefinitionError(
-            f"Job {name!r} selects assets with different partitions, and a run has one partition. Make a job for each: "
-            f"{', '.join(sorted(str(one) for one in found))}."
-        )
+    common = _partitions(name, layer, definitions.values(), assets)
+    if partitions_def is None:
+        partitions_def = common
     resources = resource_defs
     if layer.binding:
         resources = bound_resources(definitions.values(), layer.binding, resource_defs)
@@ -164,3 +144,36 @@ def asset_job(
         partitions_def=partitions_def,
         **options,
     )
+
+
+def _selected(
+    layer: AssetLayer, selection: AssetSelection | None
+) -> tuple[list[str], frozenset[AssetKey] | None, frozenset[AssetCheckKey] | None]:
+    """The handles of what makes or evaluates the selected assets and checks, and these; None for all there are."""
+    if selection is None:
+        return [h for h, definition in layer.definitions.items() if not definition.is_observable], None, None
+    chosen = frozenset(selection.resolve(layer.graph))
+    observed = chosen & layer.observed_by.keys()
+    assets = chosen & layer.graph.materializable | observed
+    checks = frozenset(selection.resolve_checks(layer.graph))
+    wanted = {layer.observed_by[key] if key in observed else layer.graph.made_by[key] for key in assets}
+    by_definition = {id(definition): handle for handle, definition in layer.definitions.items()}
+    wanted.update(by_definition[id(layer.checks[key])] for key in checks if key in layer.checks)
+    return [handle for handle in layer.definitions if handle in wanted], assets, checks
+
+
+def _partitions(
+    name: str, layer: AssetLayer, definitions: Iterable[AssetsDefinition], assets: frozenset[AssetKey] | None
+) -> PartitionsDefinition | None:
+    """The partitions that the selected assets have in common."""
+    found = (
+        {layer.graph.specs[key].partitions_def for key in assets}
+        if assets is not None
+        else {definition.partitions_def for definition in definitions}
+    ) - {None}
+    if len(found) > 1 and name != IMPLICIT_JOB:
+        raise DefinitionError(
+            f"Job {name!r} selects assets with different partitions, and a run has one partition. Make a job for each: "
+            f"{', '.join(sorted(str(one) for one in found))}."
+        )
+    return found.pop() if len(found) == 1 else None
