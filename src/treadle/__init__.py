@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import Any
 
 from treadle._version import __version__
 from treadle.author import port
@@ -170,7 +169,7 @@ _MODULE_OF = {name: module for module, names in _MODULES.items() for name in nam
 __all__ = ["__version__", *sorted(_MODULE_OF)]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str):  # noqa: ANN202  # see __init__.pyi; `typing` costs five times all the rest here
     module = _MODULE_OF.get(name)
     if module is None:
         raise AttributeError(f"module 'treadle' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
