@@ -25,6 +25,8 @@ def _no_settings_from_outside() -> Iterator[None]:
         for name in list(os.environ):
             if name.startswith(("TREADLE_", "DAGSTER_")):
                 patch.delenv(name)
+        if os.environ.get("TERM") == "dumb":
+            patch.setenv("TERM", "xterm")  # some tests look at what a terminal shows
         yield
 
 
