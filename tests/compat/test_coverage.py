@@ -93,6 +93,16 @@ def test_members_of_enums_count_by_being_there() -> None:
     assert covered("").there["names"] == set(FACTS) - {"Gone"}
 
 
+def test_an_inherited_member_counts_where_it_is_seen() -> None:
+    facts = {
+        name: {"tier": "A", "kind": "class", "parameters": [], "members": ["int", "value"]}
+        for name in ("MetadataValue", "TextMetadataValue")
+    }
+    source = "@pytest.mark.api('MetadataValue.int', 'MetadataValue.value')\ndef test_x():\n    MetadataValue.int(1).value\n"
+    found = tool.coverage(facts, tool.marks_of("import pytest\n" + source, "test_x.py", facts))
+    assert found.there["members"] == {"MetadataValue.int", "MetadataValue.value", "TextMetadataValue.int"}
+
+
 def test_counts_may_not_fall() -> None:
     found = tool.counts(FACTS, covered("").there)
     assert found["A"]["names"] == (3, 3)
