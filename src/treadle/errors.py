@@ -166,5 +166,9 @@ class StoreError(TreadleError):
     """The store cannot be opened, read or written."""
 
 
+class FencedError(StoreError):
+    """This process no longer owns what it wants to write about: another has taken over."""
+
+
 class StoreVersionError(StoreError):
     """The store was written by another version of Treadle and has to be migrated first."""

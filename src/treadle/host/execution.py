@@ -36,7 +36,7 @@ from treadle.host.instance import Instance
 from treadle.runtime.direct import invoke_assets, invoke_op
 from treadle.runtime.log import start_loggers
 from treadle.runtime.partitions import partition_tags
-from treadle.runtime.ports import LogFiles
+from treadle.runtime.ports import LogFiles, Sink
 from treadle.runtime.resources import open_resources
 from treadle.runtime.run import RunScope, execute
 from treadle.runtime.step import execute_step
@@ -204,44 +204,63 @@ def run_job(
         parent, continues: the run that this one executes again, and what of it.
         returns: the kind of result.
     """
-    now = datetime.now(UTC)
     partition_key, partition_range = _partitions_wanted(tags or {}, partition_key, partition_range)
-    _check_partition(job, partition_key, partition_range, now, instance)
-    job, steps = plan_job(job, op_selection)
-    if continues is not None:
-        steps = plan(job.nodes, Selection(job.selected_assets, job.selected_checks, steps=continues.steps))
     config = run_config_of(job, run_config, partition_key)
-    resolved = resolve(job, config, os.environ, selected=steps.steps.keys())
     run = _new_run(job, run_id, config, tags, partition_key, partition_range, op_selection)
     if parent is not None:
         run = structs.replace(
-            run, step_keys_to_execute=tuple(steps.steps), parent_run_id=parent.run_id,
-            root_run_id=parent.root_run_id or parent.run_id,
-        )  # fmt: skip
+            run, parent_run_id=parent.run_id, root_run_id=parent.root_run_id or parent.run_id
+        )
+    scope = prepare(job, run, instance, instance.sink(), continues)
+    instance.add_run(scope.run)
+    scope.listener, scope.outputs = listener, {}
+    error = perform(scope, instance, capture)
+    if error is not None and raise_on_error:
+        _raise(error)
+    final = structs.replace(scope.run, status=_final_status(scope.run, scope.entries))
+    return returns(scope.job, final, scope.entries, scope.outputs, scope.plan.producers)
+
+
+def prepare(
+    job: JobDefinition, run: Run, instance: Instance, sink: Sink, continues: Continuation | None = None
+) -> RunScope:
+    """A run that can be performed: everything that can be checked before it begins has been.
+
+    Raises:
+        InvocationError, UnknownPartitionError: there is no such partition, or one is missing.
+        SelectionError: what is selected leaves nothing.
+        ConfigError: the run config does not fit.
+    """
+    partition_key, partition_range = _partitions_wanted(run.tags, None, None)
+    _check_partition(job, partition_key, partition_range, datetime.now(UTC), instance)
+    job, steps = plan_job(job, run.op_selection)
+    if continues is not None:
+        steps = plan(job.nodes, Selection(job.selected_assets, job.selected_checks, steps=continues.steps))
+        run = structs.replace(run, step_keys_to_execute=tuple(steps.steps))
+    resolved = resolve(job, run.run_config, os.environ, selected=steps.steps.keys())
     keys = required_keys(job.ops[handle] for handle in steps.steps) | _loading_keys(job, steps)
     keys |= job.hook_keys(steps.steps)
     _check_resources(job, keys)
-    instance.add_run(run)
-    sink = instance.sink()
     scope = RunScope(
         run=run, job=job, plan=steps, sink=sink, memory=instance, configs=resolved.ops,
         resource_configs=resolved.resources, inputs=resolved.inputs, input_values=resolved.input_values,
-        output_configs=resolved.outputs,
-        resource_keys=frozenset(keys), log_files=_log_files(instance, run) if capture else None,
-        retries=_retries(job, resolved.execution), listener=listener, outputs={},
+        output_configs=resolved.outputs, resource_keys=frozenset(keys), retries=_retries(job, resolved.execution),
         loggers=start_loggers(job, resolved.loggers, run.run_id) if resolved.loggers else (),
     )  # fmt: skip
     if continues is not None:
         scope.sources = continues.sources
         scope.left_out.update(continues.left_out)
+    return scope
+
+
+def perform(scope: RunScope, instance: Instance, capture: bool = True) -> BaseException | None:
+    """Execute a run that has been prepared and stored. What made it fail; None if it succeeded."""
+    scope.log_files = _log_files(instance, scope.run) if capture else None
     _emit_planned(scope)
     error = execute(scope, execute_step)
     if scope.log_files is not None:
         instance.store.logs.complete(scope.log_files.key)
-    if error is not None and raise_on_error:
-        _raise(error)
-    final = structs.replace(run, status=_final_status(run, scope.entries))
-    return returns(job, final, scope.entries, scope.outputs or {}, steps.producers)
+    return error
 
 
 def plan_job(job: JobDefinition, op_selection: Sequence[str] | None = None) -> tuple[JobDefinition, Plan]:

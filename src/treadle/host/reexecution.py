@@ -82,7 +82,7 @@ def execute_job(
     definition = job.get_definition() if isinstance(job, ReconstructableJob) else job
     if reexecution_options is None:
         return run_job(
-            _subset(definition, asset_selection, None), instance=instance, run_config=run_config, tags=tags,
+            subset(definition, asset_selection, None), instance=instance, run_config=run_config, tags=tags,
             op_selection=op_selection, raise_on_error=raise_on_error, returns=JobExecutionResult,
         )  # fmt: skip
     if op_selection or asset_selection:
@@ -93,7 +93,7 @@ def execute_job(
     chain = _chain(instance, reexecution_options.parent_run_id)
     parent = chain[0]
     definition, plan = plan_job(
-        _subset(definition, parent.asset_selection, parent.asset_check_selection), parent.op_selection
+        subset(definition, parent.asset_selection, parent.asset_check_selection), parent.op_selection
     )
     return run_job(
         definition, instance=instance, run_config=parent.run_config if run_config is None else run_config,
@@ -103,7 +103,7 @@ def execute_job(
     )  # fmt: skip
 
 
-def _subset(
+def subset(
     job: JobDefinition, assets: Collection[AssetKey] | None, checks: Collection[AssetCheckKey] | None
 ) -> JobDefinition:
     """A job of assets for these only. `checks` of None are those of the assets."""

@@ -29,12 +29,12 @@ from treadle.errors import StoreError, StoreVersionError
 
 Durability: TypeAlias = Literal["normal", "full"]
 
-HEAD = "0001"
+HEAD = "0002"
 """The revision of schema.sql: the newest migration."""
 
 TABLES = frozenset(
     {"alembic_version", "runs", "run_tags", "events", "assets", "partition_keys", "partition_sets", "open_partitions"}
-    | {"asset_checks", "dynamic_partitions", "cursors"}
+    | {"asset_checks", "dynamic_partitions", "cursors", "leases"}
 )
 """What every store has. One that misses any is refused at the start."""
 

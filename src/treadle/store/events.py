@@ -21,6 +21,7 @@ from treadle.state.records import EventLogRecord
 from treadle.store.assets import Assets
 from treadle.store.codes import CODES, EMPTIED, code_of
 from treadle.store.database import Database
+from treadle.store.leases import Lease, check
 from treadle.store.names import Names
 from treadle.store.runs import Runs
 
@@ -50,16 +51,24 @@ class EventLog:
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
-    def append(self, entries: Sequence[EventLogEntry], on_commit: Callable[[], object] | None = None) -> int:
+    def append(
+        self,
+        entries: Sequence[EventLogEntry],
+        on_commit: Callable[[], object] | None = None,
+        lease: Lease | None = None,
+    ) -> int:
         """Store `entries` and what they change, all or nothing. Gives the number of the first; the rest follow it.
 
         `on_commit` is called once they are stored, as in `Database.transaction`.
 
         Raises:
+            FencedError: `lease` has another owner by now; none was stored.
             UnstorableEventError: one of them cannot be stored; none was.
             StoreError: the store cannot be written; none was stored.
         """
         with self._database.transaction(on_commit or _nothing) as connection:
+            if lease is not None:
+                check(connection, lease)
             return self.insert(connection, entries)
 
     def insert(self, connection: sqlite3.Connection, entries: Sequence[EventLogEntry]) -> int:

@@ -5,7 +5,7 @@ CREATE TABLE alembic_version (
     version_num VARCHAR(32) NOT NULL,
     CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO alembic_version VALUES ('0001');
+INSERT INTO alembic_version VALUES ('0002');
 
 -- Runs: `body` is the run as it was created (and re-tagged); `status` is the truth about its status.
 CREATE TABLE runs (
@@ -132,5 +132,14 @@ CREATE UNIQUE INDEX dynamic_partitions_key ON dynamic_partitions (definition, ke
 CREATE TABLE cursors (
     name TEXT NOT NULL,
     value TEXT NOT NULL,
+    PRIMARY KEY (name)
+) WITHOUT ROWID;
+
+-- Who owns a run, or a role such as the daemon's, until when. The token grows with each owner.
+CREATE TABLE leases (
+    name TEXT NOT NULL,
+    token INTEGER NOT NULL,
+    owner TEXT NOT NULL,
+    until REAL NOT NULL,
     PRIMARY KEY (name)
 ) WITHOUT ROWID;

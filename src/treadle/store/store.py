@@ -18,6 +18,7 @@ from treadle.store.cursors import Cursors
 from treadle.store.database import PATIENCE_S, Database, Durability
 from treadle.store.dynamic import DynamicPartitions
 from treadle.store.events import EventLog, UnstorableEventError
+from treadle.store.leases import Lease, Leases
 from treadle.store.logs import LogStore
 from treadle.store.names import Names
 from treadle.store.partitions import PartitionSets
@@ -37,7 +38,7 @@ class Store:
         patience_s: how long to wait for other writers before giving up, in seconds.
 
     Attributes:
-        database, runs, events, assets, partitions, dynamic, cursors, logs: its parts.
+        database, runs, events, assets, partitions, dynamic, cursors, leases, logs: its parts.
     """
 
     def __init__(
@@ -56,17 +57,21 @@ class Store:
         self.events = EventLog(self.database, self.names, self.runs, self.assets)
         self.dynamic = DynamicPartitions(self.database)
         self.cursors = Cursors(self.database)
+        self.leases = Leases(self.database)
         self.logs = LogStore(logs)
         self._writers: weakref.WeakSet[EventWriter] = weakref.WeakSet()
         self._backlog = Backlog(self) if path is None else None
         self.database.settle = self._backlog.flush if self._backlog is not None else self._commit_writers
         self.database.forget = self.names.forget
 
-    def sink(self) -> Sink:
-        """A new writer of events. Reads through this store see what it has been given, committed or not."""
+    def sink(self, lease: Lease | None = None) -> Sink:
+        """A new writer of events. Reads through this store see what it has been given, committed or not.
+
+        With a lease, its commits raise `FencedError` once the lease has another owner.
+        """
         if self._backlog is not None:
             return self._backlog
-        writer = EventWriter(self.events)
+        writer = EventWriter(self.events, lease)
         self._writers.add(writer)
         return writer
 

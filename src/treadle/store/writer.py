@@ -21,6 +21,7 @@ from typing import Protocol
 from treadle.errors import StoreError
 from treadle.state.events import EventLogEntry
 from treadle.store.events import EventLog, UnstorableEventError
+from treadle.store.leases import Lease
 
 INLINE_S = 0.05
 SLEEPING_S = 0.12
@@ -47,8 +48,9 @@ class Sink(Protocol):
 class EventWriter:
     """A `Sink` for a store that others read."""
 
-    def __init__(self, log: EventLog) -> None:
+    def __init__(self, log: EventLog, lease: Lease | None = None) -> None:
         self._log = log
+        self._lease = lease
         self._waiting: deque[EventLogEntry] = deque()
         self._oldest = 0.0
         self._closed = False
@@ -102,7 +104,7 @@ class EventWriter:
             dropped, self._dropped = self._dropped, None
             while batch:
                 try:
-                    self._log.append(batch, batch.clear)
+                    self._log.append(batch, batch.clear, self._lease)
                 except UnstorableEventError as error:
                     dropped = error
                     del batch[error.place]

@@ -1,0 +1,225 @@
+"""A process that imports once and forks often: the zygote of a code location, and the one of our own processes.
+
+`start` runs it in a fresh interpreter. It calls one function that prepares it (imports user code, for a location),
+answers with what that returns, and then forks a child for each request, which calls the function that the request
+names and ends. It has one thread and no sockets but its own, and it opens no store, so that a fork copies nothing that
+two processes must not share. It tells how each child ended. Descendants of a child that died come to it as orphans:
+nobody is left who could stop them, so it kills them.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import random
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeAlias
+
+import msgspec
+
+from treadle.core.codec import DecodeError
+from treadle.host import kin
+from treadle.host.channel import Channel, pair
+from treadle.state.error_info import ErrorInfo, error_info
+
+
+class Prepare(msgspec.Struct, frozen=True, tag=True):
+    """Call a function, `module:name`, with `argument`: once, first."""
+
+    function: str
+    argument: bytes = b""
+
+
+class Fork(msgspec.Struct, frozen=True, tag=True):
+    """Fork a child that calls a function, `module:name`, with `argument` and the files that came with this."""
+
+    number: int
+    function: str
+    argument: bytes = b""
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """The function that prepares has returned this."""
+
+    result: bytes
+    threads: int = 1
+
+
+class Unready(msgspec.Struct, frozen=True, tag=True):
+    """It has raised this."""
+
+    error: ErrorInfo
+
+
+class Forked(msgspec.Struct, frozen=True, tag=True):
+    """Request `number` has become process `pid`."""
+
+    number: int
+    pid: int
+
+
+class Ended(msgspec.Struct, frozen=True, tag=True):
+    """A process has ended.
+
+    Attributes:
+        pid: its id.
+        code: what it exited with; minus the signal's number if one killed it.
+    """
+
+    pid: int
+    code: int
+
+
+ToServer: TypeAlias = Prepare | Fork
+FromServer: TypeAlias = Ready | Unready | Forked | Ended
+
+
+@dataclass(frozen=True, slots=True)
+class ForkServer:
+    """The other side: a fork server as its owner sees it.
+
+    Attributes:
+        process: its process.
+        channel: where it tells what happens.
+    """
+
+    process: subprocess.Popen[bytes]
+    channel: Channel
+
+    def fork(self, number: int, function: str, argument: bytes, files: Sequence[int] = ()) -> bool:
+        """Ask for a child. `Forked` and, in time, `Ended` arrive on the channel. False if the server is gone."""
+        return self.channel.send(Fork(number, function, argument), files)
+
+    def stop(self, patience_s: float = 2.0) -> None:
+        """End it. Its children live on."""
+        self.channel.close()
+        try:
+            self.process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def start(
+    function: str, argument: bytes = b"", *, env: Mapping[str, str] | None = None, folder: str | None = None
+) -> ForkServer:
+    """Start a fork server. Its first message is `Ready` or `Unready`, once `function` has returned or raised."""
+    ours, theirs = pair()
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "treadle.host.forkserver", str(theirs.fileno())],
+            pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, env=env, cwd=folder, start_new_session=True,
+        )  # fmt: skip
+    channel = Channel(ours, FromServer)
+    channel.send(Prepare(function, argument))
+    return ForkServer(process, channel)
+
+
+def main(descriptor: int) -> None:
+    """The server's own life: prepare, then fork until the owner is gone."""
+    channel = Channel.over(descriptor, ToServer)
+    first = channel.receive()
+    if not isinstance(first, Prepare):
+        return
+    try:
+        result = _function(first.function)(first.argument)
+    except Exception as error:
+        channel.send(Unready(error_info(error)))
+        return
+    gc.collect()
+    gc.freeze()  # what is there now is shared by all children: no collection may touch it
+    kin.adopt_orphans()
+    channel.send(Ready(result or b"", kin.threads()))
+    _serve(channel)
+
+
+def _serve(channel: Channel) -> None:
+    wake, woken = socket.socketpair()
+    wake.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+    mine: set[int] = set()
+    while not channel.ended:
+        select.select([channel, woken], [], [])
+        _bury(channel, mine, woken)
+        for message in channel.arrived():
+            files = channel.files
+            if isinstance(message, Fork):
+                pid = os.fork()
+                if pid == 0:
+                    channel.close()
+                    wake.close()
+                    woken.close()
+                    _become(message, files)
+                mine.add(pid)
+                channel.send(Forked(message.number, pid))
+            for descriptor in files:
+                os.close(descriptor)
+
+
+def _bury(channel: Channel, mine: set[int], woken: socket.socket) -> None:
+    """Tell how children ended; end those who came as orphans."""
+    try:
+        woken.recv(4096, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        if pid in mine:
+            mine.discard(pid)
+            code = os.waitstatus_to_exitcode(status)
+            channel.send(Ended(pid, code))
+            if code < 0:  # killed before it could end what it had started
+                kin.kill_all(child for child in kin.children(os.getpid()) if child not in mine)
+
+
+def _become(request: Fork, files: list[int]) -> NoReturn:
+    """The child's life: what the request says, and no more."""
+    code = 70
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.setsid()
+        reseed()
+        code = _function(request.function)(request.argument, files) or 0
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else 1
+    except BaseException:
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]  # inside `except` there is one
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError, AttributeError):
+                continue
+        os._exit(code)
+
+
+def reseed() -> None:
+    """Give this process random numbers of its own."""
+    random.seed()
+    numpy = sys.modules.get("numpy.random")
+    if numpy is not None:
+        numpy.seed()
+
+
+def _function(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

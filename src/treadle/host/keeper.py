@@ -1,0 +1,158 @@
+"""The process above a run's own: it starts the process that executes the run, and ends everything that belongs to it.
+
+It is forked from the location's zygote and executes no user code, so nothing that user code does can keep it from its
+work: it adopts whatever the run leaves behind (a grandchild that has its own session too) and kills it when the run has
+ended, when its supervisor says so, and when its supervisor is gone. It knows how the run's process ended, because it
+is its parent.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import resource
+import selectors
+import signal
+import socket
+import time
+from typing import TypeAlias
+
+import msgspec
+
+from treadle.host import kin
+from treadle.host.channel import Channel
+
+
+class Stop(msgspec.Struct, frozen=True, tag=True):
+    """Ask the run's process to end (SIGTERM), and kill everything that is left after `grace_s` seconds."""
+
+    grace_s: float
+
+
+class Exited(msgspec.Struct, frozen=True, tag=True):
+    """The run's process has ended, and nothing that it started is left.
+
+    Attributes:
+        code: what it exited with; minus the signal's number if one killed it.
+        by_keeper: whether it was the keeper who killed it, because it did not end in time.
+        left_over: how many of its descendants outlived it and were killed.
+        cpu_s: the CPU time of it and its descendants, in seconds.
+        peak_kib: the memory of the largest of them at its largest, in KiB.
+    """
+
+    code: int
+    by_keeper: bool
+    left_over: int
+    cpu_s: float
+    peak_kib: int
+
+
+FromKeeper: TypeAlias = Exited
+ToKeeper: TypeAlias = Stop
+
+
+class Charge(msgspec.Struct, frozen=True):
+    """What a keeper is to keep: a function, `module:name`, and its argument."""
+
+    function: str
+    argument: bytes
+
+
+def keep(argument: bytes, files: list[int]) -> int:
+    """Keep a process until it has ended. The first file leads to the supervisor; the others are for the process."""
+    charge = msgspec.msgpack.decode(argument, type=Charge)
+    supervisor = Channel.over(files[0], ToKeeper)
+    kin.adopt_orphans()
+    wake, woken = socket.socketpair()
+    wake.setblocking(False)
+    woken.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # the supervisor says when, and its end is the end of all
+    me = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        supervisor.close()
+        wake.close()
+        woken.close()
+        return _work(charge, files[1:], me)
+    for descriptor in files[1:]:
+        os.close(descriptor)
+    code, by_keeper = _watch(supervisor, woken, pid)
+    left_over = _end_rest()
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    supervisor.send(Exited(code, by_keeper, left_over, used.ru_utime + used.ru_stime, used.ru_maxrss))
+    return 0
+
+
+def _work(charge: Charge, files: list[int], parent: int) -> int:
+    """The life of the run's process."""
+    kin.die_with_parent(parent)
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    module, _, name = charge.function.partition(":")
+    return getattr(importlib.import_module(module), name)(charge.argument, files) or 0
+
+
+def _watch(supervisor: Channel, woken: socket.socket, pid: int) -> tuple[int, bool]:
+    """Wait for the end of `pid`, and bring it about if the supervisor says so or is gone."""
+    deadline: float | None = None
+    killed = False
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(supervisor, selectors.EVENT_READ)
+        waiting.register(woken, selectors.EVENT_READ)
+        while True:
+            for key, _ in waiting.select(None if deadline is None else max(0.0, deadline - time.monotonic())):
+                if key.fileobj is woken:
+                    woken.recv(4096)
+            for message in supervisor.arrived():
+                if deadline is None:
+                    deadline = time.monotonic() + message.grace_s
+                    os.kill(pid, signal.SIGTERM)
+            code = _reap(pid)
+            if code is not None:
+                return code, killed
+            gone = supervisor.ended
+            if gone or (deadline is not None and time.monotonic() >= deadline):
+                killed, deadline = True, None if gone else time.monotonic() + 1.0
+                kin.kill_all([*kin.descendants(os.getpid())])
+                if gone:
+                    waiting.unregister(supervisor)
+                    return _waited(pid), True
+
+
+def _reap(pid: int) -> int | None:
+    """Take note of the children that have ended; how `pid` did, if it is one of them."""
+    code = None
+    while True:
+        try:
+            ended, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return code
+        if ended == 0:
+            return code
+        if ended == pid:
+            code = os.waitstatus_to_exitcode(status)
+
+
+def _waited(pid: int) -> int:
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    except ChildProcessError:
+        return -signal.SIGKILL
+
+
+def _end_rest() -> int:
+    """Kill what is left below this process until nothing is; how many there were."""
+    count = 0
+    while pids := [*kin.descendants(os.getpid())]:
+        count += kin.kill_all(pids)
+        try:
+            while os.waitpid(-1, 0)[0]:
+                pass
+        except ChildProcessError:
+            continue
+    return count

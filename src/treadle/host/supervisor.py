@@ -1,0 +1,203 @@
+"""The process that sees a run to its end: it owns the run's lease, stores its events, stops it when told to.
+
+It runs no user code, so nothing that user code does keeps it from its heartbeat. When the run's process ends without
+saying how, the supervisor says it: every run that has a supervisor has an end. If the supervisor itself dies, the
+keeper ends the run's processes, and whoever monitors leases writes the end.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import socket
+import time
+from pathlib import Path
+
+import msgspec
+
+from treadle.errors import FencedError, StoreError
+from treadle.host.channel import Channel
+from treadle.host.instance import Instance
+from treadle.host.keeper import Exited, FromKeeper, Stop
+from treadle.host.nudge import Listener, nudge
+from treadle.host.worker import Commit, FromRun, Refused, Stored, Told
+from treadle.state.error_info import ErrorInfo
+from treadle.state.events import (
+    EngineEvent,
+    ErrorSource,
+    Event,
+    EventLogEntry,
+    EventType,
+    RunCanceled,
+    RunFailed,
+    StepFailed,
+    decode_event,
+)
+from treadle.state.runs import Run, RunStatus
+from treadle.store.leases import Lease
+
+TERM_S = 15.0
+"""How long a lease holds, in seconds. It is renewed three times in that time."""
+GRACE_S = 10.0
+"""How long a run that is told to stop may take until it is killed, in seconds."""
+
+
+class Charge(msgspec.Struct, frozen=True):
+    """Which run to supervise, and where it is stored."""
+
+    home: str
+    run_id: str
+    grace_s: float = GRACE_S
+
+
+def warm(_argument: bytes) -> bytes:
+    """Prepares the fork server of supervisors: importing this module was all."""
+    return b""
+
+
+def supervise(argument: bytes, files: list[int]) -> int:
+    """See a run to its end. The files lead to its keeper and to its own process."""
+    charge = msgspec.msgpack.decode(argument, type=Charge)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with Instance.get(charge.home) as instance:
+        owner = f"{socket.gethostname()}:{os.getpid()}"
+        lease = instance.store.leases.take(charge.run_id, owner, TERM_S)
+        if lease is None:
+            return 1  # somebody executes it: this end of the channels closes, and the keeper ends what was started
+        run = instance.get_run_by_id(charge.run_id)
+        if run is None or run.is_finished:
+            return 1
+        supervisor = Supervisor(instance, run, lease, Channel.over(files[0], FromKeeper), Channel.over(files[1], FromRun))
+        try:
+            supervisor.run(charge.grace_s)
+        except FencedError:
+            return 1
+        finally:
+            instance.store.leases.release(lease)
+        nudge(Path(charge.home), "daemon")
+    return 0
+
+
+class Supervisor:
+    """A run under way, as its supervisor sees it."""
+
+    def __init__(self, instance: Instance, run: Run, lease: Lease, keeper: Channel, link: Channel) -> None:
+        self._instance = instance
+        self._run = run
+        self._lease = lease
+        self._keeper = keeper
+        self._link = link
+        self._sink = instance.store.sink(lease)
+        self._steps: dict[str, EventType] = {}  # those under way, by key
+        self._renew_at = time.time() + TERM_S / 3
+        self._has_ended = False
+        self._is_stopping = False
+
+    def run(self, grace_s: float) -> None:
+        """Until the run has ended.
+
+        Raises:
+            FencedError: another process owns the run.
+        """
+        home = self._instance.home
+        assert home is not None
+        exited: Exited | None = None
+        wake = Listener(home, self._run.run_id)
+        waiting = selectors.DefaultSelector()
+        for source in (self._keeper, self._link, wake):
+            waiting.register(source, selectors.EVENT_READ)
+        try:
+            self._stop_if_told(grace_s)
+            while exited is None:
+                for key, _ in waiting.select(TERM_S / 3):
+                    if key.fileobj is self._link:
+                        self._take()
+                        if self._link.ended:
+                            waiting.unregister(self._link)
+                    elif key.fileobj is self._keeper:
+                        exited = next(self._keeper.arrived(), None)
+                        if exited is None and self._keeper.ended:
+                            exited = Exited(-signal.SIGKILL, False, 0, 0.0, 0)
+                            self._write(EngineEvent("The keeper of the run's processes is gone; they end with it."))
+                    else:
+                        wake.clear()
+                        self._stop_if_told(grace_s)
+                self._renew()
+            self._take()
+            self._conclude(exited)
+            self._sink.commit()
+        finally:
+            wake.close()
+            waiting.close()
+
+    def _renew(self) -> None:
+        if time.time() < self._renew_at:
+            return
+        self._renew_at = time.time() + TERM_S / 3
+        if not self._instance.store.leases.renew(self._lease, TERM_S):
+            raise FencedError(f"Run {self._run.run_id} has another owner.")
+        self._stop_if_told(GRACE_S)
+
+    def _stop_if_told(self, grace_s: float) -> None:
+        if self._is_stopping:
+            return
+        run = self._instance.get_run_by_id(self._run.run_id)
+        if run is None or run.status is RunStatus.CANCELING:
+            self._is_stopping = True
+            self._keeper.send(Stop(grace_s))
+
+    def _take(self) -> None:
+        """Store what the run's process has told."""
+        for message in self._link.arrived():
+            if isinstance(message, Told):
+                event = decode_event(message.event)
+                self._note(event)
+                self._sink.write(EventLogEntry(self._run.run_id, message.timestamp, event))
+                continue
+            try:
+                self._sink.commit()
+            except FencedError as error:
+                self._link.send(Refused(str(error)))
+                raise
+            except StoreError as error:
+                self._link.send(Refused(str(error)))
+            else:
+                self._link.send(Stored())
+
+    def _note(self, event: Event) -> None:
+        kind = event.event_type
+        if event.step_key is not None:
+            if kind in (EventType.STEP_START, EventType.STEP_RESTARTED):
+                self._steps[event.step_key] = kind
+            elif kind in (EventType.STEP_SUCCESS, EventType.STEP_FAILURE, EventType.STEP_UP_FOR_RETRY):
+                self._steps.pop(event.step_key, None)
+        elif kind in (EventType.RUN_SUCCESS, EventType.RUN_FAILURE, EventType.RUN_CANCELED):
+            self._has_ended = True
+
+    def _conclude(self, exited: Exited) -> None:
+        """Write the end of a run that has not written it itself."""
+        if exited.left_over:
+            self._write(EngineEvent(f"{exited.left_over} processes that the run had started outlived it and were killed."))
+        if self._has_ended:
+            return
+        why = _reason(exited)
+        for step in self._steps:
+            self._write(StepFailed(step, ErrorInfo(why), ErrorSource.UNEXPECTED_ERROR))
+        if self._is_stopping:
+            self._write(RunCanceled(self._run.job_name))
+        else:
+            self._write(RunFailed(self._run.job_name, "UNEXPECTED_TERMINATION", tuple(self._steps), ErrorInfo(why)))
+
+    def _write(self, event: Event) -> None:
+        self._sink.write(EventLogEntry(self._run.run_id, time.time(), event))
+
+
+def _reason(exited: Exited) -> str:
+    """How a process ended that did not say so itself."""
+    if exited.by_keeper:
+        return "The run's process did not end when it was told to, and was killed."
+    if exited.code < 0:
+        return f"The run's process was killed by {signal.Signals(-exited.code).name}, which Treadle did not send."
+    return f"The run's process ended with exit code {exited.code} in the middle of the run."

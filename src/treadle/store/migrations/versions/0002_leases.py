@@ -1,0 +1,24 @@
+"""Leases: who owns a run, or a role."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.execute(
+        """
+        CREATE TABLE leases (
+            name TEXT NOT NULL,
+            token INTEGER NOT NULL,
+            owner TEXT NOT NULL,
+            until REAL NOT NULL,
+            PRIMARY KEY (name)
+        ) WITHOUT ROWID
+        """
+    )
