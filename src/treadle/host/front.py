@@ -7,7 +7,8 @@ running.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import msgspec
 from treadle.core import codec
 from treadle.errors import LoadError, StoreError
 from treadle.host import forkserver, keeper, supervisor, worker
-from treadle.host.channel import pair
+from treadle.host.channel import Channel, pair
 from treadle.host.forkserver import ForkServer, Ready, Unready
 from treadle.host.targets import Target
 from treadle.state.runs import Run
@@ -28,10 +29,12 @@ class Front:
     Args:
         home: the home.
         targets: where the code of each location is.
+        grace_s: how long runs that are told to stop may take, in seconds.
     """
 
-    def __init__(self, home: Path, targets: Iterable[Target]) -> None:
+    def __init__(self, home: Path, targets: Iterable[Target], grace_s: float = supervisor.GRACE_S) -> None:
         self._home = home
+        self._grace_s = grace_s
         self._numbers = count(1)
         self._supervisors = forkserver.start("treadle.host.supervisor:warm")
         self._zygotes: Mapping[str, ForkServer] = {
@@ -69,7 +72,7 @@ class Front:
         to_keeper, at_keeper = pair()
         to_run, at_run = pair()
         with to_keeper, at_keeper, to_run, at_run:
-            charge = supervisor.Charge(str(self._home), run.run_id)
+            charge = supervisor.Charge(str(self._home), run.run_id, self._grace_s)
             started = self._supervisors.fork(
                 next(self._numbers), "treadle.host.supervisor:supervise", msgspec.msgpack.encode(charge),
                 (to_keeper.fileno(), to_run.fileno()),
@@ -83,10 +86,23 @@ class Front:
         if not started:
             raise LoadError(f"The process of code location {names[0]!r} has ended. Reload it.")
 
+    def sources(self) -> list[tuple[Channel, Callable[[], bool]]]:
+        """What to wait on, and what to call when there is something: it says whether that source has ended."""
+        return [
+            (server.channel, partial(_attend, server)) for server in (self._supervisors, *self._zygotes.values())
+        ]
+
     def close(self) -> None:
         """End the fork servers. Runs under way go on."""
         for server in (self._supervisors, *self._zygotes.values()):
             server.stop()
+
+
+def _attend(server: ForkServer) -> bool:
+    """Take note of what a fork server tells: its processes are seen to through the store."""
+    for _ in server.channel.arrived():
+        pass
+    return server.channel.ended
 
 
 def _encoded(target: Target) -> bytes:

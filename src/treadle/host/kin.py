@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import socket
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -61,6 +62,37 @@ def kill_all(pids: Iterable[int]) -> int:
             continue
         killed += 1
     return killed
+
+
+def identity() -> str:
+    """This process, so that another can tell later whether it still lives: machine, id, and when it was born."""
+    return f"{socket.gethostname()}:{os.getpid()}:{_birth(os.getpid())}"
+
+
+def lives(identity: str) -> bool | None:
+    """Whether the process of this identity is there; None if it is on another machine."""
+    machine, pid, birth = identity.rsplit(":", 2)
+    if machine != socket.gethostname():
+        return None
+    return _birth(int(pid)) == birth
+
+
+def _birth(pid: int) -> str:
+    """When a process was born, in a text that no other process of this id has; empty if there is none."""
+    try:
+        status, _, rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+    except OSError:
+        if Path("/proc/self/stat").exists():
+            return ""
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return ""
+        except PermissionError:
+            pass
+        return "?"
+    fields = rest.split()
+    return "" if fields[0] == "Z" else fields[19]
 
 
 def threads(pid: int | None = None) -> int:

@@ -33,11 +33,12 @@ class Listener:
         """The descriptor, to wait on."""
         return self._descriptor
 
-    def clear(self) -> None:
-        """Forget the nudges so far."""
+    def clear(self) -> bool:
+        """Forget the nudges so far. Never ends, so always False."""
         with suppress(BlockingIOError):
             while os.read(self._descriptor, 4096):
                 pass
+        return False
 
     def close(self) -> None:
         """Listen no more."""

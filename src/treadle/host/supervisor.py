@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import selectors
 import signal
-import socket
 import time
 from pathlib import Path
 
 import msgspec
 
 from treadle.errors import FencedError, StoreError
+from treadle.host import kin
 from treadle.host.channel import Channel
 from treadle.host.instance import Instance
 from treadle.host.keeper import Exited, FromKeeper, Stop
@@ -62,8 +62,7 @@ def supervise(argument: bytes, files: list[int]) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with Instance.get(charge.home) as instance:
-        owner = f"{socket.gethostname()}:{os.getpid()}"
-        lease = instance.store.leases.take(charge.run_id, owner, TERM_S)
+        lease = instance.store.leases.take(charge.run_id, kin.identity(), TERM_S)
         if lease is None:
             return 1  # somebody executes it: this end of the channels closes, and the keeper ends what was started
         run = instance.get_run_by_id(charge.run_id)

@@ -84,6 +84,8 @@ def work(argument: bytes, files: list[int]) -> int:
         _execute(order, sink)
     except (ExecutionInterruptedError, KeyboardInterrupt):
         return 0
+    except FencedError:
+        return 1  # there is nobody left to tell
     return 0
 
 

@@ -147,6 +147,11 @@ class Runs:
             )
         return number, status if status in FINISHED and before not in FINISHED else None
 
+    def status(self, connection: sqlite3.Connection, run_id: str) -> RunStatus | None:
+        """The status of a run, inside a transaction; None if there is no such run."""
+        row = connection.execute("SELECT status FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        return RunStatus(row[0]) if row is not None else None
+
     def delete(self, connection: sqlite3.Connection, number: int) -> None:
         """Remove the row and the tags of a run."""
         connection.execute("DELETE FROM run_tags WHERE run = ?", (number,))

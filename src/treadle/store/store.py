@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import cast
 
 from treadle.errors import InvocationError
-from treadle.state.events import EventLogEntry
+from treadle.state.events import Event, EventLogEntry
 from treadle.state.runs import Run, RunStatus
 from treadle.store.assets import Assets
 from treadle.store.cursors import Cursors
@@ -81,6 +81,16 @@ class Store:
             self._backlog.add_run(run)
             return True
         return self.runs.add(run, launch_key=launch_key)
+
+    def transition(self, run_id: str, before: Collection[RunStatus], events: Sequence[Event]) -> bool:
+        """Record what happens to a run if its status is one of `before`; whether it was."""
+        now = time.time()
+        self.database.settle()
+        with self.database.transaction() as connection:
+            if self.runs.status(connection, run_id) not in before:
+                return False
+            self.events.insert(connection, [EventLogEntry(run_id, now, event) for event in events])
+        return True
 
     def delete_run(self, run_id: str) -> None:
         """Remove a run, its events and its logs, if there is such a run. What is known of assets stays."""

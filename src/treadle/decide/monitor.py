@@ -1,0 +1,104 @@
+"""Which runs have lost their owner, or take too long. Every run that was accepted has an end.
+
+A run that never started may be launched again; one that did may not: its user code has run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from treadle.state.runs import RunStatus
+
+GRACE_S = 5.0
+"""How long an owner whose lease has run out, and of whom nobody knows whether it lives, is waited for, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """An active run.
+
+    Attributes:
+        run_id: its id.
+        status: how far it has come.
+        since: since when it is that far, in seconds since the epoch.
+        started: when it started; None if it has not.
+        lease_until: when its owner's lease ends; None if it has had no owner.
+        owner_lives: whether the owner's process is there; None if it is on another machine.
+        max_runtime_s: how long it may take; None for any time.
+        launched: when this daemon launched it; None if it did not.
+    """
+
+    run_id: str
+    status: RunStatus
+    since: float
+    started: float | None = None
+    lease_until: float | None = None
+    owner_lives: bool | None = None
+    max_runtime_s: float | None = None
+    launched: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Nobody has taken the run up: start its processes."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Write the end of the run, for this reason."""
+
+    run_id: str
+    reason: str
+    failure_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopRun:
+    """Tell the run to stop: it has taken too long."""
+
+    run_id: str
+    reason: str
+
+
+Decision: TypeAlias = Start | GiveUp | StopRun
+
+
+def watch(runs: Iterable[Watched], now: float, *, start_timeout_s: float, again_after_s: float) -> list[Decision]:
+    """What to do about active runs.
+
+    Args:
+        runs: those that are starting, started or being canceled.
+        now: in seconds since the epoch.
+        start_timeout_s: how long a start may take.
+        again_after_s: after how long a launch that nobody took up is made again.
+    """
+    return [decision for run in runs if (decision := _about(run, now, start_timeout_s, again_after_s)) is not None]
+
+
+def _about(run: Watched, now: float, start_timeout_s: float, again_after_s: float) -> Decision | None:
+    if _has_owner(run, now):
+        if run.started is None or run.max_runtime_s is None or run.status is RunStatus.CANCELING:
+            return None
+        if now - run.started <= run.max_runtime_s:
+            return None
+        return StopRun(run.run_id, f"It has run for longer than the {run.max_runtime_s:g} s that it may.")
+    if run.status is RunStatus.CANCELING:
+        return GiveUp(run.run_id, "It was told to stop, and its supervisor is gone.", "UNEXPECTED_TERMINATION")
+    if run.started is not None or run.status is not RunStatus.STARTING:
+        return GiveUp(run.run_id, "Its supervisor is gone.", "UNEXPECTED_TERMINATION")
+    if now - run.since > start_timeout_s:
+        reason = f"It did not start within {start_timeout_s:g} s."
+        return GiveUp(run.run_id, reason, "START_TIMEOUT")
+    return Start(run.run_id) if run.launched is None or now - run.launched > again_after_s else None
+
+
+def _has_owner(run: Watched, now: float) -> bool:
+    if run.lease_until is None or run.lease_until == 0:
+        return False
+    if run.owner_lives is not None:
+        return run.owner_lives
+    return now <= run.lease_until + GRACE_S

@@ -1,0 +1,70 @@
+"""Asking for runs to be executed, or to end. What is asked for is in the store; the daemon is woken to see to it."""
+
+from __future__ import annotations
+
+from treadle.errors import InvocationError, RunNotFoundError
+from treadle.host.instance import Instance
+from treadle.host.nudge import nudge
+from treadle.state.events import Event, RunCanceled, RunCanceling, RunEnqueued, RunStarting
+from treadle.state.runs import Run, RunStatus
+
+_NEW = frozenset({RunStatus.NOT_STARTED})
+_WAITING = frozenset({RunStatus.QUEUED, RunStatus.NOT_STARTED})
+_UNDER_WAY = frozenset({RunStatus.STARTING, RunStatus.STARTED, RunStatus.SUSPENDED})
+
+
+def submit_run(instance: Instance, run_id: str) -> Run:
+    """Put a run that is stored into the queue.
+
+    Raises:
+        RunNotFoundError: there is no such run.
+        InvocationError: it has been submitted or launched before.
+    """
+    return _begin(instance, run_id, RunEnqueued())
+
+
+def launch_run(instance: Instance, run_id: str) -> Run:
+    """Have a run that is stored executed now, past the queue and its limits.
+
+    Raises:
+        RunNotFoundError: there is no such run.
+        InvocationError: it has been submitted or launched before.
+    """
+    return _begin(instance, run_id, RunStarting())
+
+
+def _begin(instance: Instance, run_id: str, event: Event) -> Run:
+    if not instance.store.transition(run_id, _NEW, [event]):
+        run = _existing(instance, run_id)
+        raise InvocationError(f"Run {run_id} is {run.status.value}, so it cannot be launched. Make a new run.")
+    _wake(instance, "daemon")
+    return _existing(instance, run_id)
+
+
+def cancel_run(instance: Instance, run_id: str) -> bool:
+    """Tell a run to end. One that waits is canceled at once; one under way ends soon. False if it has ended.
+
+    Raises:
+        RunNotFoundError: there is no such run.
+    """
+    run = _existing(instance, run_id)
+    canceled = RunCanceled(run.job_name)
+    if instance.store.transition(run_id, _WAITING, [RunCanceling(), canceled]):
+        return True
+    if instance.store.transition(run_id, _UNDER_WAY, [RunCanceling()]):
+        _wake(instance, run_id)
+        _wake(instance, "daemon")
+        return True
+    return _existing(instance, run_id).status is RunStatus.CANCELING
+
+
+def _existing(instance: Instance, run_id: str) -> Run:
+    run = instance.get_run_by_id(run_id)
+    if run is None:
+        raise RunNotFoundError(f"There is no run {run_id!r}. `treadle run list` shows those that there are.")
+    return run
+
+
+def _wake(instance: Instance, name: str) -> None:
+    if instance.home is not None:
+        nudge(instance.home, name)
