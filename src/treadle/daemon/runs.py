@@ -19,6 +19,7 @@ from treadle.state.runs import ACTIVE, Run, RunRecord, RunsFilter, RunStatus
 AGAIN_AFTER_S = 5.0
 _QUEUED = frozenset({RunStatus.QUEUED})
 _STARTING = frozenset({RunStatus.STARTING})
+_CANCELING = frozenset({RunStatus.CANCELING})
 
 
 class Starter:
@@ -34,7 +35,111 @@ class Starter:
         self._launch = launch
         self.launched: dict[str, float] = {}
 
-    def limits_of(settings: Settings) -> queue.Limits:
+    def start(self, run: Run) -> None:
+        """Start the processes of a run."""
+        self.launched[run.run_id] = time.time()
+        try:
+            self._launch(run)
+        except LoadError as error:
+            failed = RunFailed(run.job_name, "JOB_INITIALIZATION_FAILURE", error=ErrorInfo(str(error)))
+            self._instance.store.transition(run.run_id, _STARTING, [failed])
+
+    def forget(self, all_but: Container[str]) -> None:
+        """Forget the runs that are no longer active."""
+        self.launched = {run_id: at for run_id, at in self.launched.items() if run_id in all_but}
+
+
+class Queue:
+    """Launches runs that wait, as far as limits allow.
+
+    Attributes:
+        held: why runs still wait, by run id.
+    """
+
+    def __init__(self, instance: Instance, starter: Starter) -> None:
+        self._instance = instance
+        self._starter = starter
+        self._limits = limits_of(instance.settings)
+        self.held: dict[str, str] = {}
+
+    def look(self) -> None:
+        """Read, decide, apply."""
+        store = self._instance.store
+        waiting = store.runs.records(RunsFilter(statuses=list(_QUEUED)), ascending=True)
+        if not waiting:
+            self.held.clear()
+            return
+        active = store.runs.records(RunsFilter(statuses=list(ACTIVE)))
+        decisions = queue.dequeue(
+            (queue.Queued(record.run.run_id, record.run.tags) for record in waiting),
+            (record.run.tags for record in active),
+            self._limits,
+        )
+        runs = {record.run.run_id: record.run for record in waiting}
+        self.held = {one.run_id: one.reason for one in decisions if isinstance(one, queue.Hold)}
+        for decision in decisions:
+            if isinstance(decision, queue.Launch) and store.transition(
+                decision.run_id, _QUEUED, [RunDequeued(), RunStarting()]
+            ):
+                self._starter.start(runs[decision.run_id])
+
+
+class Monitor:
+    """Gives every active run an end, whatever becomes of its processes."""
+
+    def __init__(self, instance: Instance, starter: Starter) -> None:
+        self._instance = instance
+        self._starter = starter
+        self._settings = instance.settings.run_monitoring
+
+    def look(self) -> None:
+        """Read, decide, apply."""
+        records = self._instance.store.runs.records(RunsFilter(statuses=list(ACTIVE)))
+        runs = {record.run.run_id: record.run for record in records}
+        self._starter.forget(runs)
+        decisions = monitor.watch(
+            (self._watched(record) for record in records),
+            time.time(),
+            start_timeout_s=self._settings.start_timeout_seconds,
+            again_after_s=AGAIN_AFTER_S,
+        )
+        for decision in decisions:
+            self._apply(decision, runs[decision.run_id])
+
+    def _apply(self, decision: monitor.Decision, run: Run) -> None:
+        transition = self._instance.store.transition
+        if isinstance(decision, monitor.Start):
+            self._starter.start(run)
+            return
+        if isinstance(decision, monitor.StopRun):
+            transition(run.run_id, ACTIVE, [EngineEvent(decision.reason), RunCanceling()])
+        else:
+            canceled = [EngineEvent(decision.reason), RunCanceled(run.job_name)]
+            failed = RunFailed(run.job_name, decision.failure_reason, error=ErrorInfo(decision.reason))
+            if not transition(run.run_id, _CANCELING, canceled):
+                transition(run.run_id, ACTIVE, [failed])
+        if self._instance.home is not None:
+            nudge(self._instance.home, run.run_id)
+
+    def _watched(self, record: RunRecord) -> monitor.Watched:
+        run = record.run
+        lease = self._instance.store.leases.get(run.run_id)
+        return monitor.Watched(
+            run.run_id, run.status, record.update_timestamp.timestamp(), record.start_time,
+            lease.until if lease is not None else None, kin.lives(lease.owner) if lease is not None else None,
+            self._max_runtime_s(run), self._starter.launched.get(run.run_id),
+        )  # fmt: skip
+
+    def _max_runtime_s(self, run: Run) -> float | None:
+        for name in (tag_names.MAX_RUNTIME, tag_names.MAX_RUNTIME_SECONDS):
+            try:
+                return float(run.tags[name])
+            except (KeyError, ValueError):
+                continue
+        return self._settings.max_runtime_seconds or None
+
+
+def limits_of(settings: Settings) -> queue.Limits:
     """The limits of the queue that settings ask for."""
     given = settings.run_queue or settings.concurrency.runs
     tags = [
