@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from copy import copy
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from msgspec import structs
@@ -38,7 +39,7 @@ from treadle.runtime.log import start_loggers
 from treadle.runtime.partitions import partition_tags
 from treadle.runtime.ports import LogFiles, Sink
 from treadle.runtime.resources import open_resources
-from treadle.runtime.run import RunScope, execute
+from treadle.runtime.run import Drive, RunScope, execute, in_this_process
 from treadle.runtime.step import execute_step
 from treadle.spec.assets import AssetSpec
 from treadle.spec.nodes import FromOutput
@@ -238,13 +239,13 @@ def prepare(
         steps = plan(job.nodes, Selection(job.selected_assets, job.selected_checks, steps=continues.steps))
         run = structs.replace(run, step_keys_to_execute=tuple(steps.steps))
     resolved = resolve(job, run.run_config, os.environ, selected=steps.steps.keys())
-    keys = required_keys(job.ops[handle] for handle in steps.steps) | _loading_keys(job, steps)
-    keys |= job.hook_keys(steps.steps)
+    keys_of = partial(_resource_keys, job, steps)
+    keys = keys_of(steps.steps)
     _check_resources(job, keys)
     scope = RunScope(
         run=run, job=job, plan=steps, sink=sink, memory=instance, configs=resolved.ops,
         resource_configs=resolved.resources, inputs=resolved.inputs, input_values=resolved.input_values,
-        output_configs=resolved.outputs, resource_keys=frozenset(keys), retries=_retries(job, resolved.execution),
+        output_configs=resolved.outputs, keys_of=keys_of, resource_keys=keys, retries=_retries(job, resolved.execution),
         loggers=start_loggers(job, resolved.loggers, run.run_id) if resolved.loggers else (),
     )  # fmt: skip
     if continues is not None:
@@ -253,11 +254,18 @@ def prepare(
     return scope
 
 
-def perform(scope: RunScope, instance: Instance, capture: bool = True) -> BaseException | None:
-    """Execute a run that has been prepared and stored. What made it fail; None if it succeeded."""
+def perform(
+    scope: RunScope, instance: Instance, capture: bool = True, drive: Drive = in_this_process
+) -> BaseException | None:
+    """Execute a run that has been prepared and stored. What made it fail; None if it succeeded.
+
+    Args:
+        capture: whether stdout and stderr are captured into the instance's log files.
+        drive: executes the steps.
+    """
     scope.log_files = _log_files(instance, scope.run) if capture else None
     _emit_planned(scope)
-    error = execute(scope, execute_step)
+    error = execute(scope, execute_step, drive)
     if scope.log_files is not None:
         instance.store.logs.complete(scope.log_files.key)
     return error
@@ -391,18 +399,25 @@ def _check_resources(job: JobDefinition, keys: Set[str]) -> None:
         resolve_keys(job.resource_defs, keys)
 
 
-def _loading_keys(job: JobDefinition, steps: Plan) -> set[str]:
-    """Resources that load assets which the run reads and does not make."""
+def _resource_keys(job: JobDefinition, steps: Plan, handles: Iterable[str]) -> frozenset[str]:
+    """The resources that these nodes of the plan need."""
+    handles = list(handles)
+    keys = required_keys(job.ops[handle] for handle in handles) | _loading_keys(job, steps, handles)
+    return frozenset(keys | job.hook_keys(handles))
+
+
+def _loading_keys(job: JobDefinition, steps: Plan, handles: Iterable[str]) -> set[str]:
+    """Resources that load what these nodes read and the run does not make, or made in another process."""
     keys = {
         job.ops[source.node].outs[source.output].io_manager_key
-        for step in steps.steps.values()
-        for spec in step.node.inputs
+        for handle in handles
+        for spec in steps.steps[handle].node.inputs
         for source in spec.sources
-        if isinstance(source, FromOutput) and source.node not in steps.steps and not spec.is_nothing
+        if isinstance(source, FromOutput) and source.node not in handles and not spec.is_nothing
     }
     if job.layer is None:
         return keys
-    for handle in steps.steps:
+    for handle in handles:
         definition = job.assets.get(handle)
         for key in definition.keys_by_input_name.values() if definition is not None else ():
             if key not in steps.producers:

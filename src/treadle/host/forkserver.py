@@ -27,7 +27,7 @@ import msgspec
 
 from treadle.core.codec import DecodeError
 from treadle.host import kin
-from treadle.host.channel import Channel, pair
+from treadle.runtime.channel import Channel, pair
 from treadle.state.error_info import ErrorInfo, error_info
 
 

@@ -17,7 +17,7 @@ import msgspec
 from treadle.core import codec
 from treadle.errors import LoadError, StoreError
 from treadle.host import forkserver, keeper, supervisor, worker
-from treadle.host.channel import Channel, pair
+from treadle.runtime.channel import Channel, pair
 from treadle.host.forkserver import ForkServer, Ready, Unready
 from treadle.host.targets import Target
 from treadle.state.runs import Run

@@ -20,7 +20,7 @@ from typing import TypeAlias
 import msgspec
 
 from treadle.host import kin
-from treadle.host.channel import Channel
+from treadle.runtime.channel import Channel
 
 
 class Stop(msgspec.Struct, frozen=True, tag=True):

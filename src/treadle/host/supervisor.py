@@ -17,11 +17,11 @@ import msgspec
 
 from treadle.errors import FencedError, StoreError
 from treadle.host import kin
-from treadle.host.channel import Channel
+from treadle.runtime.channel import Channel
 from treadle.host.instance import Instance
 from treadle.host.keeper import Exited, FromKeeper, Stop
 from treadle.host.nudge import Listener, nudge
-from treadle.host.worker import Commit, FromRun, Refused, Stored, Told
+from treadle.runtime.reporting import FromReporter, Refused, Stored, Told
 from treadle.state.error_info import ErrorInfo
 from treadle.state.events import (
     EngineEvent,
@@ -68,7 +68,7 @@ def supervise(argument: bytes, files: list[int]) -> int:
         run = instance.get_run_by_id(charge.run_id)
         if run is None or run.is_finished:
             return 1
-        supervisor = Supervisor(instance, run, lease, Channel.over(files[0], FromKeeper), Channel.over(files[1], FromRun))
+        supervisor = Supervisor(instance, run, lease, Channel.over(files[0], FromKeeper), Channel.over(files[1], FromReporter))
         try:
             supervisor.run(charge.grace_s)
         except FencedError:

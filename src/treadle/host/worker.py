@@ -6,22 +6,24 @@ is killed. What it must remember from before it reads through a connection of it
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import msgspec
 
 from treadle.core import codec
 from treadle.errors import ExecutionInterruptedError, FencedError
-from treadle.host.channel import Channel
+from treadle.runtime.channel import Channel
+from treadle.runtime.processes import StepProcesses
+from treadle.runtime.reporting import Reporter, ToReporter
 from treadle.host.execution import perform, prepare
 from treadle.host.instance import Instance
 from treadle.host.reexecution import subset
 from treadle.host.targets import Location, Target, load
 from treadle.state.error_info import error_info
-from treadle.state.events import EventLogEntry, RunFailed, encode_event
+from treadle.state.events import EventLogEntry, RunFailed
 from treadle.state.runs import Run
 
 _location: list[Location] = []
@@ -34,29 +36,6 @@ class Order(msgspec.Struct, frozen=True):
     run: Run
 
 
-class Told(msgspec.Struct, frozen=True, tag=True):
-    """Something happened: an event, as bytes."""
-
-    timestamp: float
-    event: bytes
-
-
-class Commit(msgspec.Struct, frozen=True, tag=True):
-    """Answer once everything told so far is stored."""
-
-
-class Stored(msgspec.Struct, frozen=True, tag=True):
-    """It is."""
-
-
-class Refused(msgspec.Struct, frozen=True, tag=True):
-    """It is not, and will not be."""
-
-    reason: str
-
-
-FromRun: TypeAlias = Told | Commit
-ToRun: TypeAlias = Stored | Refused
 _order = codec.decoder(Order)
 
 
@@ -77,7 +56,7 @@ def prepare_location(argument: bytes) -> bytes:
 def work(argument: bytes, files: list[int]) -> int:
     """Execute a run. The file leads to its supervisor. Exit code 0: its end is in the log, whatever it was."""
     order = _order.decode(argument)
-    sink = Reporter(Channel.over(files[0], ToRun), order.run.run_id)
+    sink = Reporter(Channel.over(files[0], ToReporter), order.run.run_id)
     signal.signal(signal.SIGTERM, sink.interrupt)
     signal.signal(signal.SIGINT, sink.interrupt)
     try:
@@ -100,47 +79,4 @@ def _execute(order: Order, sink: Reporter) -> None:
         sink.write(EventLogEntry(run.run_id, time.time(), failed))
         sink.commit()
         return
-    perform(scope, instance)
-
-
-class Reporter:
-    """The sink of a run whose events another process stores."""
-
-    def __init__(self, channel: Channel, run_id: str) -> None:
-        self._channel = channel
-        self._run_id = run_id
-        self._is_busy = False
-        self._interrupted_by: int | None = None
-
-    def write(self, entry: EventLogEntry) -> None:
-        """Tell the supervisor."""
-        self._is_busy = True
-        told = self._channel.send(Told(entry.timestamp, encode_event(entry.event)))
-        self._done(told, None)
-
-    def commit(self) -> None:
-        """Wait until the supervisor has stored it.
-
-        Raises:
-            FencedError: another process executes this run now, or nobody takes its events any longer.
-        """
-        self._is_busy = True
-        answer = self._channel.receive() if self._channel.send(Commit()) else None
-        self._done(answer is not None, answer)
-
-    def interrupt(self, number: int, _frame: object) -> None:
-        """The handler of signals that end the run: between two messages, never within one."""
-        if self._is_busy:
-            self._interrupted_by = number
-        else:
-            raise ExecutionInterruptedError(signal.Signals(number).name)
-
-    def _done(self, is_there: bool, answer: Any) -> None:
-        self._is_busy = False
-        if not is_there:
-            raise FencedError(f"The supervisor of run {self._run_id} is gone: nothing can be recorded. The run ends.")
-        if isinstance(answer, Refused):
-            raise FencedError(answer.reason)
-        if self._interrupted_by is not None:
-            number, self._interrupted_by = self._interrupted_by, None
-            raise ExecutionInterruptedError(signal.Signals(number).name)
+    perform(scope, instance, drive=StepProcesses(os.cpu_count() or 1))

@@ -52,3 +52,9 @@ class LogFiles:
     key: tuple[str, ...]
     stdout: Path
     stderr: Path
+
+    def named(self, name: str) -> LogFiles:
+        """The files beside these that are called `name`."""
+        return LogFiles(
+            (*self.key[:-1], name), self.stdout.with_name(f"{name}.out"), self.stderr.with_name(f"{name}.err")
+        )

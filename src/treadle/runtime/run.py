@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from itertools import count
+from typing import Any, TypeAlias
 
 from treadle.author.asset_layer import AssetLayer
 from treadle.author.jobs import JobDefinition
 from treadle.author.resources import ResourceInit
+from treadle.core import tags as tag_names
 from treadle.core.keys import AssetKey
 from treadle.decide.plan import Plan
 from treadle.decide.progress import Abandon, Execute, Progress, Skip
@@ -66,6 +68,7 @@ class RunScope:
         inputs: values from run config, by (handle, input).
         input_values: values given to the run, by name.
         output_configs: config of outputs from run config, by (handle, output).
+        keys_of: the resources that nodes need, by handle.
         resource_keys: what its steps need.
         log_files: where stdout and stderr go; None to leave them alone.
         retries: whether retries are enabled.
@@ -91,6 +94,7 @@ class RunScope:
     inputs: Mapping[tuple[str, str], Any] = field(default_factory=dict)
     input_values: Mapping[str, Any] = field(default_factory=dict)
     output_configs: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    keys_of: Callable[[Iterable[str]], frozenset[str]] = lambda _: frozenset()
     resource_keys: frozenset[str] = frozenset()
     log_files: LogFiles | None = None
     retries: bool = True
@@ -122,6 +126,25 @@ class RunScope:
             self.listener(entry)
         if self.loggers:
             forward(self.loggers, entry, self.run.job_name)
+
+    def take(self, entry: EventLogEntry) -> None:
+        """Put an event into the log that another process of this run has told."""
+        self.entries.append(entry)
+        self.sink.write(entry)
+        event = entry.event
+        if isinstance(event, events.AssetMaterialized):
+            version = event.materialization.tags.get(tag_names.DATA_VERSION)
+            if version is not None:
+                self.versions[event.materialization.asset_key] = version
+        if self.listener is not None:
+            self.listener(entry)
+
+    def in_step(self, step: Step, sink: Sink) -> None:
+        """Become the scope of one step, in a process of its own."""
+        self.sink, self.listener, self.entries, self.outputs = sink, None, [], None
+        self.resource_keys = self.keys_of((step.node.handle,))
+        if self.log_files is not None:
+            self.log_files = self.log_files.named(step.key)
 
     @property
     def required_by(self) -> Mapping[str, str]:
@@ -192,7 +215,13 @@ class RunScope:
         return self.loop.run_until_complete(awaitable)
 
 
-def execute(scope: RunScope, execute_step: Callable[[RunScope, Step, int], StepEnd]) -> BaseException | None:
+Attempt: TypeAlias = Callable[[RunScope, Step, int], StepEnd]
+"""Makes an attempt of a step."""
+Drive: TypeAlias = Callable[[RunScope, Attempt], BaseException | None]
+"""Executes all steps of a run; returns what made it fail."""
+
+
+def execute(scope: RunScope, attempt: Attempt, drive: Drive) -> BaseException | None:
     """Run the whole plan. Returns what made the run fail, None if it succeeded.
 
     Raises:
@@ -204,11 +233,7 @@ def execute(scope: RunScope, execute_step: Callable[[RunScope, Step, int], StepE
     started = time.perf_counter()
     scope.emit(events.EngineEvent(f"Executing {len(scope.plan.steps)} steps in process {os.getpid()}."))
     try:
-        try:
-            _open(scope)
-            error = _steps(scope, execute_step)
-        finally:
-            _close(scope)
+        error = drive(scope, attempt)
     except INTERRUPTS as interrupt:
         scope.emit(events.RunCanceling())
         scope.emit(events.RunCanceled(name))
@@ -238,8 +263,25 @@ def execute(scope: RunScope, execute_step: Callable[[RunScope, Step, int], StepE
     return error
 
 
-def _open(scope: RunScope) -> None:
-    """Set up resources and the capture of output."""
+def in_this_process(scope: RunScope, attempt: Attempt) -> BaseException | None:
+    """Execute the steps one after the other, here."""
+    agenda = Agenda(scope)
+    try:
+        open_scope(scope, tuple(scope.plan.steps))
+        while not agenda.is_done:
+            step = agenda.next()
+            if step is not None:
+                agenda.ended(step, attempt(scope, step, agenda.attempt_of(step)))
+            elif (pause_s := agenda.pause_s) is not None:
+                scope.sink.commit()
+                time.sleep(pause_s)
+    finally:
+        close_scope(scope)
+    return agenda.error
+
+
+def open_scope(scope: RunScope, steps: tuple[str, ...]) -> None:
+    """Set up resources and the capture of output, for these steps."""
     keys = tuple(sorted(scope.resource_keys))
     init = ResourceInit(instance=scope.memory, run=scope.run, log=None)
     if keys:
@@ -253,7 +295,6 @@ def _open(scope: RunScope) -> None:
     if keys:
         scope.emit(events.ResourceInitSucceeded(keys))
     scope.resources = opened
-    steps = tuple(scope.plan.steps)
     files = scope.log_files
     key = files.key if files is not None else (scope.run.run_id, "compute_logs", "none")
     scope.emit(events.LogsCaptured(key, steps if len(steps) <= 100 else ()))
@@ -262,8 +303,8 @@ def _open(scope: RunScope) -> None:
         scope.capture.start()
 
 
-def _close(scope: RunScope) -> None:
-    """Take down what `_open` set up. What goes wrong here is told, and changes nothing about what was made."""
+def close_scope(scope: RunScope) -> None:
+    """Take down what `open_scope` set up. What goes wrong here is told, and changes nothing about what was made."""
     if scope.capture is not None:
         scope.capture.stop()
     if scope.loop is not None:
@@ -272,54 +313,68 @@ def _close(scope: RunScope) -> None:
         scope.emit(events.EngineEvent(str(fault), error=error_info(fault)))
 
 
-def _steps(scope: RunScope, execute_step: Callable[[RunScope, Step, int], StepEnd]) -> BaseException | None:
-    progress = Progress(scope.plan)
-    attempts: dict[str, int] = {}
-    waiting: list[tuple[float, int, Step]] = []  # until when, a number that breaks ties, which step
-    error: BaseException | None = None
-    while not progress.is_done:
-        step = _next(scope, progress, waiting)
-        if step is None:
-            continue
-        attempt = attempts.get(step.key, 1)
-        end = execute_step(scope, step, attempt)
+class Agenda:
+    """What a run does next: the steps that its plan lets run, and those that are due again.
+
+    Attributes:
+        error: what made the run fail, so far.
+    """
+
+    def __init__(self, scope: RunScope) -> None:
+        self._scope = scope
+        self._progress = Progress(scope.plan)
+        self._attempts: dict[str, int] = {}
+        self._waiting: list[tuple[float, int, Step]] = []  # until when, a number that breaks ties, which step
+        self._turns = count()
+        self.error: BaseException | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every step has ended."""
+        return self._progress.is_done
+
+    @property
+    def pause_s(self) -> float | None:
+        """Seconds until a step is due again; None if none is."""
+        return max(0.0, self._waiting[0][0] - time.monotonic()) if self._waiting else None
+
+    def attempt_of(self, step: Step) -> int:
+        """Which attempt of a step is next, from 1."""
+        return self._attempts.get(step.key, 1)
+
+    def next(self) -> Step | None:
+        """The next step to execute; None if what can go on waits for others or for its time."""
+        scope = self._scope
+        while self._waiting and self._waiting[0][0] <= time.monotonic():
+            self._progress.again(heapq.heappop(self._waiting)[2])
+        while (decision := self._progress.next()) is not None:
+            step = decision.step
+            if type(decision) is Execute:
+                return step
+            if type(decision) is Skip:
+                scope.emit(events.StepSkipped(step.key, decision.missing))
+                scope.left_out.update((step.key, output.name) for output in step.node.outputs)
+                self._progress.skipped(step)
+            elif type(decision) is Abandon:
+                text = f"Dependencies for step {step.key} failed: {list(decision.failed)}. Not executing."
+                scope.emit(events.LogMessage(text, 40, step.key))
+                self._progress.abandoned(step)
+        return None
+
+    def ended(self, step: Step, end: StepEnd) -> None:
+        """An attempt of a step has ended."""
+        scope = self._scope
         if end.retry_in_s is not None:
-            attempts[step.key] = attempt + 1
-            heapq.heappush(waiting, (time.monotonic() + end.retry_in_s, len(scope.entries), step))
+            self._attempts[step.key] = self.attempt_of(step) + 1
+            heapq.heappush(self._waiting, (time.monotonic() + end.retry_in_s, next(self._turns), step))
         elif end.error is not None:
-            error = error or end.error
-            progress.failed_for_good(step)
+            self.error = self.error or end.error
+            self._progress.failed_for_good(step)
         else:
             scope.left_out.update((step.key, output) for output in end.not_produced)
             for output, keys in end.mapping_keys.items():
                 scope.mapping_keys[step.key, output] = keys
-            progress.succeeded(step, end.not_produced, end.mapping_keys)
-    return error
-
-
-def _next(scope: RunScope, progress: Progress, waiting: list[tuple[float, int, Step]]) -> Step | None:
-    """The next step to execute; None if the decision was about a step that will not run, or to wait."""
-    while waiting and waiting[0][0] <= time.monotonic():
-        progress.again(heapq.heappop(waiting)[2])
-    decision = progress.next()
-    if decision is None:
-        scope.sink.commit()
-        time.sleep(max(0.0, waiting[0][0] - time.monotonic()))
-        return None
-    step = decision.step
-    if type(decision) is Execute:
-        return step
-    if type(decision) is Skip:
-        scope.emit(events.StepSkipped(step.key, decision.missing))
-        scope.left_out.update((step.key, output.name) for output in step.node.outputs)
-        progress.skipped(step)
-    elif type(decision) is Abandon:
-        failed = list(decision.failed)
-        scope.emit(
-            events.LogMessage(f"Dependencies for step {step.key} failed: {failed}. Not executing.", 40, step.key)
-        )
-        progress.abandoned(step)
-    return None
+            self._progress.succeeded(step, end.not_produced, end.mapping_keys)
 
 
 def jitter() -> float:

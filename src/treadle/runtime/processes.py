@@ -1,0 +1,262 @@
+"""Steps in processes of their own: each attempt is a fresh fork of the run's process, which itself executes none.
+
+The run's process has loaded the user's code, resolved config and made the plan, so a fork has all of it and nothing is
+sent to it. What a step does comes back as messages: its events, which go where the run's own go, and how it ended. A
+step whose process dies has failed, and its retry policy holds as for any failure.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn, TypeAlias
+
+import msgspec
+
+from treadle.core import tags as tag_names
+from treadle.decide.queue import TagLimit
+from treadle.decide.steps import Step
+from treadle.errors import StepExecutionError
+from treadle.runtime.channel import Channel, pair
+from treadle.runtime.reporting import Commit, Reporter, Stored, Told, ToReporter
+from treadle.runtime.run import INTERRUPTS, Agenda, Attempt, RunScope, StepEnd, close_scope, jitter, open_scope
+from treadle.state import events
+from treadle.state.error_info import ErrorInfo, error_info
+from treadle.state.events import EventLogEntry, decode_event
+
+
+class Finished(msgspec.Struct, frozen=True, tag=True):
+    """An attempt has ended as `StepEnd` says; `error` is what was raised, in words."""
+
+    not_produced: frozenset[str] = frozenset()
+    mapping_keys: dict[str, tuple[str, ...]] = {}
+    error: str | None = None
+    retry_in_s: float | None = None
+    cpu_s: float = 0.0
+    grown_kib: int = 0
+
+
+FromStep: TypeAlias = Told | Commit | Finished
+
+
+@dataclass(slots=True)
+class Running:
+    """An attempt that is under way in process `pid`."""
+
+    step: Step
+    number: int
+    pid: int
+    channel: Channel
+    finished: Finished | None = None
+
+
+class StepProcesses:
+    """Executes steps in processes of their own.
+
+    Args:
+        most: how many at once.
+        limits: how many at once of those with a tag.
+    """
+
+    def __init__(self, most: int, limits: Sequence[TagLimit] = ()) -> None:
+        self._most = most
+        self._limits = limits
+        self._running: dict[int, Running] = {}
+        self._held: list[Step] = []
+
+    def __call__(self, scope: RunScope, attempt: Attempt) -> BaseException | None:
+        """Execute all steps of a run; returns what made it fail."""
+        agenda = Agenda(scope)
+        wake, woken = socket.socketpair()
+        wake.setblocking(False)
+        before = signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+        with selectors.DefaultSelector() as waiting, wake, woken:
+            waiting.register(woken, selectors.EVENT_READ)
+            try:
+                while not agenda.is_done:
+                    self._start_ready(scope, attempt, agenda, waiting)
+                    if not agenda.is_done:
+                        self._wait(scope, agenda, waiting, woken)
+            except INTERRUPTS:
+                self._stop(scope, agenda, waiting, woken)
+                raise
+            finally:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, before)
+                for one in self._running.values():
+                    os.kill(one.pid, signal.SIGKILL)
+                    os.waitpid(one.pid, 0)
+        return agenda.error
+
+    # --- starting -----------------------------------------------------------------------------------------------------
+
+    def _start_ready(
+        self, scope: RunScope, attempt: Attempt, agenda: Agenda, waiting: selectors.BaseSelector
+    ) -> None:
+        held, self._held = self._held, []
+        while len(self._running) < self._most:
+            step = held.pop(0) if held else agenda.next()
+            if step is None:
+                break
+            if self._is_limited(step):
+                self._held.append(step)
+                continue
+            self._start(scope, attempt, step, agenda.attempt_of(step), waiting)
+        self._held = held + self._held
+
+    def _is_limited(self, step: Step) -> bool:
+        for limit in self._limits:
+            kind = limit.counts(step.node.tags)
+            if kind is None:
+                continue
+            counted = Counter(limit.counts(one.step.node.tags) for one in self._running.values())
+            if counted[kind] >= limit.limit:
+                return True
+        return False
+
+    def _start(
+        self, scope: RunScope, attempt: Attempt, step: Step, number: int, waiting: selectors.BaseSelector
+    ) -> None:
+        scope.emit(events.StepWorkerStarting(step.key))
+        scope.sink.commit()  # a fork copies what waits in memory
+        sys.stdout.flush()
+        sys.stderr.flush()
+        ours, theirs = pair()
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            signal.set_wakeup_fd(-1)
+            _become(scope, attempt, step, number, theirs)
+        theirs.close()
+        channel = Channel(ours, FromStep)
+        self._running[pid] = Running(step, number, pid, channel)
+        waiting.register(channel, selectors.EVENT_READ, self._running[pid])
+
+    # --- waiting ------------------------------------------------------------------------------------------------------
+
+    def _wait(
+        self, scope: RunScope, agenda: Agenda, waiting: selectors.BaseSelector, woken: socket.socket
+    ) -> None:
+        pause_s = agenda.pause_s if len(self._running) < self._most else None
+        for key, _ in waiting.select(pause_s):
+            if key.data is None:
+                woken.recv(4096)
+            else:
+                self._take(scope, key.data, waiting)
+        for one in list(self._running.values()):
+            pid, status, _ = os.wait4(one.pid, os.WNOHANG)
+            if pid:
+                self._ended(scope, agenda, one, os.waitstatus_to_exitcode(status), waiting)
+
+    def _take(self, scope: RunScope, one: Running, waiting: selectors.BaseSelector) -> None:
+        for message in one.channel.arrived():
+            if isinstance(message, Told):
+                entry = EventLogEntry(scope.run.run_id, message.timestamp, decode_event(message.event))
+                scope.take(entry)
+            elif isinstance(message, Commit):
+                scope.sink.commit()
+                one.channel.send(Stored())
+            else:
+                one.finished = message
+        if one.channel.ended and one.channel in (key.fileobj for key in waiting.get_map().values()):
+            waiting.unregister(one.channel)
+
+    def _ended(
+        self, scope: RunScope, agenda: Agenda, one: Running, code: int, waiting: selectors.BaseSelector
+    ) -> None:
+        self._take(scope, one, waiting)
+        if not one.channel.ended:  # something that it started holds the other end
+            waiting.unregister(one.channel)
+        one.channel.close()
+        del self._running[one.pid]
+        finished = one.finished
+        if finished is None:
+            agenda.ended(one.step, _crashed(scope, one, code))
+            return
+        scope.emit(events.EngineEvent(
+            f"Step {one.step.key} took {finished.cpu_s:.3g} s of CPU time and {finished.grown_kib} KiB of memory.",
+            one.step.key,
+        ))  # fmt: skip
+        error = StepExecutionError(finished.error, step_key=one.step.key) if finished.error is not None else None
+        agenda.ended(one.step, StepEnd(finished.not_produced, finished.mapping_keys, error, finished.retry_in_s))
+
+    def _stop(
+        self, scope: RunScope, agenda: Agenda, waiting: selectors.BaseSelector, woken: socket.socket
+    ) -> None:
+        """Tell all steps to end, and wait until they have. Whoever told this process sees to it that it takes no
+        longer than it may."""
+        for one in self._running.values():
+            os.kill(one.pid, signal.SIGTERM)
+        while self._running:
+            self._wait(scope, agenda, waiting, woken)
+
+
+def _crashed(scope: RunScope, one: Running, code: int) -> StepEnd:
+    """The end of an attempt whose process has ended without saying how."""
+    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    why = f"The process of step {one.step.key} {how} in the middle of it."
+    policy = one.step.node.retry_policy or scope.job.op_retry_policy
+    error = StepExecutionError(why, step_key=one.step.key)
+    if scope.retries and policy is not None and one.number <= policy.max_retries:
+        wait_s = policy.wait_s(one.number, jitter)
+        scope.emit(events.StepUpForRetry(one.step.key, ErrorInfo(why), wait_s or None))
+        return StepEnd(error=error, retry_in_s=wait_s)
+    scope.emit(events.StepFailed(one.step.key, ErrorInfo(why), events.ErrorSource.UNEXPECTED_ERROR))
+    return StepEnd(error=error)
+
+
+# --- in the step's process --------------------------------------------------------------------------------------------
+
+
+def _become(scope: RunScope, attempt: Attempt, step: Step, number: int, sock: socket.socket) -> NoReturn:
+    code = 0
+    try:
+        _live(scope, attempt, step, number, Channel(sock, ToReporter))
+    except INTERRUPTS:
+        code = 0
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else 1
+    except BaseException:
+        code = 1
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError, AttributeError):
+                continue
+        os._exit(code)
+
+
+def _live(scope: RunScope, attempt: Attempt, step: Step, number: int, channel: Channel) -> None:
+    memory_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    reporter = Reporter(channel, scope.run.run_id)
+    signal.signal(signal.SIGTERM, reporter.interrupt)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run's process gets it too, and says what it means
+    scope.in_step(step, reporter)
+    scope.emit(events.StepWorkerStarted(step.key, os.getpid()))
+    try:
+        try:
+            open_scope(scope, (step.key,))
+            end = attempt(scope, step, number)
+        finally:
+            close_scope(scope)
+    except Exception as failure:
+        scope.emit(events.StepFailed(step.key, error_info(failure), events.ErrorSource.FRAMEWORK_ERROR))
+        end = StepEnd(error=failure)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    channel.send(Finished(
+        end.not_produced, dict(end.mapping_keys), None if end.error is None else str(end.error), end.retry_in_s,
+        used.ru_utime + used.ru_stime, max(0, used.ru_maxrss - memory_kib),
+    ))  # fmt: skip
+
+
+__all__ = ["StepProcesses"]

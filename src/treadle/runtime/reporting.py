@@ -1,0 +1,83 @@
+"""How a process that executes user code tells another one what happens, which puts it into the store.
+
+Each event is sent at once, so that a process that is killed loses none. `commit` waits until they are stored.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import Any, TypeAlias
+
+import msgspec
+
+from treadle.errors import ExecutionInterruptedError, FencedError
+from treadle.runtime.channel import Channel
+from treadle.state.events import EventLogEntry, encode_event
+
+
+class Told(msgspec.Struct, frozen=True, tag=True):
+    """Something happened: an event, as bytes."""
+
+    timestamp: float
+    event: bytes
+
+
+class Commit(msgspec.Struct, frozen=True, tag=True):
+    """Answer once everything told so far is stored."""
+
+
+class Stored(msgspec.Struct, frozen=True, tag=True):
+    """It is."""
+
+
+class Refused(msgspec.Struct, frozen=True, tag=True):
+    """It is not, and will not be."""
+
+    reason: str
+
+
+FromReporter: TypeAlias = Told | Commit
+ToReporter: TypeAlias = Stored | Refused
+
+
+class Reporter:
+    """The sink of a run whose events another process stores."""
+
+    def __init__(self, channel: Channel, run_id: str) -> None:
+        self._channel = channel
+        self._run_id = run_id
+        self._is_busy = False
+        self._interrupted_by: int | None = None
+
+    def write(self, entry: EventLogEntry) -> None:
+        """Tell the supervisor."""
+        self._is_busy = True
+        told = self._channel.send(Told(entry.timestamp, encode_event(entry.event)))
+        self._done(told, None)
+
+    def commit(self) -> None:
+        """Wait until the supervisor has stored it.
+
+        Raises:
+            FencedError: another process executes this run now, or nobody takes its events any longer.
+        """
+        self._is_busy = True
+        answer = self._channel.receive() if self._channel.send(Commit()) else None
+        self._done(answer is not None, answer)
+
+    def interrupt(self, number: int, _frame: object) -> None:
+        """The handler of signals that end the run: between two messages, never within one."""
+        if self._is_busy:
+            self._interrupted_by = number
+        else:
+            raise ExecutionInterruptedError(signal.Signals(number).name)
+
+    def _done(self, is_there: bool, answer: Any) -> None:
+        self._is_busy = False
+        if not is_there:
+            raise FencedError(f"The supervisor of run {self._run_id} is gone: nothing can be recorded. The run ends.")
+        if isinstance(answer, Refused):
+            raise FencedError(answer.reason)
+        if self._interrupted_by is not None:
+            number, self._interrupted_by = self._interrupted_by, None
+            raise ExecutionInterruptedError(signal.Signals(number).name)
