@@ -209,9 +209,7 @@ def run_job(
     config = run_config_of(job, run_config, partition_key)
     run = _new_run(job, run_id, config, tags, partition_key, partition_range, op_selection)
     if parent is not None:
-        run = structs.replace(
-            run, parent_run_id=parent.run_id, root_run_id=parent.root_run_id or parent.run_id
-        )
+        run = structs.replace(run, parent_run_id=parent.run_id, root_run_id=parent.root_run_id or parent.run_id)
     scope = prepare(job, run, instance, instance.sink(), continues)
     instance.add_run(scope.run)
     scope.listener, scope.outputs = listener, {}

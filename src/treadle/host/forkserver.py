@@ -18,14 +18,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
 import msgspec
 
-from treadle.core.codec import DecodeError
 from treadle.host import kin
 from treadle.runtime.channel import Channel, pair
 from treadle.state.error_info import ErrorInfo, error_info

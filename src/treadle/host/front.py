@@ -17,9 +17,9 @@ import msgspec
 from treadle.core import codec
 from treadle.errors import LoadError, StoreError
 from treadle.host import forkserver, keeper, supervisor, worker
-from treadle.runtime.channel import Channel, pair
 from treadle.host.forkserver import ForkServer, Ready, Unready
 from treadle.host.targets import Target
+from treadle.runtime.channel import Channel, pair
 from treadle.state.runs import Run
 
 
@@ -88,9 +88,7 @@ class Front:
 
     def sources(self) -> list[tuple[Channel, Callable[[], bool]]]:
         """What to wait on, and what to call when there is something: it says whether that source has ended."""
-        return [
-            (server.channel, partial(_attend, server)) for server in (self._supervisors, *self._zygotes.values())
-        ]
+        return [(server.channel, partial(_attend, server)) for server in (self._supervisors, *self._zygotes.values())]
 
     def close(self) -> None:
         """End the fork servers. Runs under way go on."""

@@ -80,7 +80,7 @@ def lives(identity: str) -> bool | None:
 def _birth(pid: int) -> str:
     """When a process was born, in a text that no other process of this id has; empty if there is none."""
     try:
-        status, _, rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+        rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
     except OSError:
         if Path("/proc/self/stat").exists():
             return ""

@@ -7,7 +7,6 @@ keeper ends the run's processes, and whoever monitors leases writes the end.
 
 from __future__ import annotations
 
-import os
 import selectors
 import signal
 import time
@@ -17,10 +16,10 @@ import msgspec
 
 from treadle.errors import FencedError, StoreError
 from treadle.host import kin
-from treadle.runtime.channel import Channel
 from treadle.host.instance import Instance
 from treadle.host.keeper import Exited, FromKeeper, Stop
 from treadle.host.nudge import Listener, nudge
+from treadle.runtime.channel import Channel
 from treadle.runtime.reporting import FromReporter, Refused, Stored, Told
 from treadle.state.error_info import ErrorInfo
 from treadle.state.events import (
@@ -68,7 +67,9 @@ def supervise(argument: bytes, files: list[int]) -> int:
         run = instance.get_run_by_id(charge.run_id)
         if run is None or run.is_finished:
             return 1
-        supervisor = Supervisor(instance, run, lease, Channel.over(files[0], FromKeeper), Channel.over(files[1], FromReporter))
+        supervisor = Supervisor(
+            instance, run, lease, Channel.over(files[0], FromKeeper), Channel.over(files[1], FromReporter)
+        )
         try:
             supervisor.run(charge.grace_s)
         except FencedError:
@@ -178,7 +179,9 @@ class Supervisor:
     def _conclude(self, exited: Exited) -> None:
         """Write the end of a run that has not written it itself."""
         if exited.left_over:
-            self._write(EngineEvent(f"{exited.left_over} processes that the run had started outlived it and were killed."))
+            self._write(
+                EngineEvent(f"{exited.left_over} processes that the run had started outlived it and were killed.")
+            )
         if self._has_ended:
             return
         why = _reason(exited)

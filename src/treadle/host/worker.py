@@ -15,13 +15,13 @@ import msgspec
 
 from treadle.core import codec
 from treadle.errors import ExecutionInterruptedError, FencedError
-from treadle.runtime.channel import Channel
-from treadle.runtime.processes import StepProcesses
-from treadle.runtime.reporting import Reporter, ToReporter
 from treadle.host.execution import perform, prepare
 from treadle.host.instance import Instance
 from treadle.host.reexecution import subset
 from treadle.host.targets import Location, Target, load
+from treadle.runtime.channel import Channel
+from treadle.runtime.processes import StepProcesses
+from treadle.runtime.reporting import Reporter, ToReporter
 from treadle.state.error_info import error_info
 from treadle.state.events import EventLogEntry, RunFailed
 from treadle.state.runs import Run

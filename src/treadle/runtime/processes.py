@@ -13,7 +13,6 @@ import selectors
 import signal
 import socket
 import sys
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ from typing import NoReturn, TypeAlias
 
 import msgspec
 
-from treadle.core import tags as tag_names
 from treadle.decide.queue import TagLimit
 from treadle.decide.steps import Step
 from treadle.errors import StepExecutionError
@@ -56,6 +54,7 @@ class Running:
     pid: int
     channel: Channel
     finished: Finished | None = None
+    is_waited_for: bool = True
 
 
 class StepProcesses:
@@ -99,9 +98,7 @@ class StepProcesses:
 
     # --- starting -----------------------------------------------------------------------------------------------------
 
-    def _start_ready(
-        self, scope: RunScope, attempt: Attempt, agenda: Agenda, waiting: selectors.BaseSelector
-    ) -> None:
+    def _start_ready(self, scope: RunScope, attempt: Attempt, agenda: Agenda, waiting: selectors.BaseSelector) -> None:
         held, self._held = self._held, []
         while len(self._running) < self._most:
             step = held.pop(0) if held else agenda.next()
@@ -143,9 +140,7 @@ class StepProcesses:
 
     # --- waiting ------------------------------------------------------------------------------------------------------
 
-    def _wait(
-        self, scope: RunScope, agenda: Agenda, waiting: selectors.BaseSelector, woken: socket.socket
-    ) -> None:
+    def _wait(self, scope: RunScope, agenda: Agenda, waiting: selectors.BaseSelector, woken: socket.socket) -> None:
         pause_s = agenda.pause_s if len(self._running) < self._most else None
         for key, _ in waiting.select(pause_s):
             if key.data is None:
@@ -167,14 +162,13 @@ class StepProcesses:
                 one.channel.send(Stored())
             else:
                 one.finished = message
-        if one.channel.ended and one.channel in (key.fileobj for key in waiting.get_map().values()):
+        if one.channel.ended and one.is_waited_for:
+            one.is_waited_for = False
             waiting.unregister(one.channel)
 
-    def _ended(
-        self, scope: RunScope, agenda: Agenda, one: Running, code: int, waiting: selectors.BaseSelector
-    ) -> None:
+    def _ended(self, scope: RunScope, agenda: Agenda, one: Running, code: int, waiting: selectors.BaseSelector) -> None:
         self._take(scope, one, waiting)
-        if not one.channel.ended:  # something that it started holds the other end
+        if one.is_waited_for:  # something that it started holds the other end
             waiting.unregister(one.channel)
         one.channel.close()
         del self._running[one.pid]
@@ -189,9 +183,7 @@ class StepProcesses:
         error = StepExecutionError(finished.error, step_key=one.step.key) if finished.error is not None else None
         agenda.ended(one.step, StepEnd(finished.not_produced, finished.mapping_keys, error, finished.retry_in_s))
 
-    def _stop(
-        self, scope: RunScope, agenda: Agenda, waiting: selectors.BaseSelector, woken: socket.socket
-    ) -> None:
+    def _stop(self, scope: RunScope, agenda: Agenda, waiting: selectors.BaseSelector, woken: socket.socket) -> None:
         """Tell all steps to end, and wait until they have. Whoever told this process sees to it that it takes no
         longer than it may."""
         for one in self._running.values():

@@ -55,16 +55,15 @@ class Leases:
         """Stay the owner for `term_s` seconds from now. False if somebody else has become it."""
         with self._database.transaction() as connection:
             changed = connection.execute(
-                "UPDATE leases SET until = ? WHERE name = ? AND token = ?", (time.time() + term_s, lease.name, lease.token)
+                "UPDATE leases SET until = ? WHERE name = ? AND token = ?",
+                (time.time() + term_s, lease.name, lease.token),
             )
             return changed.rowcount == 1
 
     def release(self, lease: Lease) -> None:
         """Own it no longer, if this is still the owner. The token stays, so that it never comes back."""
         with self._database.transaction() as connection:
-            connection.execute(
-                "UPDATE leases SET until = 0 WHERE name = ? AND token = ?", (lease.name, lease.token)
-            )
+            connection.execute("UPDATE leases SET until = 0 WHERE name = ? AND token = ?", (lease.name, lease.token))
 
     def get(self, name: str) -> Lease | None:
         """The lease of a name, ended or not; None if it never had an owner."""
@@ -84,4 +83,6 @@ def check(connection: sqlite3.Connection, lease: Lease) -> None:
     """
     row = connection.execute("SELECT token FROM leases WHERE name = ?", (lease.name,)).fetchone()
     if row is None or row[0] != lease.token:
-        raise FencedError(f"{lease.owner} no longer owns {lease.name}: another owner has taken over, or it was deleted.")
+        raise FencedError(
+            f"{lease.owner} no longer owns {lease.name}: another owner has taken over, or it was deleted."
+        )

@@ -1,0 +1,51 @@
+"""What is done about active runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from treadle.decide.monitor import GRACE_S, GiveUp, Start, StopRun, Watched, watch
+from treadle.state.runs import RunStatus
+
+NOW = 1000.0
+
+
+def decided(**given: Any) -> Any:
+    run = Watched(**{"run_id": "r", "status": RunStatus.STARTED, "since": NOW - 1, "started": NOW - 1, **given})
+    found = watch([run], NOW, start_timeout_s=180, again_after_s=5)
+    return found[0] if found else None
+
+
+@pytest.mark.parametrize("status", [RunStatus.STARTED, RunStatus.CANCELING, RunStatus.STARTING])
+def test_a_run_whose_owner_lives_is_left_alone_however_late_its_lease(status: RunStatus) -> None:
+    assert decided(status=status, lease_until=NOW - 500, owner_lives=True) is None
+
+
+@pytest.mark.parametrize("status", [RunStatus.STARTED, RunStatus.CANCELING])
+@pytest.mark.parametrize("lease", [{"lease_until": NOW + 10, "owner_lives": False}, {"lease_until": 0.0}, {}])
+def test_a_run_that_started_and_has_lost_its_owner_ends(status: RunStatus, lease: dict[str, Any]) -> None:
+    assert isinstance(decided(status=status, **lease), GiveUp)
+
+
+def test_an_owner_on_another_machine_is_waited_for_until_its_lease_and_a_grace_have_passed() -> None:
+    assert decided(lease_until=NOW - GRACE_S + 1) is None
+    assert isinstance(decided(lease_until=NOW - GRACE_S - 1), GiveUp)
+
+
+def test_a_run_that_nobody_took_up_is_started_again_until_it_is_too_late() -> None:
+    waiting = {"status": RunStatus.STARTING, "started": None}
+    assert decided(**waiting) == Start("r")
+    assert decided(**waiting, launched=NOW - 1) is None
+    assert decided(**waiting, launched=NOW - 6) == Start("r")
+    late = decided(**waiting, since=NOW - 181)
+    assert isinstance(late, GiveUp)
+    assert late.failure_reason == "START_TIMEOUT"
+
+
+def test_a_run_that_takes_too_long_is_stopped_once() -> None:
+    slow = {"started": NOW - 20, "max_runtime_s": 10.0, "lease_until": NOW + 5, "owner_lives": True}
+    assert isinstance(decided(**slow), StopRun)
+    assert decided(**slow, status=RunStatus.CANCELING) is None
+    assert decided(**{**slow, "max_runtime_s": 30.0}) is None
