@@ -98,7 +98,9 @@ def test_an_inherited_member_counts_where_it_is_seen() -> None:
         name: {"tier": "A", "kind": "class", "parameters": [], "members": ["int", "value"]}
         for name in ("MetadataValue", "TextMetadataValue")
     }
-    source = "@pytest.mark.api('MetadataValue.int', 'MetadataValue.value')\ndef test_x():\n    MetadataValue.int(1).value\n"
+    source = (
+        "@pytest.mark.api('MetadataValue.int', 'MetadataValue.value')\ndef test_x():\n    MetadataValue.int(1).value\n"
+    )
     found = tool.coverage(facts, tool.marks_of("import pytest\n" + source, "test_x.py", facts))
     assert found.there["members"] == {"MetadataValue.int", "MetadataValue.value", "TextMetadataValue.int"}
 

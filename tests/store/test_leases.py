@@ -31,6 +31,13 @@ def test_only_one_owner_at_a_time(store: Store) -> None:
     assert second.token > first.token
 
 
+def test_a_lease_whose_owner_was_seen_dead_can_be_taken_by_one_who_saw_it(store: Store) -> None:
+    first = store.leases.take("run", "one", 60)
+    second = store.leases.take("run", "two", 60, dead=first)
+    assert second is not None
+    assert store.leases.take("run", "three", 60, dead=first) is None
+
+
 def test_a_lease_that_has_run_out_can_be_taken_and_its_owner_notices(store: Store) -> None:
     first = store.leases.take("run", "one", -1)
     assert first is not None

@@ -70,10 +70,8 @@ def execute(
 
     if partition is not None and partition_range is not None:
         raise click.UsageError("--partition and --partition-range both say what to run for. Give one of them.")
-    if config and config_json is not None:
-        raise click.UsageError("--config and --config-json both give the run config. Give one of them.")
     key_range = _range_of(job, partition_range) if partition_range is not None else None
-    run_config = read_config(config) if config else _json_config(config_json)
+    run_config = config_of(config, config_json)
     run_tags = read_tags(tags)
     _check_partition_given(job, partition is not None or partition_range is not None)
     account = report.Account()
@@ -211,6 +209,17 @@ def _terminable() -> Iterator[None]:
 
 
 # --- config and tags --------------------------------------------------------------------------------------------------
+
+
+def config_of(config: Sequence[str], config_json: str | None) -> dict[str, Any] | None:
+    """Run config as the two options give it; None if neither does.
+
+    Raises:
+        click.UsageError: both do, or what they give cannot be read.
+    """
+    if config and config_json is not None:
+        raise click.UsageError("--config and --config-json both give the run config. Give one of them.")
+    return read_config(config) if config else _json_config(config_json)
 
 
 def read_config(values: Sequence[str]) -> dict[str, Any]:

@@ -22,7 +22,9 @@ from treadle._version import __version__
 
 GROUPS: Mapping[str, tuple[str, str]] = {
     "asset": ("treadle.cli.asset", "List, show, materialize and wipe assets."),
+    "daemon": ("treadle.cli.daemon", "Run what is launched, for as long as the machine is up."),
     "definitions": ("treadle.cli.definitions", "Load and check definitions."),
+    "dev": ("treadle.cli.dev", "Load the code and run what is launched, until Ctrl-C."),
     "instance": ("treadle.cli.instance", "Show and migrate the instance."),
     "job": ("treadle.cli.job", "List and execute jobs."),
     "run": ("treadle.cli.run", "List, show and delete runs, and read their logs."),

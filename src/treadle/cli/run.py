@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from treadle.cli import failure, output, report
+from treadle.cli import failure, launching, output, report
 from treadle.cli.home import open_home
 from treadle.core import tags as tag_names
 from treadle.errors import InvocationError, RunNotFoundError
@@ -20,6 +20,11 @@ from treadle.state.runs import Run, RunRecord, RunsFilter, RunStatus
 @click.group("run")
 def group() -> None:
     """List, show and delete runs, and read their logs."""
+
+
+group.add_command(launching.launch_command)
+group.add_command(launching.cancel_command)
+group.add_command(launching.wait_command)
 
 
 @group.command("list")

@@ -19,6 +19,7 @@ from treadle.host.front import Front
 from treadle.host.instance import Instance
 from treadle.host.launching import cancel_run
 from treadle.host.nudge import Listener
+from treadle.host.supervisor import GRACE_S
 from treadle.host.targets import Target
 from treadle.state.runs import ACTIVE, RunsFilter
 from treadle.store.leases import Lease
@@ -35,12 +36,20 @@ class Service:
         home: the home.
         targets: the locations.
         ready: called once the locations are loaded.
+        grace_s: how long runs that are told to stop may take, in seconds.
     """
 
-    def __init__(self, home: Path, targets: Iterable[Target], ready: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        targets: Iterable[Target],
+        ready: Callable[[], None] = lambda: None,
+        *,
+        grace_s: float = GRACE_S,
+    ) -> None:
         self._instance = Instance.get(home)
         self._home = home
-        self._front = Front(home, targets)
+        self._front = Front(home, targets, grace_s)
         self._ready = ready
         self._lease: Lease | None = None
         self._is_stopping = False
@@ -97,7 +106,9 @@ class Service:
     def _lead(self) -> None:
         leases = self._instance.store.leases
         if self._lease is None or not leases.renew(self._lease, TERM_S):
-            self._lease = leases.take(LEASE, kin.identity(), TERM_S)
+            leader = leases.get(LEASE)
+            dead = leader if leader is not None and kin.lives(leader.owner) is False else None
+            self._lease = leases.take(LEASE, kin.identity(), TERM_S, dead)
 
     def _cancel_all(self, waiting: selectors.BaseSelector) -> None:
         """End the runs under way; returns once they have ended, or after a second."""

@@ -241,6 +241,8 @@ def _live(scope: RunScope, attempt: Attempt, step: Step, number: int, channel: C
             end = attempt(scope, step, number)
         finally:
             close_scope(scope)
+    except INTERRUPTS as interrupt:
+        end = StepEnd(error=interrupt)  # the step has said so
     except Exception as failure:
         scope.emit(events.StepFailed(step.key, error_info(failure), events.ErrorSource.FRAMEWORK_ERROR))
         end = StepEnd(error=failure)

@@ -37,12 +37,15 @@ class Leases:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def take(self, name: str, owner: str, term_s: float) -> Lease | None:
-        """Become the owner of `name` for `term_s` seconds; None if somebody else is."""
+    def take(self, name: str, owner: str, term_s: float, dead: Lease | None = None) -> Lease | None:
+        """Become the owner of `name` for `term_s` seconds; None if somebody else is.
+
+        `dead` is a lease whose owner was seen dead: it need not have run out.
+        """
         now = time.time()
         with self._database.transaction() as connection:
             row = connection.execute("SELECT token, until FROM leases WHERE name = ?", (name,)).fetchone()
-            if row is not None and row[1] > now:
+            if row is not None and row[1] > now and (dead is None or row[0] != dead.token):
                 return None
             lease = Lease(name, (row[0] if row is not None else 0) + 1, owner, now + term_s)
             connection.execute(

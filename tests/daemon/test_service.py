@@ -1,0 +1,312 @@
+"""Runs through real processes: launched, canceled, and ended whatever becomes of those who execute them."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from treadle.core import tags
+from treadle.host import kin
+from treadle.host.instance import Instance
+from treadle.host.launching import cancel_run, submit_run
+from treadle.host.nudge import Listener
+from treadle.state.events import EventType
+from treadle.state.runs import Run, RunStatus
+
+PATIENCE_S = 30.0
+CODE = """
+import os, signal, subprocess, sys, time
+from treadle import Config, Definitions, Instance, RetryPolicy, asset, job, op
+
+def mark(text):
+    with open(os.environ["WITNESS"], "a") as file:
+        file.write(f"{text} {os.getpid()}\\n")
+
+def hang():
+    while True:
+        time.sleep(60)
+
+@op
+def quick(): mark("quick")
+
+@op
+def slow():
+    mark("slow")
+    hang()
+
+@op
+def stubborn():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    mark("stubborn")
+    hang()
+
+@op
+def parent():
+    child = subprocess.Popen(["setsid", "sleep", "1000"])
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            mark("grandchild")
+            hang()
+        os._exit(0)
+    mark(f"child={child.pid}")
+    hang()
+
+@op
+def vanish(): os._exit(7)
+
+@op(retry_policy=RetryPolicy(max_retries=2))
+def vanish_twice(context):
+    mark("attempt")
+    if context.retry_number < 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+@op
+def fail(): raise ValueError("no")
+
+@asset
+def one(): return 1
+
+@asset
+def two(one): return one + 1
+
+def made(function):
+    @job(name=f"{function.name}_job")
+    def each(): function()
+    return each
+
+defs = Definitions(
+    assets=[one, two],
+    jobs=[made(one) for one in (quick, slow, stubborn, parent, vanish, vanish_twice, fail)],
+)
+"""
+
+
+class Served:
+    """A home in which a daemon works."""
+
+    def __init__(self, folder: Path, command: str = "dev") -> None:
+        self.folder = folder
+        self.witness = folder / "witness"
+        self.witness.touch()
+        (folder / "defs.py").write_text(CODE)
+        self.home = folder / "home"
+        self.instance = Instance.get(self.home)
+        self.listener = Listener(self.home, "daemon")
+        self.process = self.start(command)
+
+    def start(self, command: str) -> subprocess.Popen[str]:
+        """Start the daemon; returns once it is ready."""
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from treadle.cli.main import main; main()", *command.split(), "-f", "defs.py"],
+            cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+            env={**os.environ, "TREADLE_HOME": str(self.home), "WITNESS": str(self.witness)},
+        )  # fmt: skip
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("Ready"), line + process.stdout.read()
+        return process
+
+    def launch(self, job: str, **given: str) -> Run:
+        return submit_run(self.instance, self.instance.create_run(job_name=f"{job}_job", tags=given).run_id)
+
+    def until(self, is_so: Callable[[], object]) -> None:
+        """Wait until something is so."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not is_so():
+            assert time.monotonic() < deadline
+            select.select([self.listener], [], [], 0.01)
+            self.listener.clear()
+
+    def ended(self, run: Run) -> Run:
+        """The run, once it has ended."""
+        self.until(lambda: self.run(run).is_finished)
+        return self.run(run)
+
+    def run(self, run: Run) -> Run:
+        found = self.instance.get_run_by_id(run.run_id)
+        assert found is not None
+        return found
+
+    def messages(self, run: Run) -> str:
+        return "\n".join(entry.message for entry in self.instance.all_logs(run.run_id))
+
+    def marks(self, text: str) -> list[int]:
+        """The processes that have marked this."""
+        return [int(line.split()[1]) for line in self.witness.read_text().splitlines() if line.startswith(text)]
+
+    def under_way(self, job: str) -> tuple[Run, int]:
+        """A run whose step is in the middle of its work, and the step's process."""
+        run = self.launch(job)
+        self.until(lambda: self.marks(job))
+        self.until(lambda: self.run(run).status is RunStatus.STARTED)
+        return run, self.marks(job)[-1]
+
+    def supervisor(self, run: Run) -> int:
+        lease = self.instance.store.leases.get(run.run_id)
+        assert lease is not None
+        return int(lease.owner.split(":")[1])
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        ended(self.process)
+        self.listener.close()
+        self.instance.close()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    made = Served(tmp_path)
+    yield made
+    made.close()
+
+
+def ended(process: subprocess.Popen[str]) -> None:
+    """Wait for the end of a daemon. Its stdout may live on in the processes of its runs."""
+    process.wait(PATIENCE_S)
+    assert process.stdout is not None
+    process.stdout.close()
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_run_is_launched_and_each_step_has_a_process_of_its_own(served: Served) -> None:
+    run = submit_run(served.instance, served.instance.create_run(job_name="__ASSET_JOB").run_id)
+    assert served.ended(run).is_success
+    entries = served.instance.all_logs(run.run_id, of_type={EventType.STEP_WORKER_STARTED})
+    pids = {entry.event.pid for entry in entries}  # type: ignore[attr-defined]
+    assert len(pids) == 2
+    kinds = [entry.event.event_type for entry in served.instance.all_logs(run.run_id)]
+    order = [EventType.RUN_ENQUEUED, EventType.RUN_DEQUEUED, EventType.RUN_STARTING, EventType.RUN_START]
+    assert [kind for kind in kinds if kind in order] == order
+    assert kinds.count(EventType.ASSET_MATERIALIZATION) == 2
+
+
+def test_what_user_code_raises_is_a_failed_step(served: Served) -> None:
+    run = served.launch("fail")
+    assert served.ended(run).tags[tags.FAILURE_REASON] == "STEP_FAILURE"
+    [failed] = served.instance.all_logs(run.run_id, of_type={EventType.STEP_FAILURE})
+    assert "ValueError: no" in str(failed.error_info)
+
+
+def test_a_step_that_vanishes_has_failed_and_says_how(served: Served) -> None:
+    run = served.launch("vanish")
+    assert served.ended(run).status is RunStatus.FAILURE
+    [failed] = served.instance.all_logs(run.run_id, of_type={EventType.STEP_FAILURE})
+    assert "exit code 7" in str(failed.error_info)
+
+
+def test_a_step_that_is_killed_is_tried_again_as_its_policy_says(served: Served) -> None:
+    run = served.launch("vanish_twice")
+    assert served.ended(run).is_success
+    assert len(set(served.marks("attempt"))) == 3
+    assert "SIGKILL" in str([one.error_info for one in served.instance.all_logs(run.run_id)])
+
+
+def test_cancel_ends_a_run_and_says_so_once(served: Served) -> None:
+    run, pid = served.under_way("slow")
+    assert cancel_run(served.instance, run.run_id)
+    assert served.ended(run).status is RunStatus.CANCELED
+    served.until(lambda: not is_alive(pid))
+    assert not cancel_run(served.instance, run.run_id)
+    ends = {EventType.RUN_CANCELED, EventType.RUN_FAILURE, EventType.RUN_SUCCESS}
+    assert len(served.instance.all_logs(run.run_id, of_type=ends)) == 1
+
+
+def test_a_run_that_ignores_the_signal_is_killed_after_its_grace(served: Served) -> None:
+    run, pid = served.under_way("stubborn")
+    cancel_run(served.instance, run.run_id)
+    assert served.ended(run).status is RunStatus.CANCELED
+    served.until(lambda: not is_alive(pid))
+
+
+def test_a_run_that_waits_is_canceled_at_once(tmp_path: Path) -> None:
+    with Instance.get(tmp_path) as instance:
+        run = submit_run(instance, instance.create_run(job_name="any").run_id)
+        assert cancel_run(instance, run.run_id)
+        found = instance.get_run_by_id(run.run_id)
+        assert found is not None
+        assert found.status is RunStatus.CANCELED
+
+
+def test_everything_that_a_run_started_ends_with_it(served: Served) -> None:
+    run = served.launch("parent")
+    served.until(lambda: served.marks("child=") and served.marks("grandchild"))
+    child = int(re.findall(r"child=(\d+)", served.witness.read_text())[0])
+    pids = [child, *served.marks("grandchild"), *served.marks("child=")]
+    assert all(is_alive(pid) for pid in pids)
+    cancel_run(served.instance, run.run_id)
+    assert served.ended(run).status is RunStatus.CANCELED
+    served.until(lambda: not any(is_alive(pid) for pid in pids))
+
+
+@pytest.mark.parametrize("whom", ["step", "run", "keeper", "supervisor"])
+def test_whoever_is_killed_the_run_has_an_end_and_nothing_is_left(served: Served, whom: str) -> None:
+    run, step = served.under_way("slow")
+    process = parent_of(step)
+    keeper = parent_of(process)
+    victims = {"step": step, "run": process, "keeper": keeper, "supervisor": served.supervisor(run)}
+    os.kill(victims[whom], signal.SIGKILL)
+    assert served.ended(run).status is RunStatus.FAILURE
+    served.until(lambda: not any(is_alive(pid) for pid in victims.values()))
+    assert len(served.marks("slow")) == 1  # nobody executed it again
+    assert served.ended(served.launch("quick")).is_success
+
+
+def test_runs_go_on_without_their_daemon_and_the_next_one_finds_them(tmp_path: Path) -> None:
+    served = Served(tmp_path, "daemon run")
+    run, step = served.under_way("slow")
+    supervisor = served.supervisor(run)
+    served.process.kill()
+    ended(served.process)
+    assert is_alive(step)
+    assert is_alive(supervisor)
+    served.process = served.start("daemon run")
+    assert served.run(run).status is RunStatus.STARTED
+    cancel_run(served.instance, run.run_id)
+    assert served.ended(run).status is RunStatus.CANCELED
+    assert served.ended(served.launch("quick")).is_success
+    served.close()
+
+
+def test_dev_ends_what_it_runs_and_leaves_nothing(tmp_path: Path) -> None:
+    served = Served(tmp_path)
+    run, step = served.under_way("slow")
+    supervisor = served.supervisor(run)
+    below = [served.process.pid, *kin.descendants(served.process.pid)]
+    served.close()
+    assert served.run(run).status is RunStatus.CANCELED
+    served_pids = [*below, step, supervisor]
+    deadline = time.monotonic() + PATIENCE_S
+    while any(is_alive(pid) for pid in served_pids):
+        assert time.monotonic() < deadline
+
+
+def test_two_daemons_launch_each_run_once(tmp_path: Path) -> None:
+    served = Served(tmp_path)
+    other = served.start("dev")
+    runs = [served.launch("quick") for _ in range(10)]
+    assert all(served.ended(run).is_success for run in runs)
+    assert len(served.marks("quick")) == len(runs)
+    other.send_signal(signal.SIGINT)
+    ended(other)
+    served.close()
