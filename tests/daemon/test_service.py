@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from treadle.core import tags
-from treadle.host import kin
 from treadle.host.instance import Instance
 from treadle.host.launching import cancel_run, submit_run
 from treadle.host.nudge import Listener
+from treadle.runtime import kin
 from treadle.state.events import EventType
 from treadle.state.runs import Run, RunStatus
 

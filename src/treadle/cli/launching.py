@@ -12,10 +12,10 @@ from treadle.cli.execution import config_of, read_tags
 from treadle.cli.home import open_home
 from treadle.core import tags as tag_names
 from treadle.daemon.service import LEASE
-from treadle.host import kin
 from treadle.host.instance import Instance
 from treadle.host.launching import cancel_run, submit_run
 from treadle.host.nudge import Listener
+from treadle.runtime import kin
 from treadle.state.runs import Run
 
 _SWEEP_S = 1.0

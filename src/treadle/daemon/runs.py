@@ -8,10 +8,10 @@ from collections.abc import Callable, Container
 from treadle.core import tags as tag_names
 from treadle.decide import monitor, queue
 from treadle.errors import LoadError
-from treadle.host import kin
 from treadle.host.instance import Instance
 from treadle.host.nudge import nudge
 from treadle.host.settings import Settings
+from treadle.runtime import kin
 from treadle.state.error_info import ErrorInfo
 from treadle.state.events import EngineEvent, RunCanceled, RunCanceling, RunDequeued, RunFailed, RunStarting
 from treadle.state.runs import ACTIVE, Run, RunRecord, RunsFilter, RunStatus

@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from treadle.daemon.runs import Monitor, Queue, Starter
-from treadle.host import kin
 from treadle.host.front import Front
 from treadle.host.instance import Instance
 from treadle.host.launching import cancel_run
 from treadle.host.nudge import Listener
 from treadle.host.supervisor import GRACE_S
 from treadle.host.targets import Target
+from treadle.runtime import kin
 from treadle.state.runs import ACTIVE, RunsFilter
 from treadle.store.leases import Lease
 

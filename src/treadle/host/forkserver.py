@@ -24,7 +24,7 @@ from typing import Any, NoReturn, TypeAlias
 
 import msgspec
 
-from treadle.host import kin
+from treadle.runtime import kin
 from treadle.runtime.channel import Channel, pair
 from treadle.state.error_info import ErrorInfo, error_info
 
@@ -176,12 +176,13 @@ def _bury(channel: Channel, mine: set[int], woken: socket.socket) -> None:
             return
         if pid == 0:
             return
-        if pid in mine:
+        code = os.waitstatus_to_exitcode(status)
+        was_mine = pid in mine
+        if was_mine:
             mine.discard(pid)
-            code = os.waitstatus_to_exitcode(status)
             channel.send(Ended(pid, code))
-            if code < 0:  # killed before it could end what it had started
-                kin.kill_all(child for child in kin.children(os.getpid()) if child not in mine)
+        if code < 0 or not was_mine:  # killed before it could end what it had started
+            kin.kill_all(child for child in kin.children(os.getpid()) if child not in mine)
 
 
 def _become(request: Fork, files: list[int]) -> NoReturn:

@@ -19,7 +19,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from treadle.host import kin
+from treadle.runtime import kin
 from treadle.runtime.channel import Channel
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import msgspec
 
 from treadle.errors import FencedError, StoreError
-from treadle.host import kin
 from treadle.host.instance import Instance
 from treadle.host.keeper import Exited, FromKeeper, Stop
 from treadle.host.nudge import Listener, nudge
+from treadle.runtime import kin
 from treadle.runtime.channel import Channel
 from treadle.runtime.reporting import FromReporter, Refused, Stored, Told
 from treadle.state.error_info import ErrorInfo

@@ -23,6 +23,7 @@ import msgspec
 from treadle.decide.queue import TagLimit
 from treadle.decide.steps import Step
 from treadle.errors import StepExecutionError
+from treadle.runtime import kin
 from treadle.runtime.channel import Channel, pair
 from treadle.runtime.reporting import Commit, Reporter, Stored, Told, ToReporter
 from treadle.runtime.run import INTERRUPTS, Agenda, Attempt, RunScope, StepEnd, close_scope, jitter, open_scope
@@ -128,8 +129,10 @@ class StepProcesses:
         sys.stdout.flush()
         sys.stderr.flush()
         ours, theirs = pair()
+        me = os.getpid()
         pid = os.fork()
         if pid == 0:
+            kin.die_with_parent(me)
             ours.close()
             signal.set_wakeup_fd(-1)
             _become(scope, attempt, step, number, theirs)
