@@ -25,6 +25,10 @@ _MODULES = {
     "treadle.author.assets": "AssetIn AssetOut asset multi_asset",
     "treadle.author.assets_definition": "AssetsDefinition",
     "treadle.author.binding": "with_resources",
+    "treadle.author.check_builders": (
+        "apply_freshness_policy build_column_schema_change_checks build_last_update_freshness_checks "
+        "build_metadata_bounds_checks build_sensor_for_freshness_checks build_time_partition_freshness_checks"
+    ),
     "treadle.author.checks": "AssetChecksDefinition asset_check multi_asset_check",
     "treadle.author.config": "Config PermissiveConfig",
     "treadle.author.config_mapping": "ConfigMapping config_mapping",
@@ -37,7 +41,10 @@ _MODULES = {
         "ResourceDependency"
     ),
     "treadle.author.contexts": "AssetCheckExecutionContext AssetExecutionContext OpExecutionContext",
-    "treadle.author.definitions": "Definitions map_asset_specs",
+    "treadle.author.code_references": (
+        "AnchorBasedFilePathMapping FilePathMapping link_code_references_to_git with_source_code_references"
+    ),
+    "treadle.author.definitions": "Definitions definitions map_asset_specs",
     "treadle.author.dependencies": (
         "DependencyDefinition DynamicCollectDependencyDefinition InputMapping MultiDependencyDefinition "
         "NodeInvocation OutputMapping"
@@ -142,7 +149,8 @@ _MODULES = {
         "CheckFailedError ConfigDefinitionError ConfigError ConfigMappingError DefinitionError "
         "ExecutionInterruptedError InvariantError InvocationError LoadError MetadataError ResourceError "
         "RunNotFoundError SelectionError StepExecutionError StepNotFoundError StepOutputNotFoundError StoreError "
-        "StoreVersionError TreadleError TypeCheckError UnknownPartitionError UnknownResourceError UserCodeError"
+        "StoreVersionError TreadleError TypeCheckError UnknownPartitionError UnknownResourceError "
+        "UnmetExecutorRequirementsError UserCodeError"
     ),
     "treadle.host.execution": "materialize materialize_to_memory",
     "treadle.host.instance": "Instance",

@@ -24,10 +24,24 @@ from treadle.author.assets_definition import (
 from treadle.author.binding import (
     with_resources as with_resources,
 )
+from treadle.author.check_builders import (
+    apply_freshness_policy as apply_freshness_policy,
+    build_column_schema_change_checks as build_column_schema_change_checks,
+    build_last_update_freshness_checks as build_last_update_freshness_checks,
+    build_metadata_bounds_checks as build_metadata_bounds_checks,
+    build_sensor_for_freshness_checks as build_sensor_for_freshness_checks,
+    build_time_partition_freshness_checks as build_time_partition_freshness_checks,
+)
 from treadle.author.checks import (
     AssetChecksDefinition as AssetChecksDefinition,
     asset_check as asset_check,
     multi_asset_check as multi_asset_check,
+)
+from treadle.author.code_references import (
+    AnchorBasedFilePathMapping as AnchorBasedFilePathMapping,
+    FilePathMapping as FilePathMapping,
+    link_code_references_to_git as link_code_references_to_git,
+    with_source_code_references as with_source_code_references,
 )
 from treadle.author.config import (
     Config as Config,
@@ -66,6 +80,7 @@ from treadle.author.contexts import (
 )
 from treadle.author.definitions import (
     Definitions as Definitions,
+    definitions as definitions,
     map_asset_specs as map_asset_specs,
 )
 from treadle.author.dependencies import (
@@ -365,6 +380,7 @@ from treadle.errors import (
     TypeCheckError as TypeCheckError,
     UnknownPartitionError as UnknownPartitionError,
     UnknownResourceError as UnknownResourceError,
+    UnmetExecutorRequirementsError as UnmetExecutorRequirementsError,
     UserCodeError as UserCodeError,
 )
 from treadle.host.execution import (
