@@ -17,11 +17,9 @@ from treadle.author import port
 port.connect("treadle.host.execution")
 
 _MODULES = {
+    "treadle.author.alerts": "make_email_on_run_failure_sensor",
     "treadle.author.asset_jobs": "define_asset_job",
-    "treadle.author.asset_sensors": (
-        "AssetSensorDefinition MultiAssetSensorDefinition MultiAssetSensorEvaluationContext asset_sensor "
-        "build_multi_asset_sensor_context multi_asset_sensor"
-    ),
+    "treadle.author.asset_sensors": "AssetSensorDefinition asset_sensor",
     "treadle.author.assets": "AssetIn AssetOut asset multi_asset",
     "treadle.author.assets_definition": "AssetsDefinition",
     "treadle.author.binding": "with_resources",
@@ -87,7 +85,7 @@ _MODULES = {
         "AssetCheckResult DataProvenance DataVersion DynamicOutput Failure MaterializeResult Output RetryRequested"
     ),
     "treadle.author.partitioned_config": (
-        "PartitionedConfig daily_partitioned_config dynamic_partitioned_config hourly_partitioned_config "
+        "PartitionedConfig daily_partitioned_config hourly_partitioned_config "
         "monthly_partitioned_config partitioned_config static_partitioned_config weekly_partitioned_config"
     ),
     "treadle.author.reconstructable": "build_reconstructable_job reconstructable",
@@ -99,8 +97,8 @@ _MODULES = {
     "treadle.author.results": "ExecuteInProcessResult JobExecutionResult",
     "treadle.author.run_config": "RunConfig",
     "treadle.author.run_sensors": (
-        "RunFailureSensorContext RunStatusSensorContext RunStatusSensorDefinition build_run_status_sensor_context "
-        "run_failure_sensor run_status_sensor"
+        "CodeLocationSelector JobSelector RepositorySelector RunFailureSensorContext RunStatusSensorContext "
+        "RunStatusSensorDefinition build_run_status_sensor_context run_failure_sensor run_status_sensor"
     ),
     "treadle.author.schedules": (
         "DefaultScheduleStatus ScheduleDefinition build_schedule_from_partitioned_job schedule"
@@ -116,7 +114,7 @@ _MODULES = {
         "Nothing PythonObjectType TypeCheck TypeCheckContext ValueType check_type make_python_type_usable_as_type "
         "usable_as_type"
     ),
-    "treadle.core.keys": "AssetCheckKey AssetKey",
+    "treadle.core.keys": "AssetCheckKey AssetJobKey AssetKey",
     "treadle.core.mappings": (
         "AllPartitionMapping IdentityPartitionMapping LastPartitionMapping PartitionMapping "
         "SpecificPartitionsPartitionMapping StaticPartitionMapping TimeWindowPartitionMapping"
@@ -133,7 +131,7 @@ _MODULES = {
     ),
     "treadle.core.multi_partitions": "MultiPartitionKey MultiPartitionsDefinition",
     "treadle.core.partitions": (
-        "AddDynamicPartitionsRequest DeleteDynamicPartitionsRequest DynamicPartitionsDefinition Partition "
+        "AddDynamicPartitionsRequest DeleteDynamicPartitionsRequest DynamicPartitionsDefinition "
         "PartitionsDefinition StaticPartitionsDefinition partition_loading_context"
     ),
     "treadle.core.subsets": "PartitionKeyRange",
@@ -147,7 +145,7 @@ _MODULES = {
     ),
     "treadle.errors": (
         "CheckFailedError ConfigDefinitionError ConfigError ConfigMappingError DefinitionError "
-        "ExecutionInterruptedError InvariantError InvocationError LoadError MetadataError ResourceError "
+        "ExecutionInterruptedError InvariantError InvocationError LoadError MetadataError PipesError ResourceError "
         "RunNotFoundError SelectionError StepExecutionError StepNotFoundError StepOutputNotFoundError StoreError "
         "StoreVersionError TreadleError TypeCheckError UnknownPartitionError UnknownResourceError "
         "UnmetExecutorRequirementsError UserCodeError"
@@ -157,6 +155,15 @@ _MODULES = {
     "treadle.host.loading": "AssetValueLoader",
     "treadle.host.reexecution": "ReexecutionOptions execute_job",
     "treadle.runtime.direct": "build_asset_check_context build_asset_context build_op_context",
+    "treadle.runtime.pipe_channels": (
+        "PipesBlobStoreMessageReader PipesCompositeMessageReader PipesContextInjector PipesEnvContextInjector "
+        "PipesFileContextInjector PipesFileMessageReader PipesLogReader PipesTempFileContextInjector "
+        "PipesTempFileMessageReader"
+    ),
+    "treadle.runtime.pipe_messages": ("PipesExecutionResult PipesLaunchedData PipesMessageHandler PipesMessageReader"),
+    "treadle.runtime.pipes": (
+        "PipesClient PipesClientCompletedInvocation PipesSession PipesSubprocessClient open_pipes_session"
+    ),
     "treadle.runtime.resources": "build_resources",
     "treadle.spec.assets": "AssetCheckSpec AssetDep AssetSpec",
     "treadle.spec.automation": "AutomationCondition",

@@ -1,16 +1,15 @@
 # ruff: noqa
 # Written by `python -m treadle._door` from the table in __init__.py.
 
+from treadle.author.alerts import (
+    make_email_on_run_failure_sensor as make_email_on_run_failure_sensor,
+)
 from treadle.author.asset_jobs import (
     define_asset_job as define_asset_job,
 )
 from treadle.author.asset_sensors import (
     AssetSensorDefinition as AssetSensorDefinition,
-    MultiAssetSensorDefinition as MultiAssetSensorDefinition,
-    MultiAssetSensorEvaluationContext as MultiAssetSensorEvaluationContext,
     asset_sensor as asset_sensor,
-    build_multi_asset_sensor_context as build_multi_asset_sensor_context,
-    multi_asset_sensor as multi_asset_sensor,
 )
 from treadle.author.assets import (
     AssetIn as AssetIn,
@@ -205,7 +204,6 @@ from treadle.author.outcomes import (
 from treadle.author.partitioned_config import (
     PartitionedConfig as PartitionedConfig,
     daily_partitioned_config as daily_partitioned_config,
-    dynamic_partitioned_config as dynamic_partitioned_config,
     hourly_partitioned_config as hourly_partitioned_config,
     monthly_partitioned_config as monthly_partitioned_config,
     partitioned_config as partitioned_config,
@@ -238,6 +236,9 @@ from treadle.author.run_config import (
     RunConfig as RunConfig,
 )
 from treadle.author.run_sensors import (
+    CodeLocationSelector as CodeLocationSelector,
+    JobSelector as JobSelector,
+    RepositorySelector as RepositorySelector,
     RunFailureSensorContext as RunFailureSensorContext,
     RunStatusSensorContext as RunStatusSensorContext,
     RunStatusSensorDefinition as RunStatusSensorDefinition,
@@ -281,6 +282,7 @@ from treadle.author.types import (
 )
 from treadle.core.keys import (
     AssetCheckKey as AssetCheckKey,
+    AssetJobKey as AssetJobKey,
     AssetKey as AssetKey,
 )
 from treadle.core.mappings import (
@@ -330,7 +332,6 @@ from treadle.core.partitions import (
     AddDynamicPartitionsRequest as AddDynamicPartitionsRequest,
     DeleteDynamicPartitionsRequest as DeleteDynamicPartitionsRequest,
     DynamicPartitionsDefinition as DynamicPartitionsDefinition,
-    Partition as Partition,
     PartitionsDefinition as PartitionsDefinition,
     StaticPartitionsDefinition as StaticPartitionsDefinition,
     partition_loading_context as partition_loading_context,
@@ -368,6 +369,7 @@ from treadle.errors import (
     InvocationError as InvocationError,
     LoadError as LoadError,
     MetadataError as MetadataError,
+    PipesError as PipesError,
     ResourceError as ResourceError,
     RunNotFoundError as RunNotFoundError,
     SelectionError as SelectionError,
@@ -401,6 +403,30 @@ from treadle.runtime.direct import (
     build_asset_check_context as build_asset_check_context,
     build_asset_context as build_asset_context,
     build_op_context as build_op_context,
+)
+from treadle.runtime.pipe_channels import (
+    PipesBlobStoreMessageReader as PipesBlobStoreMessageReader,
+    PipesCompositeMessageReader as PipesCompositeMessageReader,
+    PipesContextInjector as PipesContextInjector,
+    PipesEnvContextInjector as PipesEnvContextInjector,
+    PipesFileContextInjector as PipesFileContextInjector,
+    PipesFileMessageReader as PipesFileMessageReader,
+    PipesLogReader as PipesLogReader,
+    PipesTempFileContextInjector as PipesTempFileContextInjector,
+    PipesTempFileMessageReader as PipesTempFileMessageReader,
+)
+from treadle.runtime.pipe_messages import (
+    PipesExecutionResult as PipesExecutionResult,
+    PipesLaunchedData as PipesLaunchedData,
+    PipesMessageHandler as PipesMessageHandler,
+    PipesMessageReader as PipesMessageReader,
+)
+from treadle.runtime.pipes import (
+    PipesClient as PipesClient,
+    PipesClientCompletedInvocation as PipesClientCompletedInvocation,
+    PipesSession as PipesSession,
+    PipesSubprocessClient as PipesSubprocessClient,
+    open_pipes_session as open_pipes_session,
 )
 from treadle.runtime.resources import (
     build_resources as build_resources,

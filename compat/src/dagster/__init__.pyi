@@ -1,9 +1,21 @@
 # ruff: noqa: F403
 import treadle
+from dagster import deprecated as deprecated
+from dagster._auto_materialize import AutoMaterializeAssetPartitionsFilter as AutoMaterializeAssetPartitionsFilter
+from dagster._auto_materialize import AutoMaterializePolicy as AutoMaterializePolicy
+from dagster._auto_materialize import AutoMaterializeRule as AutoMaterializeRule
 from dagster._legacy import MAX_RUNTIME_SECONDS_TAG as MAX_RUNTIME_SECONDS_TAG
 from dagster._legacy import AssetOrCheckKey as AssetOrCheckKey
 from dagster._legacy import DagsterLogManager as DagsterLogManager
+from dagster._legacy import MetadataEntry as MetadataEntry
 from dagster._legacy import instance_for_test as instance_for_test
+from dagster._partitions import PaginatedResults as PaginatedResults
+from dagster._partitions import Partition as Partition
+from dagster._partitions import dynamic_partitioned_config as dynamic_partitioned_config
+from dagster._old_schedules import daily_schedule as daily_schedule
+from dagster._old_schedules import hourly_schedule as hourly_schedule
+from dagster._old_schedules import monthly_schedule as monthly_schedule
+from dagster._old_schedules import weekly_schedule as weekly_schedule
 from dagster._types import Any as Any
 from dagster._types import Bool as Bool
 from dagster._types import Dict as Dict
@@ -18,6 +30,7 @@ from dagster._warnings import BetaWarning as BetaWarning
 from dagster._warnings import ConfigArgumentWarning as ConfigArgumentWarning
 from dagster._warnings import PreviewWarning as PreviewWarning
 from dagster._warnings import SupersessionWarning as SupersessionWarning
+from dagster.deprecated import LegacyFreshnessPolicy as LegacyFreshnessPolicy
 from treadle import *
 
 DagsterAssetMetadataValue = treadle.AssetMetadataValue

@@ -211,15 +211,16 @@ def run_job(
     if continues is not None:
         steps = plan(job.nodes, Selection(job.selected_assets, job.selected_checks, steps=continues.steps))
     config = run_config_of(job, run_config, partition_key)
-    resolved = resolve(job, config, os.environ, selected=steps.steps.keys())
+    handles = steps.handles
+    resolved = resolve(job, config, os.environ, selected=handles)
     run = _new_run(job, run_id, config, tags, partition_key, partition_range, op_selection)
     if parent is not None:
         run = structs.replace(
             run, step_keys_to_execute=tuple(steps.steps), parent_run_id=parent.run_id,
             root_run_id=parent.root_run_id or parent.run_id,
         )  # fmt: skip
-    keys = required_keys(job.ops[handle] for handle in steps.steps) | _loading_keys(job, steps)
-    keys |= job.hook_keys(steps.steps)
+    keys = required_keys(job.ops[handle] for handle in handles) | _loading_keys(job, steps)
+    keys |= job.hook_keys(handles)
     _check_resources(job, keys)
     instance.add_run(run)
     sink = instance.sink()
@@ -302,6 +303,8 @@ def _new_run(
     all_tags = {**job.run_tags, **(tags or {}), **partition_tags(job.partitions_def, partition_key, partition_range)}
     if partition_key is not None:
         all_tags[tag_names.PARTITION_SET] = f"{job.name}_partition_set"
+        if job.partitioned_config is not None:
+            all_tags |= job.partitioned_config.get_tags_for_partition_key(partition_key)
     run = Run(
         job_name=job.name,
         run_config=config,
@@ -383,7 +386,7 @@ def _loading_keys(job: JobDefinition, steps: Plan) -> set[str]:
     }
     if job.layer is None:
         return keys
-    for handle in steps.steps:
+    for handle in steps.handles:
         definition = job.assets.get(handle)
         for key in definition.keys_by_input_name.values() if definition is not None else ():
             if key not in steps.producers:
