@@ -8,7 +8,7 @@ error.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,10 +17,10 @@ from treadle.author.config_mapping import ConfigMapping
 from treadle.author.config_types import ConfigType
 from treadle.author.input_config import input_config
 from treadle.author.jobs import JobDefinition
-from treadle.author.op_config import build_of, config_field, load_config
+from treadle.author.op_config import ask, call_mapping, config_field, load_config
 from treadle.author.ops import OpDefinition, required_keys
 from treadle.author.run_config import RunConfig, run_config_dict
-from treadle.errors import ConfigError, ConfigMappingError, InvocationError, TreadleError
+from treadle.errors import ConfigError, InvocationError
 from treadle.spec import config
 from treadle.spec.config import ConfigFault, Shape, render_faults
 from treadle.spec.config import field as part
@@ -280,20 +280,7 @@ def run_config_of(
     if given or partitioned is None or partition_key is None:
         return given
     title = f"function that gives job {job.name!r} its config for a partition"
-    return _ask(partitioned.get_run_config_for_partition_key, partition_key, title)
-
-
-def _ask(function: Callable[[Any], Any], argument: Any, title: str) -> dict[str, Any]:
-    """The config that a user's function makes."""
-    try:
-        return run_config_dict(function(argument))
-    except TreadleError:
-        raise
-    except Exception as error:
-        raise ConfigMappingError(
-            f"The {title} raised {type(error).__name__}: {error}. It was called with {argument!r}.",
-            user_exception=error,
-        ) from error
+    return ask(partitioned.get_run_config_for_partition_key, partition_key, title)
 
 
 def _refused(faults: Sequence[ConfigFault], title: str, given: Any) -> ConfigError:
@@ -334,7 +321,7 @@ def resolve(
         if faults:
             raise _refused(faults, f"The config that the config mapping of job {job.name!r} takes", given)
         processed = mapping.receive_processed_config_values is not False
-        given = _call(mapping, value if processed else given, f"job {job.name!r}")
+        given = call_mapping(mapping, value if processed else given, f"job {job.name!r}")
     elif job.config is not None and job.partitioned_config is None:
         given = _with_defaults(run_config_dict(job.config), given)
     values = {**job.input_values, **(input_values or _NOTHING)}
@@ -348,12 +335,6 @@ def _with_defaults(default: Mapping[str, Any], given: Mapping[str, Any]) -> dict
         ours = merged.get(section)
         merged[section] = {**ours, **value} if isinstance(ours, Mapping) and isinstance(value, Mapping) else value
     return merged
-
-
-def _call(mapping: ConfigMapping, value: Any, title: str) -> dict[str, Any]:
-    """Call a config mapping with config that was checked before."""
-    value = build_of(mapping, load_config(mapping, value), title)
-    return _ask(mapping.config_fn, {} if value is None else value, f"config mapping of {title}")
 
 
 @dataclass(slots=True)
@@ -445,7 +426,7 @@ class _Resolver(_Schemas):
         """The config of the nodes of a graph that has a config mapping."""
         title = f"graph {handle!r} in job {self.job.name!r}" if handle else f"the graph of job {self.job.name!r}"
         # What it takes was checked with everything else, references to environment variables included.
-        made = _call(self.layout.mapped[handle], given, title)
+        made = call_mapping(self.layout.mapped[handle], given, title)
         prefix = f"{handle}." if handle else ""
         places = [place for place in (*self.job.ops, *self.layout.groups) if place.startswith(prefix)]
         inside = _tree(place[len(prefix) :] for place in places)

@@ -6,7 +6,6 @@ the way of every `materialize()`, so it knows config classes (pydantic) only by 
 
 from __future__ import annotations
 
-import copy
 import inspect
 import logging
 import os
@@ -19,12 +18,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, TypeVar, overload
 
-from treadle.author import config_types, port
-from treadle.author.config_types import Field
+from treadle.author import port
+from treadle.author.configured import Configurable
 from treadle.author.run_config import plain
 from treadle.core.keys import did_you_mean
-from treadle.errors import ConfigError, ConfigMappingError, DefinitionError, InvocationError, UnknownResourceError
-from treadle.spec.config import UNSET, Shape, describe, resolve
+from treadle.errors import DefinitionError, InvocationError, UnknownResourceError
+from treadle.spec.config import UNSET, Shape, resolve
 from treadle.spec.config import field as config_part
 
 T = TypeVar("T")
@@ -181,7 +180,7 @@ class InitResourceContext:
 _NO_RESOURCES = Resources({})
 
 
-class ResourceDefinition:
+class ResourceDefinition(Configurable):
     """How to set up a resource, and how to take it down again.
 
     Args:
@@ -196,6 +195,7 @@ class ResourceDefinition:
         origin: the object that was given as the resource, if that was not this definition.
     """
 
+    _what = "resource"
     origin: Any = None
 
     def __init__(
@@ -217,7 +217,6 @@ class ResourceDefinition:
         self._config_schema = config_schema
         self._required = frozenset(required_resource_keys) if required_resource_keys else _EMPTY
         self._constant = _NO_CONSTANT  # the value itself, where there is nothing to set up: the short way of `start`
-        self._mapped: tuple[ResourceDefinition, Any] | None = None
 
     # --- ready-made ones -------------------------------------------------------------------------------------------
 
@@ -246,17 +245,6 @@ class ResourceDefinition:
     # --- what it needs ---------------------------------------------------------------------------------------------
 
     @property
-    def config_schema(self) -> Any:
-        """What config it takes, as it was declared; None takes anything."""
-        return self._config_schema
-
-    @cached_property
-    def config_field(self) -> Field:
-        """What may stand under `resources.<key>.config` in run config, and whether something has to."""
-        schema = self._config_schema
-        return Field(config_types.Any, is_required=False) if schema is None else config_types.field_from(schema)
-
-    @property
     def required_resource_keys(self) -> frozenset[str]:
         """The resources that it names itself. `requires` also has those it finds among others by identity."""
         return self._required
@@ -277,55 +265,7 @@ class ResourceDefinition:
         """This resource with its config given now, or computed by a function from other config, which is as
         `config_schema` says. Without a description it has this one's.
         """
-        made = copy.copy(self)
-        made.__dict__.pop("config_field", None)
-        made._mapped = (self, config_or_config_fn)
-        made._config_schema = config_schema
-        if description is not None:
-            made.description = description
-        return made
-
-    def check_config(self, config: Any = UNSET) -> Any:
-        """What run config says, against `config_field`, with defaults and environment variables filled in. Without
-        config: the default.
-
-        Raises:
-            ConfigError: it does not fit, or there has to be one.
-        """
-        part = self.config_field.field
-        if config is UNSET:
-            config = part.default
-            if config is UNSET:
-                if not part.required:
-                    return None
-                raise ConfigError(
-                    f"It needs config: {describe(part.schema)}. Give it in run config, under resources.<key>.config.",
-                    config=None,
-                )
-        return resolve(part.schema, config, env=os.environ, what="The config of a resource")
-
-    def resolve_config(self, config: Any) -> Any:
-        """What the function finds as `resource_config` when `check_config` gave `config`: mappings applied, enum
-        members looked up.
-
-        Raises:
-            ConfigMappingError: the function given to `configured` raised.
-            ConfigError: what it returned does not fit.
-        """
-        config = self.config_field.config_type.load(config)
-        if self._mapped is None:
-            return config
-        inner, mapping = self._mapped
-        if callable(mapping):
-            try:
-                mapping = mapping(config)
-            except Exception as error:
-                raise ConfigMappingError(
-                    f"The config function given to `configured` of a resource raised {type(error).__name__}: {error}. "
-                    f"It was called with {config!r}.",
-                    user_exception=error,
-                ) from error
-        return inner.resolve_config(inner.check_config(plain(mapping)))
+        return self._configured(config_or_config_fn, config_schema, description)
 
     # --- setting up ------------------------------------------------------------------------------------------------
 
