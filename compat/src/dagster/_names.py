@@ -58,9 +58,7 @@ HERE = {
     ),
     "dagster._serdes": "deserialize_value serialize_value",
     "dagster._warnings": "BetaWarning ConfigArgumentWarning PreviewWarning SupersessionWarning",
-    "dagster._auto_materialize": (
-        "AutoMaterializeAssetPartitionsFilter AutoMaterializePolicy AutoMaterializeRule"
-    ),
+    "dagster._auto_materialize": ("AutoMaterializeAssetPartitionsFilter AutoMaterializePolicy AutoMaterializeRule"),
     "dagster._deprecated": (
         "AssetOut AssetSpec asset graph_asset load_assets_from_current_module load_assets_from_modules "
         "load_assets_from_package_module load_assets_from_package_name multi_asset op"
