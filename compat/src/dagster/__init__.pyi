@@ -9,13 +9,13 @@ from dagster._legacy import AssetOrCheckKey as AssetOrCheckKey
 from dagster._legacy import DagsterLogManager as DagsterLogManager
 from dagster._legacy import MetadataEntry as MetadataEntry
 from dagster._legacy import instance_for_test as instance_for_test
-from dagster._partitions import PaginatedResults as PaginatedResults
-from dagster._partitions import Partition as Partition
-from dagster._partitions import dynamic_partitioned_config as dynamic_partitioned_config
 from dagster._old_schedules import daily_schedule as daily_schedule
 from dagster._old_schedules import hourly_schedule as hourly_schedule
 from dagster._old_schedules import monthly_schedule as monthly_schedule
 from dagster._old_schedules import weekly_schedule as weekly_schedule
+from dagster._partitions import PaginatedResults as PaginatedResults
+from dagster._partitions import Partition as Partition
+from dagster._partitions import dynamic_partitioned_config as dynamic_partitioned_config
 from dagster._types import Any as Any
 from dagster._types import Bool as Bool
 from dagster._types import Dict as Dict
