@@ -92,6 +92,9 @@ def _legacy_freshness_policy(spec: treadle.AssetSpec) -> LegacyFreshnessPolicy |
         return LegacyFreshnessPolicy(**told)
 
 
+treadle.AssetSpec.legacy_freshness_policy = property(_legacy_freshness_policy)  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def _of_caller(*args: Any, **given: Any) -> Any:
     """`load_assets_from_current_module`, called through one function more."""
     space = sys._getframe(2).f_globals
@@ -123,6 +126,10 @@ _OLD: dict[str, dict[str, tuple[Old, str]]] = {
     "op": {"version": (_code_version, "use code_version.")},
 }
 
+treadle.OpDefinition.version = property(  # pyright: ignore[reportAttributeAccessIssue]
+    lambda definition: definition.code_version, doc="The older name of its code version."
+)
+
 
 def __getattr__(name: str) -> Any:
     if name not in _OLD:
@@ -132,7 +139,5 @@ def __getattr__(name: str) -> Any:
         found = with_old_arguments(found, _OLD[name])
     else:  # the class itself, so that `isinstance` holds for what others make
         found.__init__ = with_old_arguments(found.__init__, _OLD[name])
-        if name == "AssetSpec":
-            found.legacy_freshness_policy = property(_legacy_freshness_policy)  # pyright: ignore[reportAttributeAccessIssue]
     globals()[name] = found
     return found
