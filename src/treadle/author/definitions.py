@@ -16,6 +16,7 @@ from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, required_keys
 from treadle.author.resources import ResourceDefinition, as_resource_definition
 from treadle.author.schedules import ScheduleDefinition, UnresolvedPartitionedAssetScheduleDefinition
 from treadle.author.sensors import SensorDefinition
+from treadle.author.signature import where
 from treadle.core.keys import AssetKey, CoercibleToAssetKey, did_you_mean
 from treadle.core.metadata import normalize
 from treadle.errors import DefinitionError, InvariantError, InvocationError, UnknownResourceError
@@ -104,16 +105,16 @@ class Definitions:
     def _bind(self, job: JobDefinition | UnresolvedAssetJobDefinition) -> JobDefinition:
         if isinstance(job, UnresolvedAssetJobDefinition):
             return job.resolve(self.layer, self.resource_defs, **self._defaults)
-        return job.with_top_level_resources(self.resource_defs)
+        own = {"executor_def": job.executor_def, "logger_defs": job.logger_defs}
+        lacking = {name: value for name, value in self._defaults.items() if not own[name]}
+        bound = job.with_top_level_resources(self.resource_defs)
+        return bound.replace(**lacking) if lacking else bound
 
     @property
     def _defaults(self) -> dict[str, Any]:
-        options: dict[str, Any] = {}
-        if self.executor is not None:
-            options["executor_def"] = self.executor
-        if self.loggers:
-            options["logger_defs"] = self.loggers
-        return options
+        """What its jobs have that do not say otherwise."""
+        given = {"executor_def": self.executor, "logger_defs": self.loggers}
+        return {name: value for name, value in given.items() if value}
 
     @cached_property
     def implicit_job(self) -> JobDefinition:
@@ -238,6 +239,61 @@ class Definitions:
                     raise DefinitionError("Definitions.merge: two of them name different executors. Keep one.")
                 merged.executor = defs.executor
         return merged
+
+
+class LazyDefinitions:
+    """A function that returns definitions; it is called when they are loaded. Made by `@definitions`."""
+
+    def __init__(self, fn: Callable[..., Definitions]) -> None:
+        code = fn.__code__
+        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        kinds = [getattr(kind, "__name__", str(kind)) for kind in map(fn.__annotations__.get, names)]
+        self._takes_context = bool(names)
+        if len(names) > 1 or any(kind.rpartition(".")[2] != "ComponentLoadContext" for kind in kinds):
+            raise DefinitionError(
+                f"@definitions: {fn.__name__!r} may take one parameter, annotated `ComponentLoadContext`, or none. "
+                f"Take what else it needs from its module.{where(fn)}"
+            )
+        self._fn = fn
+
+    def __call__(self, context: Any = None) -> Definitions:
+        """Call the function.
+
+        Args:
+            context: the `ComponentLoadContext` of the folder that it is in, for a function that takes one.
+
+        Raises:
+            DefinitionError: it takes a context and there is none, or it returned something else.
+        """
+        if self._takes_context and context is None:
+            raise DefinitionError(
+                f"{self._fn.__name__!r} takes a ComponentLoadContext, and there is one only where a folder of "
+                f"components is loaded. Load it from there, or leave the parameter out.{where(self._fn)}"
+            )
+        made = self._fn(context) if self._takes_context else self._fn()
+        if not isinstance(made, Definitions):
+            raise DefinitionError(
+                f"{self._fn.__name__!r} is decorated with @definitions, and returned {made!r}. Return a "
+                f"Definitions.{where(self._fn)}"
+            )
+        return made
+
+
+def definitions(fn: Callable[..., Definitions]) -> LazyDefinitions:
+    """Make a function the source of what a code location declares. It is called when the location is loaded.
+
+    Args:
+        fn: takes nothing, or one `ComponentLoadContext`, and returns `Definitions`.
+
+    Example:
+        @definitions
+        def defs():
+            return Definitions(assets=load_assets_from_package_name("shop.assets"))
+
+    Raises:
+        DefinitionError: it has other parameters.
+    """
+    return LazyDefinitions(fn)
 
 
 def map_asset_specs(
