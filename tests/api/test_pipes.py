@@ -42,13 +42,14 @@ REPORT = python(
 )
 
 
-def in_step(function: Any, instance: Any = None, raise_on_error: bool = True, **given: Any) -> Any:
-    """What `function` returns when it is called with the context of an asset `a`; the run, in `.run`."""
+def in_step(function: Any, instance: Any = None, raise_on_error: bool = True) -> Any:
+    """What `function` returns when it is called with the context of an asset `a`; and the run."""
     kept = {}
 
-    @dg.asset(**given)
+    @dg.asset
     def a(context: dg.AssetExecutionContext):
         kept["value"] = function(context)
+        return dg.MaterializeResult()
 
     result = dg.materialize([a], instance=instance, raise_on_error=raise_on_error)
     return kept.get("value"), result
@@ -426,6 +427,21 @@ def test_several_assets_a_check_and_an_op_use_pipes() -> None:
     assert counting.execute_in_process().output_for_node("count") == 7
 
 
+def test_a_step_that_forgets_what_was_reported_fails(instance: Any) -> None:
+    @dg.asset
+    def forgets(context: dg.AssetExecutionContext) -> None:
+        told(context, OPENED, materialized("forgets"), CLOSED)
+
+    @dg.asset(check_specs=[dg.AssetCheckSpec("c", asset="returns")])
+    def returns(context: dg.AssetExecutionContext):
+        return told(context, OPENED, materialized("returns"), checked("returns", "c"), CLOSED).get_results()
+
+    failed = dg.materialize([forgets], raise_on_error=False)
+    assert "Return the session's get_results()" in failed.failure_data_for_node("forgets").error.message
+    result = dg.materialize([returns])
+    assert len(result.get_asset_materialization_events()) == len(result.get_asset_check_evaluations()) == 1
+
+
 # --- sessions ---------------------------------------------------------------------------------------------------------
 
 
@@ -488,7 +504,9 @@ def test_what_a_process_is_told(instance: Any) -> None:
 
     @dg.asset(deps=[up], partitions_def=days, code_version="c2", key=["s", "down"])
     def down(context: dg.AssetExecutionContext):
-        seen.append(dict(told(context, OPENED, CLOSED).context_data))
+        session = told(context, OPENED, CLOSED)
+        seen.append(dict(session.context_data))
+        return session.get_results()
 
     @dg.op
     def plain(context: dg.OpExecutionContext):

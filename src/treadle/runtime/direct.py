@@ -47,6 +47,7 @@ class DirectStep:
         self.given_config = config
         self.op_config: Any = config
         self.retry_number = 0
+        self.must_report = False
         self.step_key = EPHEMERAL
         self.mapping_key = mapping_key
         self.job_def = None

@@ -41,6 +41,7 @@ from treadle.state.facts import (
 from treadle.state.staleness import INITIAL
 
 _NONE: Mapping[str, MetadataValue] = {}
+_REPORTS = (MaterializeResult, AssetCheckResult)
 
 
 class Outputs:
@@ -69,6 +70,17 @@ class Outputs:
         ):
             self.take(returned)
             return
+        if self._context.assets_def is not None:
+            if returned is None and self._context.must_report and not self._produced:
+                raise InvariantError(
+                    f"{self._context.op_def.name!r} ran an external process and returned nothing, so what it reported "
+                    "would be lost. Return the session's get_results(), or get_materialize_result() of what "
+                    f"PipesSubprocessClient.run(...) gives.{self._context.op_def.where}"
+                )
+            if type(returned) in (tuple, list) and returned and all(isinstance(one, _REPORTS) for one in returned):
+                for one in returned:
+                    self.take(one)
+                return
         if any(output.observes is not None for output in self._context.step.node.outputs):
             self._take_versions(returned)
             return

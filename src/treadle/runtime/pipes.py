@@ -173,6 +173,7 @@ def open_pipes_session(
     """
     data = _context_data(context, extras or {})
     handler = PipesMessageHandler(context, message_reader)
+    context._step.must_report = True
     with context_injector.inject_context(data) as injected, handler.handle_messages() as params:
         yield PipesSession(data, handler, injected, params, context)
     if not handler.received_opened_message:

@@ -28,6 +28,7 @@ class StepContext:
     Attributes:
         added: metadata that the function added through its context, by output and, for assets, partition.
         produced: the outputs that were produced.
+        must_report: whether an external process reports what was made, so that to return nothing is a mistake.
     """
 
     __slots__ = (
@@ -37,6 +38,7 @@ class StepContext:
         "added",
         "assets_def",
         "mapping_key",
+        "must_report",
         "op_config",
         "op_def",
         "produced",
@@ -57,6 +59,7 @@ class StepContext:
         self.mapping_key = step.mapping_key
         self.added: dict[tuple[str, str | None], dict[str, MetadataValue]] = {}
         self.produced: set[str] = set()
+        self.must_report = False
         self._context: OpExecutionContext | None = None
         self._log: logging.Logger | None = None
         self._resources: Resources | None = None
