@@ -34,6 +34,7 @@ _MODULES = {
         "Array BoolSource Enum EnumValue Field IntSource Map Noneable Permissive ScalarUnion Selector Shape "
         "StringSource"
     ),
+    "treadle.author.configured": "configured",
     "treadle.author.configurable": (
         "ConfigurableIOManager ConfigurableIOManagerFactory ConfigurableResource ConfigurableResourceFactory "
         "ResourceDependency"

@@ -72,6 +72,9 @@ from treadle.author.configurable import (
     ConfigurableResourceFactory as ConfigurableResourceFactory,
     ResourceDependency as ResourceDependency,
 )
+from treadle.author.configured import (
+    configured as configured,
+)
 from treadle.author.contexts import (
     AssetCheckExecutionContext as AssetCheckExecutionContext,
     AssetExecutionContext as AssetExecutionContext,

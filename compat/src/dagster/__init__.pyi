@@ -18,6 +18,7 @@ from dagster._partitions import Partition as Partition
 from dagster._partitions import dynamic_partitioned_config as dynamic_partitioned_config
 from dagster._types import Any as Any
 from dagster._types import Bool as Bool
+from dagster._types import ConfigSchema as ConfigSchema
 from dagster._types import Dict as Dict
 from dagster._types import Float as Float
 from dagster._types import Int as Int

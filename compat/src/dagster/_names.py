@@ -76,7 +76,7 @@ HERE = {
         "SensorReturnTypesUnion build_run_status_sensor_context make_email_on_run_failure_sensor run_failure_sensor "
         "run_status_sensor"
     ),
-    "dagster._types": "Any Bool Dict Float Int List Optional Set String Tuple",
+    "dagster._types": "Any Bool ConfigSchema Dict Float Int List Optional Set String Tuple",
     "dagster._legacy": (
         "AssetOrCheckKey DagsterEventLogInvalidForRun DagsterLibraryRegistry DagsterLogManager DagsterSubprocessError "
         "ExpectationResult JsonLogFormatter MAX_RUNTIME_SECONDS_TAG MetadataEntry PendingNodeInvocation "
@@ -97,6 +97,7 @@ _BESIDE = {
         ("AssetsDefinition", "asset", "graph_asset", "graph_multi_asset", "multi_asset"), "dagster._source_assets"
     ),
     "AssetSelection": "dagster._selections",
+    "OpDefinition": "dagster._deprecated",
     "RunFailureSensorContext": "dagster._sensors",
     "RunStatusSensorContext": "dagster._sensors",
     "ScheduleDefinition": "dagster._schedules",

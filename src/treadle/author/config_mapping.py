@@ -15,8 +15,8 @@ class ConfigMapping:
     Args:
         config_fn: for a job, gives run config (a dict or `RunConfig`); for a graph, the config of its nodes by name.
         config_schema: what config it takes; None takes anything.
-        receive_processed_config_values: False hands the function the config as it was written, without defaults and
-            with environment variables not looked up.
+        receive_processed_config_values: False hands the function of a job the config with environment variables not
+            looked up.
 
     Attributes:
         config_class: the config class that the function's parameter is annotated with, if it is.

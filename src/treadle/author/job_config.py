@@ -320,8 +320,9 @@ def resolve(
         value, faults = config.check(config_field(mapping).schema, given, env=env)
         if faults:
             raise _refused(faults, f"The config that the config mapping of job {job.name!r} takes", given)
-        processed = mapping.receive_processed_config_values is not False
-        given = call_mapping(mapping, value if processed else given, f"job {job.name!r}")
+        if mapping.receive_processed_config_values is False:
+            value, _ = config.check(config_field(mapping).schema, given)
+        given = call_mapping(mapping, value, f"job {job.name!r}")
     elif job.config is not None and job.partitioned_config is None:
         given = _with_defaults(run_config_dict(job.config), given)
     values = {**job.input_values, **(input_values or _NOTHING)}
