@@ -175,6 +175,7 @@ def test_the_checked_asset_is_no_additional_dep() -> None:
 @pytest.mark.api(
     "asset_check.required_resource_keys", "asset_check.resource_defs", "asset_check.config_schema",
     "asset_check.op_tags", "asset_check.retry_policy", "asset_check.pool", "asset_check.compute_kind",
+    "AssetChecksDefinition.resource_defs",
 )  # fmt: skip
 @pytest.mark.filterwarnings("ignore")
 def test_what_the_op_of_a_check_gets(run: Any) -> None:
@@ -193,6 +194,7 @@ def test_what_the_op_of_a_check_gets(run: Any) -> None:
         total = context.op_execution_context.op_config["n"] + context.resources.r + context.resources.own
         return dg.AssetCheckResult(passed=total == 7)
 
+    assert set(c.resource_defs) == {"own"}
     assert c.op.tags["k"] == "v"
     assert c.op.pool == "db"
     assert c.op.retry_policy == policy
@@ -234,15 +236,21 @@ def test_multi_asset_check(run: Any) -> None:
     assert outcomes(result) == [("c", True), ("d", False)]
 
 
-@pytest.mark.api("multi_asset_check.can_subset", "multi_asset_check.ins", "AssetSelection.checks")
+@pytest.mark.api(
+    "multi_asset_check.can_subset", "multi_asset_check.ins", "AssetSelection.checks",
+    "AssetChecksDefinition.can_subset", "AssetCheckExecutionContext.check_specs",
+    "AssetCheckExecutionContext.selected_asset_check_keys",
+)  # fmt: skip
 def test_a_multi_asset_check_makes_what_is_selected(run: Any) -> None:
     specs = [dg.AssetCheckSpec("c", asset="a"), dg.AssetCheckSpec("d", asset="a")]
 
     @dg.multi_asset_check(specs=specs, can_subset=True, ins={"x": "a"})
-    def checks(context, x):
-        for key in context.op_execution_context.selected_asset_check_keys:
+    def checks(context: dg.AssetCheckExecutionContext, x):
+        assert {spec.key for spec in context.check_specs} == set(context.selected_asset_check_keys)
+        for key in context.selected_asset_check_keys:
             yield dg.AssetCheckResult(passed=x == 5, asset_key=key.asset_key, check_name=key.name)
 
+    assert checks.can_subset
     selection = dg.AssetSelection.assets("a") | dg.AssetSelection.checks(specs[1].key)
     chosen = selection - dg.AssetSelection.checks(specs[0].key)
     assert outcomes(run([a, checks], selection=chosen)) == [("d", True)]
@@ -267,7 +275,12 @@ def test_what_is_no_result_is_not_recorded(run: Any, returned: Any) -> None:
     assert outcomes(result) == []
 
 
-@pytest.mark.api("asset_check.partitions_def", "AssetCheckSpec.partitions_def", "AssetCheckEvaluation.partition")
+@pytest.mark.api(
+    "asset_check.partitions_def",
+    "AssetCheckSpec.partitions_def",
+    "AssetCheckEvaluation.partition",
+    "AssetChecksDefinition.partitions_def",
+)
 @pytest.mark.filterwarnings("ignore")
 def test_checks_may_have_partitions(run: Any) -> None:
     letters = dg.StaticPartitionsDefinition(["x", "y"])
@@ -280,12 +293,13 @@ def test_checks_may_have_partitions(run: Any) -> None:
     def c(context):
         return dg.AssetCheckResult(passed=context.op_execution_context.partition_key == "y")
 
-    assert next(iter(c.check_specs)).partitions_def == letters
+    assert c.partitions_def == next(iter(c.check_specs)).partitions_def == letters
     [evaluation] = run([p, c], partition_key="y").get_asset_check_evaluations()
     assert evaluation.passed
     assert evaluation.partition == "y"
 
 
+@pytest.mark.api("AssetCheckEvaluation.target_materialization_data")
 def test_a_check_sees_the_materialization_of_its_run(run: Any, instance: Any) -> None:
     @dg.asset_check(asset=a)
     def c():
@@ -303,6 +317,26 @@ def test_checks_called_in_a_test_are_functions() -> None:
 
     assert c(5).passed
     assert not c(1).passed
+
+
+@pytest.mark.api(
+    "build_asset_check_context.resources", "build_asset_check_context.resources_config",
+    "build_asset_check_context.asset_config", "build_asset_check_context.instance",
+)  # fmt: skip
+def test_a_context_for_checks_called_in_a_test(instance: Any) -> None:
+    @dg.resource(config_schema={"n": int})
+    def r(context):
+        return context.resource_config["n"]
+
+    @dg.asset_check(asset=a, required_resource_keys={"r"}, config_schema={"m": int})
+    def c(context: dg.AssetCheckExecutionContext):
+        assert context.instance is instance
+        return dg.AssetCheckResult(passed=context.resources.r + context.op_execution_context.op_config["m"] == 5)
+
+    context = dg.build_asset_check_context(
+        resources={"r": r}, resources_config={"r": {"config": {"n": 2}}}, asset_config={"m": 3}, instance=instance
+    )
+    assert c(context).passed
 
 
 def test_two_checks_of_one_name_are_refused() -> None:

@@ -114,7 +114,7 @@ def test_rules_are_equal_if_made_alike() -> None:
     [
         (
             "cron",
-            "in_latest_time_window & cron_tick_passed(cron_schedule=0 9 * * *, cron_timezone=Europe/Berlin).since(handled)",
+            "in_latest_time_window & cron_tick_passed(cron_schedule=0 9 * * *, cron_timezone=Europe/Berlin)",
         ),
         ("all of a cron", "cron_tick_passed(cron_schedule=0 9 * * *, cron_timezone=UTC).since(handled)"),
         ("freshness", "freshness_failed | freshness_warned"),

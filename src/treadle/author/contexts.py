@@ -417,8 +417,9 @@ class AssetCheckExecutionContext(OpExecutionContext):
 
     @property
     def check_specs(self) -> Sequence[Any]:
-        """The checks that this step evaluates."""
-        return self.assets_def.check_specs
+        """The checks that this step was asked to evaluate."""
+        asked = self.selected_asset_check_keys
+        return [spec for spec in self.assets_def.check_specs if spec.key in asked]
 
 
 def _running() -> StepPort:
