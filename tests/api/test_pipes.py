@@ -114,9 +114,9 @@ def told(context: Any, *messages: Any, extras: Any = None) -> dg.PipesSession:
 
 
 @pytest.mark.api(
-    "PipesSubprocessClient.run", "PipesClientCompletedInvocation.session", "PipesClientCompletedInvocation.get_results",
+    "PipesSubprocessClient.run", "PipesClientCompletedInvocation.get_results",
     "PipesClientCompletedInvocation.get_materialize_result", "PipesClientCompletedInvocation.get_custom_messages",
-    "PipesTempFileContextInjector", "PipesTempFileMessageReader.read_messages",
+    "PipesTempFileContextInjector",
 )  # fmt: skip
 def test_a_python_process_reports_through_dagster_pipes(instance: Any) -> None:
     done = {}
@@ -147,7 +147,7 @@ def test_a_python_process_reports_through_dagster_pipes(instance: Any) -> None:
 
 @pytest.mark.api(
     "PipesSubprocessClient.context_injector", "PipesSubprocessClient.message_reader", "PipesFileContextInjector.path",
-    "PipesFileMessageReader.path", "PipesFileMessageReader.cleanup_file", "PipesFileMessageReader.read_messages",
+    "PipesFileMessageReader.path", "PipesFileMessageReader.cleanup_file",
     "PipesFileContextInjector.inject_context", "PipesEnvContextInjector.inject_context",
     "PipesTempFileContextInjector.inject_context",
 )  # fmt: skip
@@ -347,7 +347,7 @@ INTERRUPTED = python(
 )
 
 
-@pytest.mark.api("PipesSubprocessClient.forward_termination", "PipesSubprocessClient.termination_timeout_seconds")
+@pytest.mark.api("PipesSubprocessClient.termination_timeout_seconds")
 @pytest.mark.parametrize("manner", ["polite", "stubborn"])
 def test_an_interrupted_step_interrupts_its_process(manner: str, tmp_path: Path, instance: Any) -> None:
     heard = tmp_path / "heard"
@@ -362,6 +362,7 @@ def test_an_interrupted_step_interrupts_its_process(manner: str, tmp_path: Path,
     assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.CANCELED]
 
 
+@pytest.mark.api("PipesSubprocessClient.forward_termination")
 @pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
 def test_a_process_may_outlive_its_step(tmp_path: Path, instance: Any) -> None:
     heard = tmp_path / "heard"
@@ -455,7 +456,7 @@ def test_a_step_that_forgets_what_was_reported_fails(instance: Any) -> None:
     "PipesSession.report_launched", "PipesLaunchedData.extras", "PipesContextInjector.inject_context",
     "PipesMessageReader.read_messages", "PipesMessageReader.on_opened", "PipesMessageReader.on_launched",
     "PipesMessageReader.expected_writer_count", "PipesMessageHandler.context", "PipesMessageHandler.message_reader",
-    "PipesMessageHandler.on_launched", "PipesMessageHandler.handle_message", "PipesMessageHandler.handle_messages",
+    "PipesMessageHandler.on_launched", "PipesMessageHandler.handle_message",
     "PipesMessageHandler.received_opened_message", "PipesMessageHandler.received_closed_message",
 )  # fmt: skip
 def test_a_session_says_what_to_give_to_the_process() -> None:
@@ -644,7 +645,7 @@ def test_metadata_of_every_type_arrives(name: str) -> None:
     "PipesMessageHandler.get_reported_results", "PipesMessageHandler.get_custom_messages",
     "PipesClientCompletedInvocation.metadata", "PipesClientCompletedInvocation.get_results",
     "PipesClientCompletedInvocation.get_materialize_result", "PipesClientCompletedInvocation.get_asset_check_result",
-    "PipesExecutionResult",
+    "PipesExecutionResult", "PipesClientCompletedInvocation.session",
 )  # fmt: skip
 def test_results() -> None:
     specs = [dg.AssetSpec("m1"), dg.AssetSpec("m2")]
@@ -670,7 +671,7 @@ def test_results() -> None:
     assert session.get_custom_messages() == ({"x": [1]},) == session.message_handler.get_custom_messages()
     added = session.get_results(metadata={"k": 2, "l": 3})
     assert [{k: getattr(v, "value", v) for k, v in one.metadata.items()} for one in added] == [{"k": 2, "l": 3}] * 3
-    done = dg.PipesClientCompletedInvocation(session, metadata={"job": 5})
+    done = dg.PipesClientCompletedInvocation(session=session, metadata={"job": 5})
     assert done.metadata == {"job": dg.MetadataValue.int(5)}
     assert all(one.metadata["job"].value == 5 for one in done.get_results())
     assert len(done.get_results(implicit_materializations=False)) == 2
@@ -797,8 +798,7 @@ def chunk(*messages: Any) -> str:
 @pytest.mark.api(
     "PipesBlobStoreMessageReader.interval", "PipesBlobStoreMessageReader.log_readers",
     "PipesBlobStoreMessageReader.download_messages_chunk", "PipesBlobStoreMessageReader.download_messages",
-    "PipesBlobStoreMessageReader.counter", "PipesBlobStoreMessageReader.read_messages",
-    "PipesBlobStoreMessageReader.on_opened", "PipesBlobStoreMessageReader.on_launched",
+    "PipesBlobStoreMessageReader.counter",
     "PipesBlobStoreMessageReader.add_log_reader", "PipesBlobStoreMessageReader.messages_are_readable",
     "PipesBlobStoreMessageReader.get_params", "PipesBlobStoreMessageReader.opened_payload",
     "PipesBlobStoreMessageReader.launched_payload", "PipesBlobStoreMessageReader.no_messages_debug_text",
@@ -863,8 +863,7 @@ def test_a_store_that_cannot_be_read_is_told_once(instance: Any) -> None:
 
 @pytest.mark.api(
     "PipesCompositeMessageReader.readers", "PipesCompositeMessageReader.expected_writer_count",
-    "PipesCompositeMessageReader.read_messages", "PipesCompositeMessageReader.on_opened",
-    "PipesCompositeMessageReader.on_launched", "PipesSession.get_per_writer_bootstrap_env_vars",
+    "PipesSession.get_per_writer_bootstrap_env_vars",
 )  # fmt: skip
 def test_several_processes_report_to_one_session(tmp_path: Path) -> None:
     class Hearing(dg.PipesFileMessageReader):
@@ -893,6 +892,56 @@ def test_several_processes_report_to_one_session(tmp_path: Path) -> None:
     assert session.get_custom_messages() == (2,)
     assert [one.opened_payload for one in files] == [{"extras": {"w": 1}}] * 2
     assert [one.launched_payload for one in files] == [{"extras": {"z": 1}}] * 2
+
+
+@pytest.mark.api(
+    "PipesFileMessageReader.read_messages", "PipesFileMessageReader.on_opened", "PipesFileMessageReader.on_launched",
+    "PipesTempFileMessageReader.read_messages", "PipesBlobStoreMessageReader.read_messages",
+    "PipesBlobStoreMessageReader.on_opened", "PipesBlobStoreMessageReader.on_launched",
+    "PipesCompositeMessageReader.read_messages", "PipesCompositeMessageReader.on_opened",
+    "PipesCompositeMessageReader.on_launched", "PipesMessageHandler.handle_messages",
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["PipesFileMessageReader", "PipesTempFileMessageReader", "Blobs", "composite"])
+def test_a_reader_can_be_wrapped_by_another(kind: str, tmp_path: Path) -> None:
+    file = dg.PipesFileMessageReader(str(tmp_path / "m"))
+    inner: Any = {
+        "PipesFileMessageReader": file,
+        "PipesTempFileMessageReader": dg.PipesTempFileMessageReader(),
+        "Blobs": Blobs({1: chunk(OPENED)}, interval=0.01),
+        "composite": dg.PipesCompositeMessageReader([file]),
+    }[kind]
+    passed: list[str] = []
+
+    class Wrapping(Told):
+        @contextmanager
+        def read_messages(self, handler: dg.PipesMessageHandler) -> Iterator[Mapping[str, Any]]:
+            with inner.read_messages(handler) as params:
+                yield params
+            passed.append("read")
+
+        def on_opened(self, opened_payload: Any) -> None:
+            inner.on_opened(opened_payload)
+            passed.append("opened")
+
+        def on_launched(self, launched_payload: dg.PipesLaunchedData) -> None:
+            inner.on_launched(launched_payload)
+            passed.append("launched")
+
+    def look(context: Any) -> None:
+        handler = dg.PipesMessageHandler(context, Wrapping())
+        with handler.handle_messages() as params:
+            handler.on_launched({"extras": {"z": 1}})
+            for one in params.get("dagster_pipes_composite_writers", [params]):
+                if "path" in one:
+                    Path(one["path"]).write_text(chunk(OPENED))
+        assert handler.received_opened_message
+
+    in_step(look)
+    assert sorted(passed) == ["launched", "opened", "read"]
+    if hasattr(inner, "opened_payload"):
+        assert (inner.opened_payload, inner.launched_payload) == ({"extras": {}}, {"extras": {"z": 1}})
+    elif kind == "composite":
+        assert file.launched_payload == {"extras": {"z": 1}}
 
 
 @pytest.mark.api("PipesClient.run")
