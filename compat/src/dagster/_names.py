@@ -65,7 +65,9 @@ HERE = {
     ),
     "dagster._freshness": "FreshnessPolicy LegacyFreshnessPolicy deprecated",
     "dagster._old_schedules": "daily_schedule hourly_schedule monthly_schedule sensor weekly_schedule",
-    "dagster._repository": ("RepositoryData RepositoryDefinition create_repository_using_definitions_args repository"),
+    "dagster._repository": (
+        "BindResourcesToJobs RepositoryData RepositoryDefinition create_repository_using_definitions_args repository"
+    ),
     "dagster._source_assets": "SourceAsset",
     "dagster._multi_asset_sensors": (
         "MultiAssetSensorDefinition MultiAssetSensorEvaluationContext build_multi_asset_sensor_context "

@@ -286,6 +286,10 @@ def repository(
     return make if definitions_fn is None else make(definitions_fn)
 
 
+class BindResourcesToJobs(list[Any]):
+    """Jobs that get the resources of their `Definitions`. All jobs do: a list is as good."""
+
+
 def create_repository_using_definitions_args(
     name: str,
     assets: Iterable[Any] | None = None,
