@@ -4,11 +4,33 @@ from dagster import deprecated as deprecated
 from dagster._auto_materialize import AutoMaterializeAssetPartitionsFilter as AutoMaterializeAssetPartitionsFilter
 from dagster._auto_materialize import AutoMaterializePolicy as AutoMaterializePolicy
 from dagster._auto_materialize import AutoMaterializeRule as AutoMaterializeRule
+from dagster._execution import DefaultRunLauncher as DefaultRunLauncher
+from dagster._execution import Executor as Executor
+from dagster._execution import ExecutorRequirement as ExecutorRequirement
+from dagster._execution import QueuedRunCoordinator as QueuedRunCoordinator
+from dagster._execution import StepExecutionContext as StepExecutionContext
+from dagster._execution import StepLauncher as StepLauncher
+from dagster._execution import StepRunRef as StepRunRef
+from dagster._execution import external_instance_from_step_run_ref as external_instance_from_step_run_ref
+from dagster._execution import multiple_process_executor_requirements as multiple_process_executor_requirements
+from dagster._execution import run_step_from_ref as run_step_from_ref
+from dagster._execution import step_context_to_step_run_ref as step_context_to_step_run_ref
+from dagster._execution import step_run_ref_to_step_context as step_run_ref_to_step_context
 from dagster._legacy import MAX_RUNTIME_SECONDS_TAG as MAX_RUNTIME_SECONDS_TAG
 from dagster._legacy import AssetOrCheckKey as AssetOrCheckKey
+from dagster._legacy import DagsterEventLogInvalidForRun as DagsterEventLogInvalidForRun
+from dagster._legacy import DagsterLibraryRegistry as DagsterLibraryRegistry
 from dagster._legacy import DagsterLogManager as DagsterLogManager
+from dagster._legacy import DagsterSubprocessError as DagsterSubprocessError
+from dagster._legacy import ExpectationResult as ExpectationResult
+from dagster._legacy import JsonLogFormatter as JsonLogFormatter
 from dagster._legacy import MetadataEntry as MetadataEntry
+from dagster._legacy import PendingNodeInvocation as PendingNodeInvocation
+from dagster._legacy import RunShardedEventsCursor as RunShardedEventsCursor
+from dagster._legacy import SubmitRunContext as SubmitRunContext
+from dagster._legacy import default_system_loggers as default_system_loggers
 from dagster._legacy import instance_for_test as instance_for_test
+from dagster._legacy import raise_execution_interrupts as raise_execution_interrupts
 from dagster._old_schedules import daily_schedule as daily_schedule
 from dagster._old_schedules import hourly_schedule as hourly_schedule
 from dagster._old_schedules import monthly_schedule as monthly_schedule
@@ -16,6 +38,18 @@ from dagster._old_schedules import weekly_schedule as weekly_schedule
 from dagster._partitions import PaginatedResults as PaginatedResults
 from dagster._partitions import Partition as Partition
 from dagster._partitions import dynamic_partitioned_config as dynamic_partitioned_config
+from dagster._serdes import deserialize_value as deserialize_value
+from dagster._serdes import serialize_value as serialize_value
+from dagster._multi_asset_sensors import MultiAssetSensorDefinition as MultiAssetSensorDefinition
+from dagster._multi_asset_sensors import MultiAssetSensorEvaluationContext as MultiAssetSensorEvaluationContext
+from dagster._multi_asset_sensors import build_multi_asset_sensor_context as build_multi_asset_sensor_context
+from dagster._multi_asset_sensors import multi_asset_sensor as multi_asset_sensor
+from dagster._schedules import schedule as schedule
+from dagster._sensors import SensorReturnTypesUnion as SensorReturnTypesUnion
+from dagster._sensors import build_run_status_sensor_context as build_run_status_sensor_context
+from dagster._sensors import make_email_on_run_failure_sensor as make_email_on_run_failure_sensor
+from dagster._sensors import run_failure_sensor as run_failure_sensor
+from dagster._sensors import run_status_sensor as run_status_sensor
 from dagster._types import Any as Any
 from dagster._types import Bool as Bool
 from dagster._types import ConfigSchema as ConfigSchema
@@ -60,6 +94,7 @@ DagsterTypeCheckDidNotPass = treadle.TypeCheckError
 DagsterTypeCheckError = treadle.TypeCheckError
 DagsterUnknownPartitionError = treadle.UnknownPartitionError
 DagsterUnknownResourceError = treadle.UnknownResourceError
+DagsterUnmetExecutorRequirementsError = treadle.UnmetExecutorRequirementsError
 DagsterUserCodeExecutionError = treadle.UserCodeError
 DagsterType = treadle.ValueType
 DagsterTypeLoader = treadle.TypeLoader

@@ -119,6 +119,7 @@ class AssetsDefinition:
             "group_name": group_names_by_output_name, "description": descriptions_by_output_name,
             "metadata": metadata_by_output_name, "tags": tags_by_output_name,
             "automation_condition": automation_conditions_by_output_name,
+            "code_version": {name: out.code_version or op_def.code_version for name, out in op_def.outs.items()},
         }  # fmt: skip
         return _from_node(
             op_def, None, keys_by_input_name, keys_by_output_name, key_prefix, internal_asset_deps, partition_mappings,
