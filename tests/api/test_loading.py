@@ -222,7 +222,7 @@ def check_everything(defs: dg.Definitions, expected: set[str]) -> None:
     assert {key.to_user_string() for key in defs.resolve_all_asset_keys()} == expected
     assert {name: getattr(defs, name) for name in GIVEN} == GIVEN
     job = defs.get_job_def("talk")
-    assert (job.executor_def.name, list(job.loggers), "r" in job.resource_defs) == ("in_process", ["l"], True)
+    assert (job.executor_def.name, list(job.loggers)) == ("in_process", ["l"])
     assert len(list(defs.asset_checks or ())) == 1 or any(
         isinstance(one, dg.AssetChecksDefinition) for one in defs.assets
     )
