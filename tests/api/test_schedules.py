@@ -210,20 +210,25 @@ def test_names_and_jobs_of_schedules_are_checked():
 
 
 @pytest.mark.api("ScheduleDefinition.default_status", "ScheduleDefinition.description", "ScheduleDefinition.metadata",
-                 "ScheduleDefinition.environment_vars", "schedule.default_status", "schedule.description",
-                 "schedule.metadata", "schedule.job_name", "schedule.execution_timezone")  # fmt: skip
+                 "ScheduleDefinition.owners", "schedule.default_status", "schedule.description",
+                 "schedule.metadata", "schedule.job_name", "schedule.execution_timezone",
+                 "schedule.owners")  # fmt: skip
 def test_facts_about_a_schedule():
     running = dg.DefaultScheduleStatus.RUNNING
     plain = dg.ScheduleDefinition("s", job=daily_work, cron_schedule="@daily", default_status=running, description="d",
-                                  metadata={"a": 1}, environment_vars={"X": "1"})  # fmt: skip
-    assert (plain.default_status, plain.description, plain.environment_vars) == (running, "d", {"X": "1"})
+                                  metadata={"a": 1}, owners=["team:data"])  # fmt: skip
+    assert (plain.default_status, plain.description, list(plain.owners)) == (running, "d", ["team:data"])
     assert plain.metadata == {"a": dg.MetadataValue.int(1)}
 
     @dg.schedule("@daily", job_name="j", default_status=running, description="e", metadata={"b": 2},
-                 execution_timezone="Asia/Tokyo")  # fmt: skip
+                 execution_timezone="Asia/Tokyo", owners=["a@b.org"])  # fmt: skip
     def made():
         return None
 
+    assert list(made.owners) == ["a@b.org"]
+    for wrong in ("nobody", "team:"):
+        with pytest.raises(dg.DagsterInvalidDefinitionError, match="owner"):
+            dg.ScheduleDefinition("s", job=daily_work, cron_schedule="@daily", owners=[wrong])
     assert (made.job_name, made.default_status, made.description) == ("j", running, "e")
     assert (made.metadata["b"].value, made.execution_timezone) == (2, "Asia/Tokyo")
 
