@@ -51,6 +51,16 @@ RENAMED = {
 """Names of Dagster whose counterpart in Treadle is called otherwise."""
 
 HERE = {
+    "dagster._components": (
+        "AssetAttributesModel Component ComponentFormConfig ComponentLoadContext ComponentTree "
+        "ComponentTypeSpec DefinitionsComponent DefsFolderComponent FunctionComponent Injected Model "
+        "PythonScriptComponent ResolutionContext Resolvable ResolvedAssetCheckSpec ResolvedAssetKey "
+        "ResolvedAssetSpec Resolver ScaffoldRequest Scaffolder SqlComponent StateBackedComponent "
+        "TemplatedSqlComponent UPathDefsStateStorage UvRunComponent build_component_defs "
+        "build_defs_for_component component_defs component_instance components "
+        "get_all_components_defs_within_project get_component_defs_within_project load_defs "
+        "load_from_defs_folder scaffold_component scaffold_with template_var"
+    ),
     "dagster._execution": (
         "DefaultRunLauncher Executor ExecutorRequirement QueuedRunCoordinator StepExecutionContext StepLauncher "
         "StepRunRef external_instance_from_step_run_ref multiple_process_executor_requirements run_step_from_ref "
