@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from types import ModuleType
 from typing import Any
@@ -13,6 +13,9 @@ import treadle
 from dagster.deprecated import LegacyFreshnessPolicy
 
 Old = Callable[[dict[str, Any], Any], None]
+"""What an old argument does to the others."""
+Form = tuple[Old, str] | tuple[Old, str, Callable[[Any], bool]]
+"""What an old argument does, what to use instead, and which values are old ones; all but None by default."""
 LEGACY_FRESHNESS = "dagster/legacy_freshness_policy"
 
 
@@ -56,12 +59,24 @@ def _lag(given: dict[str, Any], value: LegacyFreshnessPolicy) -> None:
         given["freshness_policy"] = value.to_freshness_policy()
 
 
+def _policy_of_today(given: dict[str, Any], value: LegacyFreshnessPolicy) -> None:
+    given["freshness_policy"] = value.to_freshness_policy()
+
+
+def _texts(given: dict[str, Any], value: Any) -> None:
+    given["tags"] = {key: str(one) if isinstance(one, int | float) else one for key, one in value.items()}
+
+
+def _has_numbers(tags: Any) -> bool:
+    return isinstance(tags, Mapping) and any(isinstance(one, int | float) for one in tags.values())
+
+
 def _lag_and_kept(given: dict[str, Any], value: LegacyFreshnessPolicy) -> None:
     _kept(given, value)
     _lag(given, value)
 
 
-def with_old_arguments(function: Callable[..., Any], old: dict[str, tuple[Old, str]]) -> Any:
+def with_old_arguments(function: Callable[..., Any], old: Mapping[str, Form]) -> Any:
     """`function`, which also takes the arguments in `old`: what each does to the others, and what to use instead."""
     called_by_users = function.__qualname__.removesuffix(".__init__")
 
@@ -69,14 +84,13 @@ def with_old_arguments(function: Callable[..., Any], old: dict[str, tuple[Old, s
     def called(*args: Any, **given: Any) -> Any:
         if not old.keys().isdisjoint(given):
             for name in [name for name in old if name in given]:
+                change, instead, *is_old = old[name]
+                if is_old and not is_old[0](given[name]):
+                    continue
                 value = given.pop(name)
                 if value is not None:
-                    change, instead = old[name]
                     _warn(called_by_users, name, instead)
                     change(given, value)
-        if isinstance(given.get("freshness_policy"), LegacyFreshnessPolicy):
-            _warn(called_by_users, "freshness_policy", "a LegacyFreshnessPolicy counts for what is nearest to it.")
-            given["freshness_policy"] = given["freshness_policy"].to_freshness_policy()
         return function(*args, **given)
 
     return called
@@ -105,11 +119,19 @@ def _of_caller(*args: Any, **given: Any) -> Any:
 
 _of_caller.__qualname__ = "load_assets_from_current_module"
 
-_POLICY = {"auto_materialize_policy": (_condition, "use automation_condition.")}
-_USE = "use freshness_policy."
-_SPEC = {**_POLICY, "legacy_freshness_policy": (_lag_and_kept, _USE)}
-_LOAD = {**_POLICY, "legacy_freshness_policy": (_lag, _USE)}
-_OLD: dict[str, dict[str, tuple[Old, str]]] = {
+_TODAY = "use FreshnessPolicy.time_window or FreshnessPolicy.cron."
+_POLICY: dict[str, Form] = {"auto_materialize_policy": (_condition, "use automation_condition.")}
+_LOAD: dict[str, Form] = {
+    **_POLICY,
+    "legacy_freshness_policy": (_lag, "use freshness_policy."),
+    "freshness_policy": (_policy_of_today, _TODAY, lambda value: isinstance(value, LegacyFreshnessPolicy)),
+}
+_SPEC: dict[str, Form] = {
+    **_LOAD,
+    "legacy_freshness_policy": (_lag_and_kept, "use freshness_policy."),
+    "tags": (_texts, "write the value of each tag as a string.", _has_numbers),
+}
+_OLD: dict[str, Mapping[str, Form]] = {
     "AssetOut": _SPEC,
     "AssetSpec": _SPEC,
     "asset": {**_SPEC, "compute_kind": (_compute_kind, "use kinds."), "non_argument_deps": (_deps, "use deps.")},

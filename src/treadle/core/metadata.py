@@ -681,11 +681,13 @@ def normalize(metadata: Mapping[str, Any] | None, where: str, *, lenient: bool =
             metadata of definitions, where users keep objects of their own.
 
     Raises:
-        MetadataError: a key is not a string, or a value has no kind.
+        MetadataError: it is no mapping, a key is not a string, or a value has no kind.
     """
     result: dict[str, MetadataValue] = {}
     if not metadata:
         return result
+    if type(metadata) is not dict and not isinstance(metadata, Mapping):
+        raise MetadataError(f"Metadata of {where} is {metadata!r:.80}. Write a dict: {{'name': value}}.")
     for key, value in metadata.items():
         if type(key) is not str and not isinstance(key, str):
             raise MetadataError(f"Metadata of {where} has the key {key!r}: keys are strings. Write {str(key)!r}.")
