@@ -233,6 +233,65 @@ def test_facts_about_a_schedule():
     assert (made.metadata["b"].value, made.execution_timezone) == (2, "Asia/Tokyo")
 
 
+@pytest.mark.api("ScheduleDefinition.environment_vars", "schedule.environment_vars")
+@pytest.mark.filterwarnings("default")
+def test_environment_variables_of_a_schedule_are_taken_and_left_alone():
+    with pytest.warns(DeprecationWarning, match="environment_vars"):
+        plain = dg.ScheduleDefinition("s", job=daily_work, cron_schedule="@daily", environment_vars={"X": "1"})
+    with pytest.warns(DeprecationWarning, match="environment_vars"):
+        decorated = dg.schedule("@daily", name="s", job=daily_work, environment_vars={"X": "1"})(lambda context: None)
+    assert plain.environment_vars == decorated.environment_vars == {"X": "1"}
+    assert dg.schedule("@daily", name="s", job=daily_work)(lambda context: None).environment_vars is None
+
+
+@pytest.mark.api("ScheduleDefinition.execution_fn", "ScheduleDefinition.required_resource_keys")
+def test_a_function_may_be_given_to_the_definition():
+    made = dg.ScheduleDefinition(
+        "s", job=daily_work, cron_schedule="@daily", required_resource_keys={"host"},
+        execution_fn=lambda context: dg.RunRequest(tags={"host": context.resources.host}),
+    )  # fmt: skip
+    assert made.required_resource_keys == {"host"}
+    assert one(made, resources={"host": "db"}).tags["host"] == "db"
+
+
+@pytest.mark.parametrize("given", [None, [], dg.SkipReason("x"), dg.RunRequest(), {"day": "1"}, [dg.RunRequest("a")]])
+def test_a_tick_asks_for_runs_or_says_why_not(given):
+    schedule = dg.schedule("@daily", job=daily_work, name="s")(lambda context: given)
+    tick = schedule.evaluate_tick(at())
+    assert bool(tick.run_requests) == (tick.skip_message is None)
+    assert {request.tags["dagster/schedule_name"] for request in tick.run_requests} <= {"s"}
+
+
+def test_tags_of_a_schedule_are_for_runs_that_bring_only_config():
+    @dg.schedule("@daily", job=daily_work, name="s", tags={"of": "schedule"})
+    def both(context):
+        return dg.RunRequest(tags={"n": 1, "dagster/schedule_name": "other"})
+
+    assert one(both).tags == {"n": "1", "dagster/schedule_name": "s"}
+
+
+@pytest.mark.parametrize("asked", ["should_execute", "tags_fn", "run_config_fn", "execution_fn"])
+def test_a_function_that_raises_ends_the_tick(asked):
+    def broken(context):
+        raise ValueError("no such file")
+
+    schedule = dg.ScheduleDefinition("s", job=daily_work, cron_schedule="@daily", **{asked: broken})
+    with pytest.raises(Exception) as caught:  # noqa: PT011
+        schedule.evaluate_tick(at())
+    assert "no such file" in (str(caught.value), str(caught.value.__cause__))
+
+
+def test_schedules_are_stopped_until_someone_turns_them_on():
+    schedule = dg.ScheduleDefinition(job=daily_work, cron_schedule="@daily")
+    assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
+
+
+@pytest.mark.parametrize("missing", ["scheduled_execution_time", "instance"])
+def test_what_a_context_was_built_without_is_an_error(missing):
+    with pytest.raises(Exception, match=missing.split("_")[0]):
+        getattr(dg.build_schedule_context(), missing)
+
+
 # --- partitions ------------------------------------------------------------------------------------------------------
 
 
@@ -289,6 +348,47 @@ def test_options_of_a_partitioned_schedule():
         dg.build_schedule_from_partitioned_job(partitioned_work, day_of_week=1)
     with pytest.raises(Exception):  # noqa: B017, PT011
         dg.build_schedule_from_partitioned_job(daily_work)
+
+
+@pytest.mark.api("build_schedule_from_partitioned_job.day_of_week",
+                 "build_schedule_from_partitioned_job.day_of_month",
+                 "build_schedule_from_partitioned_job.metadata",
+                 "build_schedule_from_partitioned_job.owners")  # fmt: skip
+def test_when_a_partitioned_schedule_ticks():
+    def scheduled(definition, **given):
+        @dg.job(partitions_def=definition)
+        def parted():
+            work()
+
+        return dg.build_schedule_from_partitioned_job(parted, **given)
+
+    weeks, months = dg.WeeklyPartitionsDefinition("2024-01-01"), dg.MonthlyPartitionsDefinition("2024-01-01")
+    assert scheduled(weeks, day_of_week=3, hour_of_day=4).cron_schedule == "0 4 * * 3"
+    last = scheduled(months, day_of_month=3, owners=["team:data"], metadata={"rows": 1})
+    assert (last.cron_schedule, list(last.owners)) == ("0 0 3 * *", ["team:data"])
+
+
+@pytest.mark.parametrize(
+    ("definition", "due", "expected"),
+    [
+        # summer time begins at 02:00 on the 10th and ends on November 3rd: those days have 23 and 25 hours
+        (dg.DailyPartitionsDefinition("2024-01-01", timezone="America/New_York"), "2024-03-11T00:00:00-04:00", "2024-03-10"),  # noqa: E501
+        (dg.DailyPartitionsDefinition("2024-01-01", timezone="America/New_York"), "2024-03-10T00:00:00-05:00", "2024-03-09"),  # noqa: E501
+        (dg.DailyPartitionsDefinition("2024-01-01", timezone="America/New_York"), "2024-11-04T00:00:00-05:00", "2024-11-03"),  # noqa: E501
+        (dg.HourlyPartitionsDefinition("2024-01-01-00:00", timezone="America/New_York"), "2024-03-10T03:00:00-04:00", "2024-03-10-01:00"),  # noqa: E501
+        (dg.HourlyPartitionsDefinition("2024-01-01-00:00", timezone="Asia/Kolkata"), "2024-03-10T03:00:00+05:30", "2024-03-10-02:00"),  # noqa: E501
+        (dg.DailyPartitionsDefinition("2024-01-01", end_offset=1), "2024-03-11T00:00:00+00:00", "2024-03-11"),
+    ],
+)  # fmt: skip
+def test_the_partition_of_a_tick_where_days_are_not_equal(definition, due, expected):
+    @dg.job(partitions_def=definition)
+    def parted():
+        work()
+
+    schedule = dg.build_schedule_from_partitioned_job(parted)
+    assert schedule.execution_timezone == (definition.timezone or "UTC")
+    (request,) = schedule.evaluate_tick(at(datetime.fromisoformat(due))).run_requests
+    assert request.partition_key == expected
 
 
 @pytest.mark.api("static_partitioned_config.partition_keys", "static_partitioned_config.tags_for_partition_key_fn",
