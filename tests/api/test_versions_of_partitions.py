@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import dagster as dg
@@ -170,7 +170,6 @@ PAIRS = [
 
 
 @given(st.sampled_from(PAIRS), st.data())
-@settings(max_examples=60, deadline=None)
 def test_it_is_what_a_naive_model_says(pair: Any, data: Any) -> None:
     theirs, ours, mapping = pair
     up_keys, down_keys = list(theirs.get_partition_keys()), list(ours.get_partition_keys())

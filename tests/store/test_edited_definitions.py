@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import treadle as tr
@@ -22,7 +22,6 @@ def kept(instance: tr.Instance, edited: PartitionsDefinition) -> tuple[set[str],
 
 
 @given(st.permutations("abcdef"), st.data())
-@settings(max_examples=25, deadline=None)
 def test_keys_are_moved_added_and_removed(order: list[str], data: st.DataObject) -> None:
     made = data.draw(st.sets(st.sampled_from("abcdef")))
     with tr.Instance.ephemeral() as instance:
