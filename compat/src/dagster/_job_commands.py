@@ -1,4 +1,4 @@
-"""`dagster job print`: the ops of a job. Importing this adds it to the `job` group of the command line."""
+"""Commands that only `dagster job` has. Importing this adds them to Treadle's group."""
 
 from __future__ import annotations
 
