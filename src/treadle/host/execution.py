@@ -209,14 +209,14 @@ def run_job(
     _check_partition(job, partition_key, partition_range, now, instance)
     job, steps = plan_job(job, op_selection)
     if continues is not None:
-        steps = plan(job.nodes, Selection(job.selected_assets, job.selected_checks, steps=continues.steps))
+        steps = plan(job.nodes, Selection(job.selected_assets, job.selected_checks, steps=continues.handles))
     config = run_config_of(job, run_config, partition_key)
     handles = steps.handles
     resolved = resolve(job, config, os.environ, selected=handles)
     run = _new_run(job, run_id, config, tags, partition_key, partition_range, op_selection)
     if parent is not None:
         run = structs.replace(
-            run, step_keys_to_execute=tuple(steps.steps), parent_run_id=parent.run_id,
+            run, step_keys_to_execute=_keys(continues) if continues else None, parent_run_id=parent.run_id,
             root_run_id=parent.root_run_id or parent.run_id,
         )  # fmt: skip
     keys = required_keys(job.ops[handle] for handle in handles) | _loading_keys(job, steps)
@@ -230,11 +230,8 @@ def run_job(
         output_configs=resolved.outputs,
         resource_keys=frozenset(keys), log_files=_log_files(instance, run) if capture else None,
         retries=_retries(job, resolved.execution), listener=listener, outputs={},
-        loggers=start_loggers(job, resolved.loggers, run.run_id) if resolved.loggers else (),
+        loggers=start_loggers(job, resolved.loggers, run.run_id) if resolved.loggers else (), continues=continues,
     )  # fmt: skip
-    if continues is not None:
-        scope.sources = continues.sources
-        scope.left_out.update(continues.left_out)
     _emit_planned(scope)
     error = execute(scope, execute_step)
     if scope.log_files is not None:
@@ -243,6 +240,12 @@ def run_job(
         _raise(error)
     final = structs.replace(run, status=_final_status(run, scope.entries))
     return returns(job, final, scope.entries, scope.outputs or {}, steps.producers)
+
+
+def _keys(continues: Continuation) -> tuple[str, ...]:
+    """The keys of the steps that a run executes again, in the order of the plan."""
+    order = {handle: index for index, handle in enumerate(continues.plan.steps)}
+    return tuple(sorted(continues.steps, key=lambda key: (order[key.partition("[")[0]], key)))
 
 
 def plan_job(job: JobDefinition, op_selection: Sequence[str] | None = None) -> tuple[JobDefinition, Plan]:

@@ -86,13 +86,13 @@ def _from_output(context: StepContext, spec: InputSpec, definition: In, source: 
     manager_key = definition.input_manager_key or out.io_manager_key
     asset = scope.asset_of(source.node, source.output)
     values: list[Any] = []
-    for step_key, mapping_key in values_of(scope.plan.steps, scope.mapping_keys, source, context.step.mapped):
+    for step_key, mapping_key in values_of(scope.whole.steps, scope.mapping_keys, source, context.step.mapped):
         if (source.collect or len(spec.sources) > 1) and (step_key, source.output) in scope.left_out:
             continue
         upstream = OutputContext(
             context, source.output, asset_key=asset, definition_metadata=out.metadata,
             io_manager_key=out.io_manager_key, dagster_type=out.dagster_type, step_key=step_key,
-            run_id=scope.source_run(source.node), mapping_key=mapping_key,
+            run_id=scope.source_run(step_key), mapping_key=mapping_key,
         )  # fmt: skip
         made = FromOutput(step_key, source.output)
         values.append(_read(context, spec.name, definition, manager_key, asset, upstream, made))
@@ -135,6 +135,7 @@ def _read(
     input_context = InputContext(
         context, name, asset_key=key, definition_metadata=definition.metadata, upstream=upstream,
         io_manager_key=manager_key, dagster_type=definition.type,
+        config=context.scope.inputs.get((context.step.node.handle, name)) if definition.input_manager_key else None,
     )  # fmt: skip
     try:
         value = manager.load_input(input_context)

@@ -7,7 +7,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +17,8 @@ from treadle.author.jobs import JobDefinition
 from treadle.author.resources import ResourceInit
 from treadle.core.keys import AssetKey
 from treadle.decide.plan import Plan
-from treadle.decide.progress import Abandon, Execute, Progress, Skip
+from treadle.decide.progress import Abandon, Decision, Execute, Progress, Skip
+from treadle.decide.reexecution import Continuation, Made
 from treadle.decide.steps import Step
 from treadle.errors import ExecutionInterruptedError
 from treadle.runtime.capture import Capture
@@ -58,7 +59,7 @@ class RunScope:
     Attributes:
         run: the run.
         job: its job.
-        plan: its steps.
+        plan: the steps that it executes.
         sink: where its events go.
         memory: what is remembered from before.
         configs: validated config of ops by handle.
@@ -77,7 +78,7 @@ class RunScope:
         mapping_keys: of each dynamic output so far, by (step, output).
         versions: data versions of the assets made so far.
         left_out: optional outputs, as (step, output), that were not produced.
-        sources: for steps that are not executed again, the run that has their outputs.
+        continues: what of earlier runs this one executes again; the rest of its plan is as they left it.
         pointers: numbers of the events that made, before this run, what it reads.
     """
 
@@ -101,12 +102,13 @@ class RunScope:
     mapping_keys: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     versions: dict[AssetKey, str] = field(default_factory=dict)
     left_out: set[tuple[str, str]] = field(default_factory=set)
-    sources: Mapping[str, str] = field(default_factory=dict)
+    continues: Continuation | None = None
     pointers: dict[AssetKey, int] = field(default_factory=dict)
     resources: OpenResources = None  # type: ignore[assignment]  # set while the run is under way
     capture: Capture | None = None
     loop: Any = None
     _recalled: bool = False
+    _source_runs: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.partitions = RunPartitions(self.run.tags, datetime.now(UTC), self.memory)
@@ -140,9 +142,21 @@ class RunScope:
         node = step.node if step is not None else next(node for node in self.job.nodes if node.handle == handle)
         return next((one.asset for one in node.outputs if one.name == output), None)
 
-    def source_run(self, handle: str) -> str:
-        """The run in which this node made the value that is read: this one, or the one that it re-executes."""
-        return self.sources.get(handle, self.run.run_id)
+    @property
+    def whole(self) -> Plan:
+        """The plan with the steps that it does not execute again."""
+        return self.plan if self.continues is None else self.continues.plan
+
+    def source_run(self, key: str) -> str:
+        """The run in which a step made the value that is read: this one, or one that it continues."""
+        return self._source_runs.get(key, self.run.run_id)
+
+    def recall(self, key: str) -> Made | None:
+        """What earlier runs left of a step that this one does not execute."""
+        made = self.continues.made.get(key) if self.continues is not None else None
+        if made is not None:
+            self._source_runs[key] = made.run_id
+        return made
 
     def sources_of(self, key: AssetKey) -> Iterable[AssetKey]:
         """What an asset is made from: the versions of these go into its own. Virtual assets are looked through."""
@@ -273,7 +287,7 @@ def _close(scope: RunScope) -> None:
 
 
 def _steps(scope: RunScope, execute_step: Callable[[RunScope, Step, int], StepEnd]) -> BaseException | None:
-    progress = Progress(scope.plan)
+    progress = Progress(scope.whole)
     attempts: dict[str, int] = {}
     waiting: list[tuple[float, int, Step]] = []  # until when, a number that breaks ties, which step
     error: BaseException | None = None
@@ -290,11 +304,21 @@ def _steps(scope: RunScope, execute_step: Callable[[RunScope, Step, int], StepEn
             error = error or end.error
             progress.failed_for_good(step)
         else:
-            scope.left_out.update((step.key, output) for output in end.not_produced)
-            for output, keys in end.mapping_keys.items():
-                scope.mapping_keys[step.key, output] = keys
-            progress.succeeded(step, end.not_produced, end.mapping_keys)
+            _succeeded(scope, progress, step, end.not_produced, end.mapping_keys)
     return error
+
+
+def _succeeded(
+    scope: RunScope,
+    progress: Progress,
+    step: Step,
+    not_produced: Set[str],
+    mapping_keys: Mapping[str, tuple[str, ...]],
+) -> None:
+    scope.left_out.update((step.key, output) for output in not_produced)
+    for output, keys in mapping_keys.items():
+        scope.mapping_keys[step.key, output] = keys
+    progress.succeeded(step, not_produced, mapping_keys)
 
 
 def _next(scope: RunScope, progress: Progress, waiting: list[tuple[float, int, Step]]) -> Step | None:
@@ -307,6 +331,9 @@ def _next(scope: RunScope, progress: Progress, waiting: list[tuple[float, int, S
         time.sleep(max(0.0, waiting[0][0] - time.monotonic()))
         return None
     step = decision.step
+    if scope.continues is not None and not scope.continues.executes(step):
+        _leave(scope, progress, decision)
+        return None
     if type(decision) is Execute:
         return step
     if type(decision) is Skip:
@@ -320,6 +347,18 @@ def _next(scope: RunScope, progress: Progress, waiting: list[tuple[float, int, S
         )
         progress.abandoned(step)
     return None
+
+
+def _leave(scope: RunScope, progress: Progress, decision: Decision) -> None:
+    """A step that is not executed again ends as earlier runs left it, whatever happens above it now."""
+    step = decision.step
+    if len(step.mapped) < len(step.over):  # of steps that nobody can name: what is above them is not there
+        (progress.skipped if type(decision) is Skip else progress.abandoned)(step)
+        return
+    made = scope.recall(step.key)
+    outputs = step.node.outputs
+    keys = {one.name: made.keys_of(one.name) for one in outputs if one.is_dynamic and made is not None}
+    _succeeded(scope, progress, step, {one.name for one in outputs if made is None or made.lacks(one)}, keys)
 
 
 def jitter() -> float:
