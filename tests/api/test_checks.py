@@ -367,3 +367,118 @@ def test_evaluations_are_reported_from_outside(instance: Any) -> None:
     assert stored == evaluation
     assert stored.blocking
     assert dg.AssetCheckEvaluation(dg.AssetKey("a"), "c", True, partition="x").partition == "x"
+
+
+# --- the rules of checks, as events -----------------------------------------------------------------------------------
+
+
+def kinds(result: Any, step: str) -> list[str]:
+    return [event.event_type_value for event in result.all_events if event.step_key == step]
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_a_check_that_blocks_fails_its_step_after_it_was_recorded(run: Any, blocking: bool) -> None:
+    @dg.asset_check(asset=a, blocking=blocking)
+    def c():
+        return dg.AssetCheckResult(passed=False)
+
+    result = run([a, c])
+    assert kinds(result, "a_c")[-2:] == [
+        "ASSET_CHECK_EVALUATION", "STEP_FAILURE" if blocking else "STEP_SUCCESS",
+    ]  # fmt: skip
+    [event] = [event for event in result.all_events if event.event_type_value == "ASSET_CHECK_EVALUATION"]
+    assert event.message == "Asset check 'c' on 'a' did not pass."
+    if blocking:
+        assert "CheckFailedError" in result.failure_data_for_node("a_c").error.cls_name
+
+
+def test_a_check_inside_an_asset_is_an_output_of_its_step(run: Any) -> None:
+    @dg.asset(check_specs=[dg.AssetCheckSpec("c", asset="x"), dg.AssetCheckSpec("d", asset="x")])
+    def x():
+        yield dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=True, check_name="c")])
+        yield dg.AssetCheckResult(passed=False, check_name="d")
+
+    result = run([x])
+    events = [event for event in result.all_events if event.step_key == "x"]
+    for name in ("c", "d"):
+        [at] = [
+            number
+            for number, event in enumerate(events)
+            if event.event_type_value == "ASSET_CHECK_EVALUATION"
+            and event.asset_check_evaluation_data.check_name == name
+        ]
+        before = events[at - 1]
+        assert (before.event_type_value, before.step_output_data.output_name) == ("STEP_OUTPUT", f"x_{name}")
+    assert result.success
+
+
+def test_each_check_that_a_run_targets_is_planned_when_it_is_made(run: Any, instance: Any) -> None:
+    @dg.multi_asset_check(specs=[dg.AssetCheckSpec("c", asset="a"), dg.AssetCheckSpec("d", asset="a")])
+    def checks():
+        yield dg.AssetCheckResult(passed=True, check_name="c")
+        yield dg.AssetCheckResult(passed=True, check_name="d")
+
+    result = run([a, checks], instance=instance)
+    types = [
+        entry.dagster_event.event_type_value for entry in instance.all_logs(result.run_id) if entry.is_dagster_event
+    ]
+    start = types.index("RUN_START") if "RUN_START" in types else types.index("PIPELINE_START")
+    assert types[:start].count("ASSET_CHECK_EVALUATION_PLANNED") == types.count("ASSET_CHECK_EVALUATION_PLANNED") == 2
+
+
+def test_what_is_downstream_waits_for_a_check_that_blocks(run: Any, instance: Any) -> None:
+    """In the same run; in another one it does not ask for it."""
+
+    @dg.asset_check(asset=a, blocking=True)
+    def c():
+        return dg.AssetCheckResult(passed=False)
+
+    @dg.asset
+    def b(a):
+        return a
+
+    @dg.asset
+    def last(b):
+        return b
+
+    result = run([last, b, a, c], instance=instance)
+    assert result.get_failed_step_keys() == {"a_c"}
+    assert kinds(result, "b") == kinds(result, "last") == []
+    assert run([last, b, a, c], instance=instance, selection="b").success
+    assert run([last, b, a, c], instance=instance, selection=dg.AssetSelection.assets("a").without_checks()).success
+
+
+def test_checks_are_selected_with_their_asset() -> None:
+    @dg.asset_check(asset=a)
+    def c():
+        return dg.AssetCheckResult(passed=True)
+
+    @dg.asset
+    def b():
+        return 1
+
+    jobs = [dg.define_asset_job("with_checks", "a"), dg.define_asset_job("others", "b")]
+    definitions = dg.Definitions(
+        assets=[a, b], asset_checks=[c], jobs=jobs, resources={"io_manager": dg.mem_io_manager}
+    )
+    assert outcomes(definitions.get_job_def("with_checks").execute_in_process()) == [("c", True)]
+    assert outcomes(definitions.get_job_def("others").execute_in_process()) == []
+
+
+@pytest.mark.parametrize("returns", [True, False])
+def test_a_result_may_be_returned_or_yielded(run: Any, returns: bool) -> None:
+    @dg.asset_check(asset=a, name="c")
+    def returning():
+        return dg.AssetCheckResult(passed=True)
+
+    @dg.asset_check(asset=a, name="c")
+    def yielding():
+        yield dg.AssetCheckResult(passed=True)
+
+    assert outcomes(run([a, returning if returns else yielding])) == [("c", True)]
+
+
+@pytest.mark.api("AssetCheckResult.severity", "AssetCheckSpec.blocking")
+def test_a_failure_is_an_error_unless_it_says_otherwise() -> None:
+    assert dg.AssetCheckResult(passed=False).severity == dg.AssetCheckSeverity.ERROR
+    assert not dg.AssetCheckSpec("c", asset="a").blocking
