@@ -231,6 +231,12 @@ def test_what_else_a_context_tells(instance):
     assert not told.is_first_tick_since_sensor_start
 
 
+@pytest.mark.api("MultiAssetSensorEvaluationContext.update_cursor")
+def test_the_cursor_is_not_text_of_the_function(filled):
+    with pytest.raises(dg.DagsterInvalidInvocationError, match="advance_cursor"):
+        context_of(filled).update_cursor("{}")
+
+
 def test_another_way_is_named_when_one_is_declared():
     with pytest.warns(dg.SupersessionWarning, match="utomation"):
         dg.multi_asset_sensor(monitored_assets=KEYS, name="it")(lambda context: None)

@@ -170,6 +170,21 @@ def test_partitions_are_asked_for_before_their_runs(instance):
 
     assert watch.evaluate_tick(dg.build_sensor_context(instance=instance)).dynamic_partitions_requests == [add]
 
+    @dg.job(partitions_def=letters)
+    def lettered():
+        work()
+
+    def asking(*changes):
+        result = dg.SensorResult([dg.RunRequest(partition_key="a")], dynamic_partitions_requests=changes)
+        asks = dg.SensorDefinition("asks", evaluation_fn=lambda context: result, job=lettered)
+        around = repository_of(dg.Definitions(jobs=[lettered]))
+        return asks.evaluate_tick(dg.build_sensor_context(instance, repository_def=around)).run_requests
+
+    assert asking(add)[0].tags["dagster/partition"] == "a"  # as if it were there already
+    for changes in ((), (add, letters.build_delete_request(["a"]))):
+        with pytest.raises(dg.DagsterUnknownPartitionError):
+            asking(*changes)
+
 
 @pytest.mark.api("asset_sensor.asset_key", "asset_sensor.job", "AssetSensorDefinition.asset_key",
                  "build_sensor_context.instance")  # fmt: skip

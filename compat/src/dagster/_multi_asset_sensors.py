@@ -65,9 +65,9 @@ class MultiAssetSensorEvaluationContext(treadle.SensorEvaluationContext):
 
     @property
     def _layer(self) -> Any:
-        if self._definitions is None:
+        if self.repository_def is None:
             raise InvariantError("This context was built without definitions, which it needs. Write definitions=defs.")
-        return self._definitions.layer
+        return self.repository_def.layer
 
     @property
     def assets_defs_by_key(self) -> Mapping[AssetKey, Any]:

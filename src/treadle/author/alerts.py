@@ -72,7 +72,7 @@ def make_email_on_run_failure_sensor(
             email_from, email_to, email_subject_fn(context), text, smtp_host, port, smtp_type, smtp_user, email_password
         )
 
-    return mail  # pyright: ignore[reportReturnType]
+    return mail
 
 
 def _send(

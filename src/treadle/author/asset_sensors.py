@@ -29,7 +29,7 @@ class AssetSensorDefinition(SensorDefinition):
 
     def __init__(
         self,
-        name: str,
+        name: str | None,
         asset_key: CoercibleToAssetKey,
         job_name: str | None,
         asset_materialization_fn: Callable[..., Any],
@@ -91,11 +91,5 @@ def asset_sensor(
     metadata: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., Any]], AssetSensorDefinition]:
     """Make a function a sensor that is called when an asset was materialized, with a context and the log entry."""
-
-    def make(fn: Callable[..., Any]) -> AssetSensorDefinition:
-        return AssetSensorDefinition(
-            name or fn.__name__, asset_key, job_name, fn, minimum_interval_seconds, description, job, jobs,
-            default_status, required_resource_keys, tags, metadata,
-        )  # fmt: skip
-
-    return make
+    given = locals()
+    return lambda fn: AssetSensorDefinition(asset_materialization_fn=fn, **given)

@@ -114,7 +114,7 @@ class RunStatusSensorContext(TickContext):
         """The same, for a run failure sensor."""
         return RunFailureSensorContext(
             self.sensor_name, self.run, self.event, self._instance, self.context, self._given_resources, self.log,
-            self.partition_key, self._definitions,
+            self.partition_key, self.repository_def,
         )  # fmt: skip
 
 
@@ -174,7 +174,7 @@ class RunStatusSensorDefinition(SensorDefinition):
 
     def __init__(
         self,
-        name: str,
+        name: str | None,
         run_status: RunStatus,
         run_status_sensor_fn: Callable[..., Any],
         minimum_interval_seconds: int | None = None,
@@ -295,18 +295,12 @@ def run_status_sensor(
 
     Arguments as for `RunStatusSensorDefinition`.
     """
-
-    def make(fn: Callable[..., Any]) -> RunStatusSensorDefinition:
-        return RunStatusSensorDefinition(
-            name or fn.__name__, run_status, fn, minimum_interval_seconds, description, monitored_jobs,
-            monitor_all_code_locations, default_status, request_job, request_jobs, tags, metadata,
-        )  # fmt: skip
-
-    return make
+    given = locals()
+    return lambda fn: RunStatusSensorDefinition(run_status_sensor_fn=fn, **given)
 
 
 @overload
-def run_failure_sensor(name: Callable[..., Any]) -> SensorDefinition: ...
+def run_failure_sensor(name: Callable[..., Any]) -> RunStatusSensorDefinition: ...
 @overload
 def run_failure_sensor(
     name: str | None = None, minimum_interval_seconds: int | None = None, description: str | None = None,
@@ -315,7 +309,7 @@ def run_failure_sensor(
     default_status: DefaultSensorStatus = DefaultSensorStatus.STOPPED, request_job: Any = None,
     request_jobs: Sequence[Any] | None = None,
     tags: Mapping[str, str] | None = None, metadata: Mapping[str, Any] | None = None,
-) -> Callable[[Callable[..., Any]], SensorDefinition]: ...  # fmt: skip
+) -> Callable[[Callable[..., Any]], RunStatusSensorDefinition]: ...  # fmt: skip
 def run_failure_sensor(
     name: Callable[..., Any] | str | None = None,
     minimum_interval_seconds: int | None = None,
@@ -332,12 +326,9 @@ def run_failure_sensor(
 
     Arguments as for `run_status_sensor`.
     """
+    given = {**locals(), "name": None if callable(name) else name, "run_status": RunStatus.FAILURE}
 
-    def make(fn: Callable[..., Any]) -> SensorDefinition:
-        return _RunFailureSensor(
-            fn.__name__ if callable(name) or name is None else name, RunStatus.FAILURE, fn, minimum_interval_seconds,
-            description, monitored_jobs, monitor_all_code_locations, default_status, request_job, request_jobs, tags,
-            metadata,
-        )  # fmt: skip
+    def make(fn: Callable[..., Any]) -> RunStatusSensorDefinition:
+        return _RunFailureSensor(run_status_sensor_fn=fn, **given)
 
     return make(name) if callable(name) else make

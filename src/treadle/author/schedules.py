@@ -181,16 +181,8 @@ def schedule(
     run (a dict or `RunConfig`, with `tags` or `tags_fn` for its tags), or None. It may take a context and resources.
     Other arguments as for `ScheduleDefinition`.
     """
-
-    def make(fn: Callable[..., Any]) -> ScheduleDefinition:
-        return ScheduleDefinition(
-            name or fn.__name__, cron_schedule=cron_schedule, job_name=job_name, tags=tags, tags_fn=tags_fn,
-            metadata=metadata, should_execute=should_execute, execution_timezone=execution_timezone, execution_fn=fn,
-            description=description, job=job, default_status=default_status,
-            required_resource_keys=required_resource_keys, target=target, owners=owners,
-        )  # fmt: skip
-
-    return make
+    given = locals()
+    return lambda fn: ScheduleDefinition(execution_fn=fn, **{**given, "name": name or fn.__name__})
 
 
 # --- of partitioned jobs ---------------------------------------------------------------------------------------------
@@ -211,7 +203,9 @@ class UnresolvedPartitionedAssetScheduleDefinition:
         Raises:
             DefinitionError: the job has no partitions.
         """
-        return _of_partitions(self.name, job, job.partitions_def, **self._options)
+        made = build_schedule_from_partitioned_job(**{**self._options, "job": job})
+        assert isinstance(made, ScheduleDefinition)  # as it is of every job that is not one over assets to come
+        return made
 
 
 def build_schedule_from_partitioned_job(
@@ -244,30 +238,15 @@ def build_schedule_from_partitioned_job(
     Raises:
         DefinitionError: the job has no partitions, or what is given does not fit them.
     """
-    options = {
-        "description": description, "default_status": default_status, "tags": tags, "cron_schedule": cron_schedule,
-        "execution_timezone": execution_timezone, "metadata": metadata, "owners": owners,
-        "times": {"minute_of_hour": minute_of_hour, "hour_of_day": hour_of_day, "day_of_week": day_of_week,
-                  "day_of_month": day_of_month},
-    }  # fmt: skip
-    chosen = name or f"{job.name}_schedule"
-    if isinstance(job, UnresolvedAssetJobDefinition) and job.partitions_def is None:
-        return UnresolvedPartitionedAssetScheduleDefinition(chosen, job, options)
-    return _of_partitions(chosen, job, job.partitions_def, **options)
-
-
-def _of_partitions(
-    name: str,
-    job: Job,
-    definition: PartitionsDefinition | None,
-    *,
-    times: Mapping[str, int | None],
-    tags: Mapping[str, str] | None,
-    cron_schedule: str | None,
-    execution_timezone: str | None,
-    **options: Any,
-) -> ScheduleDefinition:
+    given = locals()
+    name, definition = name or f"{job.name}_schedule", job.partitions_def
+    if isinstance(job, UnresolvedAssetJobDefinition) and definition is None:
+        return UnresolvedPartitionedAssetScheduleDefinition(name, job, given)
     what = f"Schedule {name!r}"
+    times = {
+        "minute_of_hour": minute_of_hour, "hour_of_day": hour_of_day, "day_of_week": day_of_week,
+        "day_of_month": day_of_month,
+    }  # fmt: skip
     if definition is None:
         raise DefinitionError(f"{what}: job {job.name!r} has no partitions. Use ScheduleDefinition(job=...).")
     windows = _windows_of(definition)
@@ -293,8 +272,8 @@ def _of_partitions(
         return [RunRequest(key, None, tags, job.name, partition_key=key) for key in keys]
 
     return ScheduleDefinition(
-        name, cron_schedule=cron_schedule, job=job, execution_timezone=execution_timezone, execution_fn=tick,
-        tags=tags, **options,
+        name, cron_schedule=cron_schedule, job=job, execution_timezone=execution_timezone, execution_fn=tick, tags=tags,
+        description=description, default_status=default_status, metadata=metadata, owners=owners,
     )  # fmt: skip
 
 

@@ -185,17 +185,15 @@ class _Store:
 
     def get_dynamic_partitions(self, partitions_def_name: str) -> Sequence[str]:
         """The keys."""
-        keys: dict[str, None] = dict.fromkeys(
-            self._instance.get_dynamic_partitions(partitions_def_name) if self._instance else ()
-        )
+        keys = dict.fromkeys(self._instance.get_dynamic_partitions(partitions_def_name) if self._instance else ())
         for one in self._asked:
             if one.partitions_def_name != partitions_def_name:
                 continue
             if isinstance(one, AddDynamicPartitionsRequest):
                 keys.update(dict.fromkeys(one.partition_keys))
             else:
-                gone = set(one.partition_keys)
-                keys = dict.fromkeys(key for key in keys if key not in gone)
+                for key in one.partition_keys:
+                    keys.pop(key, None)
         return list(keys)
 
 
@@ -220,16 +218,8 @@ def sensor(
     It returns or yields `RunRequest`s, a `SkipReason`, or returns a `SensorResult` or None. It takes a context, whose
     cursor tells how far it came, and resources. Arguments as for `SensorDefinition`.
     """
-
-    def make(fn: Callable[..., Any]) -> SensorDefinition:
-        return SensorDefinition(
-            name or fn.__name__, evaluation_fn=fn, job_name=job_name,
-            minimum_interval_seconds=minimum_interval_seconds, description=description, job=job,
-            jobs=jobs, default_status=default_status, asset_selection=asset_selection,
-            required_resource_keys=required_resource_keys, tags=tags, metadata=metadata, target=target, owners=owners,
-        )  # fmt: skip
-
-    return make
+    given = locals()
+    return lambda fn: SensorDefinition(evaluation_fn=fn, **given)
 
 
 class AutomationConditionSensorDefinition(SensorDefinition):

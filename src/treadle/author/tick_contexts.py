@@ -26,8 +26,10 @@ class TickContext:
         self._instance = instance
         self._given_resources = resources
         self._resources: Resources | None = None
-        self._definitions = definitions
-        self._repository_name = repository_name
+        self.repository_def = definitions
+        """The definitions around it, if they were given."""
+        self.repository_name = repository_name
+        """The name of what is around it."""
         self.log = logging.getLogger("treadle.user")
 
     @property
@@ -47,16 +49,6 @@ class TickContext:
         if self._resources is None:
             self._resources = resources_by_hand(self._given_resources, self._instance)
         return self._resources
-
-    @property
-    def repository_def(self) -> Any:
-        """The definitions around it, if they were given."""
-        return self._definitions
-
-    @property
-    def repository_name(self) -> str | None:
-        """The name of what is around it."""
-        return self._repository_name
 
     def __enter__(self) -> Self:
         return self
@@ -79,7 +71,8 @@ class ScheduleEvaluationContext(TickContext):
         repository_def: Any = None,
     ) -> None:
         super().__init__(instance_ref, resources, repository_def, repository_name)
-        self._time = scheduled_execution_time
+        self.due = scheduled_execution_time
+        """When the tick was due, if that is known."""
         self.log_key = log_key
         self.schedule_name = schedule_name
 
@@ -90,16 +83,11 @@ class ScheduleEvaluationContext(TickContext):
         Raises:
             InvariantError: the context was built without it.
         """
-        if self._time is None:
+        if self.due is None:
             raise InvariantError(
                 "This context was built without a time. Write build_schedule_context(scheduled_execution_time=...)."
             )
-        return self._time
-
-    @property
-    def due(self) -> datetime | None:
-        """When the tick was due, if that is known."""
-        return self._time
+        return self.due
 
 
 class SensorEvaluationContext(TickContext):
