@@ -390,24 +390,33 @@ def derived(
     specs: Sequence[AssetSpec],
     keys_by_input_name: Mapping[str, AssetKey],
     keys_by_output_name: Mapping[str, AssetKey],
-    check_specs: Sequence[AssetCheckSpec],
+    check_specs: Sequence[AssetCheckSpec] = (),
     **options: Any,
 ) -> AssetsDefinition:
     """The assets that outputs of an op or graph are, with the checks that other outputs of it report.
 
     Raises:
-        DefinitionError: a check is of an asset that is not made here.
+        DefinitionError: a check is of an asset that is not made here, or is there twice; or an asset depends on itself.
     """
-    made = {spec.key for spec in specs}
+    made, node = {spec.key for spec in specs}, graph if op is None else op
+    mappings: dict[AssetKey, PartitionMapping] = {}
+    for spec in specs:
+        for dep in spec.deps:
+            if dep.partition_mapping is not None:
+                mappings[dep.asset_key] = dep.partition_mapping
+            elif dep.asset_key == spec.key:
+                raise DefinitionError(
+                    f"{spec.key} depends on itself. That works between partitions only, as from one day to the next: "
+                    f"give a partition_mapping that says from which.{node.where}"
+                )
     for check in check_specs:
         if check.asset_key not in made:
             raise DefinitionError(
-                f"{_title(op, specs)} declares the check {check.name!r} of {check.asset_key}, which it does not make. "
-                "Use @asset_check for it."
+                f"{node.name!r} declares the check {check.name!r} of {check.asset_key}, which it does "
+                f"not make. Use @asset_check for it.{node.where}"
             )
-    mappings = {
-        d.asset_key: d.partition_mapping for spec in specs for d in spec.deps if d.partition_mapping is not None
-    }
+    if len({check.key for check in check_specs}) < len(check_specs):
+        raise DefinitionError(f"{node.name!r} declares a check twice in check_specs. Keep one.{node.where}")
     return AssetsDefinition(
         op, specs, graph=graph, keys_by_input_name=keys_by_input_name, keys_by_output_name=keys_by_output_name,
         check_specs=check_specs, check_keys_by_output_name={c.key.to_python_identifier(): c.key for c in check_specs},
