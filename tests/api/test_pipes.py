@@ -428,6 +428,15 @@ def test_several_assets_a_check_and_an_op_use_pipes() -> None:
     assert counting.execute_in_process().output_for_node("count") == 7
 
 
+def test_a_function_called_by_hand_runs_its_process() -> None:
+    @dg.asset
+    def a(context: dg.AssetExecutionContext, pipes: dg.PipesSubprocessClient):
+        return pipes.run(context=context, command=REPORT, extras={"n": 4}).get_materialize_result()
+
+    made: Any = a(dg.build_asset_context(), pipes=dg.PipesSubprocessClient())
+    assert made.metadata["n"] == dg.MetadataValue.int(4)
+
+
 def test_a_step_that_forgets_what_was_reported_fails(instance: Any) -> None:
     @dg.asset
     def forgets(context: dg.AssetExecutionContext) -> None:

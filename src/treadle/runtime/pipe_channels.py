@@ -188,11 +188,11 @@ class _PollingMessageReader(PipesMessageReader):
             is_last = self._closed.is_set()  # what comes after it has been set, nobody waits for
             targets = {**params, **(self.launched_payload or {})}
             try:
-                self._start_logs(waiting, targets)
                 if self.messages_are_readable(targets):
                     while (found := self.download_messages(cursor, targets)) is not None:
                         cursor, text = found
                         handle_lines(handler, text)
+                self._start_logs(waiting, targets)
             except Exception as error:
                 if said != (said := str(error)):  # what a network says again and again is told once
                     handler.report_pipes_framework_exception(type(self).__name__, sys.exc_info())

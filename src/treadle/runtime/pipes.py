@@ -26,7 +26,7 @@ from treadle.author.contexts import OpExecutionContext
 from treadle.author.outcomes import AssetCheckResult, MaterializeResult
 from treadle.core.keys import AssetKey
 from treadle.core.metadata import MetadataValue, normalize
-from treadle.errors import InvocationError, PipesError
+from treadle.errors import InvariantError, InvocationError, PipesError
 from treadle.runtime.pipe_channels import (
     COMPOSITE,
     PipesContextInjector,
@@ -214,7 +214,10 @@ def _by_name(keys: Iterable[AssetKey] | None, of: Callable[[AssetKey], Any]) -> 
 
 
 def _provenance(context: OpExecutionContext, key: AssetKey) -> dict[str, Any] | None:
-    found = context.get_asset_provenance(key)
+    try:
+        found = context.get_asset_provenance(key)
+    except InvariantError:  # a function called by hand, without an instance: nothing is known
+        found = None
     if found is None:
         return None
     inputs = {source.to_user_string(): version.value for source, version in found.input_data_versions.items()}
