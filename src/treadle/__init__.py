@@ -22,6 +22,7 @@ _MODULES = {
     "treadle.author.asset_sensors": "AssetSensorDefinition asset_sensor",
     "treadle.author.assets": "AssetIn AssetOut asset multi_asset",
     "treadle.author.assets_definition": "AssetsDefinition",
+    "treadle.author.automation": "AutomationContext AutomationResult",
     "treadle.author.binding": "with_resources",
     "treadle.author.check_builders": (
         "apply_freshness_policy build_column_schema_change_checks build_last_update_freshness_checks "
@@ -151,6 +152,7 @@ _MODULES = {
         "StoreVersionError TreadleError TypeCheckError UnknownPartitionError UnknownResourceError "
         "UnmetExecutorRequirementsError UserCodeError"
     ),
+    "treadle.host.automation": "EvaluateAutomationConditionsResult evaluate_automation_conditions",
     "treadle.host.execution": "materialize materialize_to_memory",
     "treadle.host.instance": "Instance",
     "treadle.host.loading": "AssetValueLoader",

@@ -20,6 +20,10 @@ from treadle.author.assets import (
 from treadle.author.assets_definition import (
     AssetsDefinition as AssetsDefinition,
 )
+from treadle.author.automation import (
+    AutomationContext as AutomationContext,
+    AutomationResult as AutomationResult,
+)
 from treadle.author.binding import (
     with_resources as with_resources,
 )
@@ -387,6 +391,10 @@ from treadle.errors import (
     UnknownResourceError as UnknownResourceError,
     UnmetExecutorRequirementsError as UnmetExecutorRequirementsError,
     UserCodeError as UserCodeError,
+)
+from treadle.host.automation import (
+    EvaluateAutomationConditionsResult as EvaluateAutomationConditionsResult,
+    evaluate_automation_conditions as evaluate_automation_conditions,
 )
 from treadle.host.execution import (
     materialize as materialize,

@@ -18,6 +18,7 @@ from treadle.store.cursors import Cursors
 from treadle.store.database import PATIENCE_S, Database, Durability
 from treadle.store.dynamic import DynamicPartitions
 from treadle.store.events import EventLog, UnstorableEventError
+from treadle.store.facts import FactReader
 from treadle.store.logs import LogStore
 from treadle.store.names import Names
 from treadle.store.partitions import PartitionSets
@@ -37,7 +38,7 @@ class Store:
         patience_s: how long to wait for other writers before giving up, in seconds.
 
     Attributes:
-        database, runs, events, assets, partitions, dynamic, cursors, logs: its parts.
+        database, runs, events, assets, partitions, facts, dynamic, cursors, logs: its parts.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Store:
         self.partitions = PartitionSets(self.database, self.names)
         self.assets = Assets(self.database, self.names, self.partitions)
         self.events = EventLog(self.database, self.names, self.runs, self.assets)
+        self.facts = FactReader(self.database, self.names)
         self.dynamic = DynamicPartitions(self.database)
         self.cursors = Cursors(self.database)
         self.logs = LogStore(logs)
