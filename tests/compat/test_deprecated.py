@@ -238,6 +238,12 @@ def test_old_policies_of_an_asset(old: dict[str, Any], kind: str) -> None:
         MADE[kind](auto_materialize_policy=old["auto_materialize_policy"], automation_condition=AC.eager())
 
 
+@pytest.mark.api("SourceAsset.legacy_freshness_policy")
+def test_old_policies_of_a_source_asset(old: dict[str, Any]) -> None:
+    source = dg.SourceAsset("s", legacy_freshness_policy=old["legacy_freshness_policy"])
+    assert source.legacy_freshness_policy == old["legacy_freshness_policy"]
+
+
 @pytest.mark.parametrize("kind", ["asset", "AssetOut", "AssetSpec"])
 def test_a_legacy_policy_in_place_of_one_of_today(old: dict[str, Any], kind: str) -> None:
     with warns(rf"{kind}\(freshness_policy="):
@@ -282,6 +288,12 @@ def test_old_policies_of_loaded_assets(
     spec = found[0].get_asset_spec()
     assert spec.automation_condition == old["auto_materialize_policy"].to_automation_condition()
     assert spec.freshness_policy == FRESH
+
+
+@pytest.mark.parametrize("kind", ["asset", "AssetOut", "AssetSpec"])
+def test_numbers_as_tags_are_texts(kind: str) -> None:
+    with warns(rf"{kind}\(tags=.*string"):
+        assert MADE[kind](tags={"n": 4, "t": "x"}).tags == {"n": "4", "t": "x"}
 
 
 # --- schedules -------------------------------------------------------------------------------------------------------

@@ -50,6 +50,8 @@ def test_star_import_gives_all_names() -> None:
     exec("from dagster import *", space)
     assert space["asset"] is dagster.asset
     assert space["DagsterRun"] is treadle.Run
+    assert "deprecated" not in space  # a module; it would hide what others call so
+    assert dagster.deprecated.FreshnessPolicy is dagster.LegacyFreshnessPolicy
 
 
 def test_import_is_light() -> None:

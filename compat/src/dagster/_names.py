@@ -88,6 +88,11 @@ HERE = {
         "SensorReturnTypesUnion build_run_status_sensor_context make_email_on_run_failure_sensor run_failure_sensor "
         "run_status_sensor"
     ),
+    "dagster._resources": (
+        "FileHandle LocalFileHandle MigrateIOStorageResult custom_path_fs_io_manager local_file_manager "
+        "migrate_io_storage resources"
+    ),
+    "dagster._io_adapter": "ConfigurableLegacyIOManagerAdapter",
     "dagster._types": "Any Bool ConfigSchema Dict Float Int List Optional Set String Tuple",
     "dagster._legacy": (
         "AssetOrCheckKey DagsterEventLogInvalidForRun DagsterLibraryRegistry DagsterLogManager DagsterSubprocessError "
@@ -157,7 +162,8 @@ def beside(module: str, name: str) -> str | None:
 def all_names() -> frozenset[str]:
     """Every name that `dagster` has."""
     own = _of_treadle()
-    return frozenset(_HERE) | {old for old, new in RENAMED.items() if new in own} | (own - _ONLY_TREADLE)
+    here = frozenset(_HERE) - {"deprecated"}  # a module: `import *` must not put it over a name of users
+    return here | {old for old, new in RENAMED.items() if new in own} | (own - _ONLY_TREADLE)
 
 
 def hint(name: str) -> str:
