@@ -159,7 +159,7 @@ def total(xs):
     return sum(xs)
 
 
-@dg.job
+@dg.job(config=IN_PROCESS)
 def mapped():
     total(letters().map(lambda x: twice(inc(x))).collect())
 
