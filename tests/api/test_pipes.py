@@ -8,6 +8,7 @@ import base64
 import json
 import os
 import signal
+import subprocess
 import sys
 import textwrap
 import threading
@@ -374,6 +375,26 @@ def test_a_process_may_outlive_its_step(tmp_path: Path, instance: Any) -> None:
     os.kill(pid, 0)  # it is there
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
+
+
+def test_params_may_come_on_the_command_line() -> None:
+    code = python(
+        """
+        import dagster_pipes
+        loader = dagster_pipes.PipesCliArgsParamsLoader()
+        with dagster_pipes.open_dagster_pipes(params_loader=loader) as pipes:
+            pipes.report_custom_message(pipes.extras)
+        """
+    )
+
+    def launch(context: Any) -> Any:
+        there, back = dg.PipesTempFileContextInjector(), dg.PipesTempFileMessageReader()
+        with dg.open_pipes_session(context, there, back, extras={"n": 1}) as session:
+            arguments = [part for pair in session.get_bootstrap_cli_arguments().items() for part in pair]
+            subprocess.run([*code, *arguments], check=True)
+        return session.get_custom_messages()
+
+    assert in_step(launch)[0] == ({"n": 1},)
 
 
 # --- where functions use it -------------------------------------------------------------------------------------------
