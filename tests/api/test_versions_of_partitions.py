@@ -154,6 +154,35 @@ def test_observed_partitions_of_a_source(instance: Any) -> None:
     assert told(assets, instance, "down", "a", "b") == [("STALE", ["DATA: up has a new data version"]), "FRESH"]
 
 
+@pytest.mark.parametrize(
+    ("mapping", "read"),
+    [
+        (None, ["b"]),
+        (dg.StaticPartitionMapping({"a": "b", "d": "b"}), ["a", "d"]),
+        (dg.SpecificPartitionsPartitionMapping(["c"]), ["c"]),
+    ],
+)
+def test_the_version_of_an_input_is_that_of_the_partitions_that_are_read(
+    instance: Any, mapping: Any, read: list[str]
+) -> None:
+    assets = [asset("up", LETTERS), asset("down", LETTERS, dg.AssetDep("up", partition_mapping=mapping))]
+    for key in "abcd":
+        made(instance, "up", key, f"version of {key}")
+
+    def recorded() -> dict[str, str]:
+        dg.materialize(assets, selection=["down"], partition_key="b", instance=instance)
+        event = instance.get_latest_materialization_event(dg.AssetKey("down"))
+        return event.asset_materialization.tags
+
+    first = recorded()["dagster/input_data_version/up"]
+    assert (first == f"version of {read[0]}") == (len(read) == 1)
+    for key in set("abcd") - set(read):
+        made(instance, "up", key, "new")
+    assert recorded()["dagster/input_data_version/up"] == first
+    made(instance, "up", read[0], "new")
+    assert recorded()["dagster/input_data_version/up"] != first
+
+
 PAIRS = [
     (LETTERS, LETTERS, dg.IdentityPartitionMapping()),
     (LETTERS, LETTERS, dg.AllPartitionMapping()),

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from treadle.author.definitions import Definitions
-from treadle.core import tags
 from treadle.core.keys import AssetKey
 from treadle.core.time import utc_now
 from treadle.host.instance import Instance
 from treadle.spec.selection import AssetSelection
 from treadle.state.event_types import EventType
 from treadle.state.records import EventLogRecord
-from treadle.state.staleness import Staleness, staleness
+from treadle.state.staleness import Staleness, staleness, version_in
 
 _FACTS = (EventType.ASSET_MATERIALIZATION, EventType.ASSET_OBSERVATION)
 
@@ -71,6 +70,5 @@ class _Records:
 
 def _version(record: EventLogRecord) -> object:
     """The data version that a record says; a materialization that says none is as new data. None: it says nothing."""
-    fact = record.asset_materialization or record.asset_observation
-    found = fact.tags.get(tags.DATA_VERSION) if fact is not None else None
+    found = version_in(record)
     return record.storage_id if found is None and record.asset_materialization is not None else found

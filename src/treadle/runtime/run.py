@@ -20,19 +20,22 @@ from treadle.decide.plan import Plan
 from treadle.decide.progress import Abandon, Decision, Execute, Progress, Skip
 from treadle.decide.reexecution import Continuation, Made
 from treadle.decide.steps import Step
-from treadle.errors import ExecutionInterruptedError
+from treadle.errors import ExecutionInterruptedError, TreadleError
 from treadle.runtime.capture import Capture
 from treadle.runtime.log import forward
 from treadle.runtime.partitions import RunPartitions
 from treadle.runtime.ports import LogFiles, Memory, Sink
 from treadle.runtime.resources import OpenResources, open_resources
+from treadle.runtime.versions import data_version
 from treadle.state import events
 from treadle.state.error_info import error_info
 from treadle.state.events import Event, EventLogEntry
 from treadle.state.runs import Run
-from treadle.state.staleness import sources_of, version_recorded
+from treadle.state.staleness import sources_of, version_in, version_recorded
 
 INTERRUPTS = (KeyboardInterrupt, ExecutionInterruptedError)
+_MANY = 100
+"""Of so many partitions of one source, the version of each is not looked at: the newest stands for them."""
 
 
 @dataclass(slots=True)
@@ -180,7 +183,7 @@ class RunScope:
             return
         self._recalled = True
         wanted = {
-            source
+            source: self._partitions_read(key, source)
             for step in self.plan.steps.values()
             for key in step.assets
             for source in self.sources_of(key)
@@ -190,12 +193,40 @@ class RunScope:
             return
         self.sink.commit()
         for record in self.memory.get_asset_records(sorted(wanted)):
-            recorded = version_recorded(record.asset_entry)
-            pointer = record.asset_entry.last_materialization_storage_id
+            key = record.asset_entry.asset_key
+            recorded, pointer = version_recorded(record.asset_entry), record.asset_entry.last_materialization_storage_id
+            version = recorded[1] if recorded is not None else None
+            if wanted[key]:
+                version, pointer = self._version_of_partitions(key, wanted[key])
             if pointer is not None:
-                self.pointers[record.asset_entry.asset_key] = pointer
-            if recorded is not None:
-                self.versions.setdefault(record.asset_entry.asset_key, recorded[1])
+                self.pointers[key] = pointer
+            if version is not None:
+                self.versions.setdefault(key, version)
+
+    def _partitions_read(self, key: AssetKey, source: AssetKey) -> Sequence[str]:
+        """The partitions of `source` that this run's of `key` are made from. None of them if they are very many."""
+        specs = self.layer.specs if self.layer is not None else {}
+        if source not in specs or specs[source].partitions_def is None:
+            return ()
+        try:
+            found = self.partitions.upstream(specs[key], specs[source])
+        except TreadleError:  # what is not loaded need not fit
+            return ()
+        return found.keys if found is not None and len(found.keys) < _MANY else ()
+
+    def _version_of_partitions(self, key: AssetKey, partitions: Sequence[str]) -> tuple[str | None, int | None]:
+        """The data version of a few partitions together, and the event that it is from if it is one."""
+        versions: list[tuple[str, str]] = []
+        pointer: int | None = None
+        for partition in partitions:
+            record = self.memory.get_latest_data_version_record(key, partition_key=partition)
+            version = version_in(record)
+            if record is not None and version is not None:
+                versions.append((partition, version))
+                pointer = record.storage_id
+        if len(partitions) == 1:
+            return (versions[0][1] if versions else None), pointer
+        return (data_version("", versions) if versions else None), None
 
     def await_(self, awaitable: Any) -> Any:
         """The result of a coroutine, on the run's own event loop."""

@@ -104,13 +104,16 @@ class Staleness:
         return tuple(found)
 
 
+def version_in(record: EventLogRecord | None) -> str | None:
+    """The data version that a materialization or observation says."""
+    fact = (record.asset_materialization or record.asset_observation) if record is not None else None
+    return fact.tags.get(tags.DATA_VERSION) if fact is not None else None
+
+
 def version_recorded(entry: AssetEntry) -> tuple[int, str] | None:
     """The newest record of an asset that has a data version: its number in the log, and the version."""
-    found: list[tuple[int, str]] = []
-    for record in (entry.last_materialization_record, entry.last_observation_record):
-        fact = (record.asset_materialization or record.asset_observation) if record is not None else None
-        if record is not None and fact is not None and tags.DATA_VERSION in fact.tags:
-            found.append((record.storage_id, fact.tags[tags.DATA_VERSION]))
+    records = filter(None, (entry.last_materialization_record, entry.last_observation_record))
+    found = [(one.storage_id, version) for one in records if (version := version_in(one)) is not None]
     return max(found, default=None)
 
 
