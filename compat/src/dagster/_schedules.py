@@ -21,10 +21,10 @@ def _keep(definition: treadle.ScheduleDefinition, environment_vars: Mapping[str,
         )
 
 
+@wraps(treadle.schedule)
 def schedule(
     cron_schedule: str | Sequence[str], *, environment_vars: Mapping[str, str] | None = None, **given: Any
 ) -> Callable[[Callable[..., Any]], treadle.ScheduleDefinition]:
-    """`treadle.schedule`, which also takes `environment_vars`."""
     make = treadle.schedule(cron_schedule, **given)
 
     def made(fn: Callable[..., Any]) -> treadle.ScheduleDefinition:
