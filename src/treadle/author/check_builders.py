@@ -20,8 +20,9 @@ from treadle.core.keys import AssetCheckKey, AssetKey, CoercibleToAssetKey
 from treadle.core.metadata import COLUMN_SCHEMA, MetadataValue, TimestampMetadataValue
 from treadle.core.partitions import effective_time
 from treadle.core.table import TableSchema
+from treadle.core.time import zone_of
 from treadle.core.time_partitions import TimeWindowPartitionsDefinition
-from treadle.core.windows import Cadence, cadence
+from treadle.core.windows import cadence
 from treadle.errors import DefinitionError, InvariantError
 from treadle.spec.assets import AssetCheckSpec, AssetSpec, deps_of
 from treadle.spec.policies import FreshnessPolicy, check_types
@@ -114,30 +115,21 @@ def build_last_update_freshness_checks(
         raise DefinitionError(
             f"build_last_update_freshness_checks: lower_bound_delta is {lower_bound_delta!r}. Use a timedelta."
         )
-    deadlines = None if deadline_cron is None else cadence(deadline_cron, timezone)
     seconds = lower_bound_delta.total_seconds()
-    parameters = {"timezone": timezone, "lower_bound_delta_seconds": seconds}
-    shown = _parameters(parameters if deadline_cron is None else {**parameters, "deadline_cron": deadline_cron})
 
-    def evaluate(context: AssetCheckExecutionContext, key: AssetKey) -> _Found:
-        now = effective_time(None).timestamp()
-        about, due_again = _deadlines(deadlines, now)
-        bound = about.get(_LATEST_TICK, now) - seconds
-        updated = _last_update(context.instance, key)
-        about[_LOWER_BOUND] = bound
+    def look(context: AssetCheckExecutionContext, key: AssetKey, now: float, times: dict[str, float]) -> _Found:
+        bound = times[_LOWER_BOUND] = times.get(_LATEST_TICK, now) - seconds
+        updated = times.get(LAST_UPDATED)
         if updated is None:
-            return _Found(False, "It was never materialized, and no observation says when it was updated.",
-                          _stamped(shown, about))  # fmt: skip
-        about[LAST_UPDATED] = updated
-        passed = updated >= bound
-        if passed:
-            about[FRESH_UNTIL] = due_again or updated + seconds
+            return _Found(False, "It was never materialized, and no observation says when it was updated.")
+        if deadline_cron is None:
+            times[FRESH_UNTIL] = updated + seconds
         text = f"It was last updated {_ago(now - updated)}; {_ago(now - bound)} is the most that is allowed."
-        return _Found(passed, text, _stamped(shown, about))
+        return _Found(updated >= bound, text)
 
-    return _checks(
-        "freshness_check", "freshness_check", assets, "Whether the asset was updated lately.", severity, evaluate,
-        blocking=blocking, metadata=shown,
+    return _freshness_checks(
+        assets, "Whether the asset was updated lately.", {"lower_bound_delta_seconds": seconds}, deadline_cron,
+        timezone, severity, blocking, look,
     )  # fmt: skip
 
 
@@ -154,33 +146,58 @@ def build_time_partition_freshness_checks(
     Args:
         assets: assets with partitions in time.
         deadline_cron, timezone: when the partitions that have ended are due.
-        severity: how bad it is if it does not pass.
-        blocking: whether a failure with severity ERROR stops what is downstream.
+        severity, blocking: as for `build_last_update_freshness_checks`.
 
     Raises:
         DefinitionError: the cron expression or the zone cannot be read.
     """
-    deadlines = cadence(deadline_cron, timezone)
-    shown = _parameters({"timezone": timezone, "deadline_cron": deadline_cron})
+    zone = zone_of(timezone)
+
+    def look(context: AssetCheckExecutionContext, key: AssetKey, now: float, times: dict[str, float]) -> _Found:
+        due = zone.at(int(times[_LATEST_TICK]))
+        partition = _partitions(context, key).get_last_partition_key(current_time=due)
+        if partition is None:
+            return _Found(True, "No partition is due yet.")
+        passed = _has_partition(context.instance, key, partition)
+        text = f"Partition {partition!r} was due at {due:%Y-%m-%d %H:%M %Z}, and is {'there' if passed else 'missing'}."
+        return _Found(passed, text)
+
+    return _freshness_checks(
+        assets, "Whether the partition that is due is there.", {}, deadline_cron, timezone, severity, blocking, look
+    )
+
+
+def _freshness_checks(
+    assets: Sequence[CoercibleToAssetKey | Any],
+    description: str,
+    parameters: Mapping[str, Any],
+    deadline_cron: str | None,
+    timezone: str,
+    severity: AssetCheckSeverity,
+    blocking: bool,
+    look: Callable[[AssetCheckExecutionContext, AssetKey, float, dict[str, float]], _Found],
+) -> Sequence[AssetChecksDefinition]:
+    """Checks with times as metadata: what `look` gets of the latest deadline and update, and what it adds."""
+    told = {"timezone": timezone, **parameters, **({"deadline_cron": deadline_cron} if deadline_cron else {})}
+    shown = {_PARAMETERS: MetadataValue.json(told)}
+    deadlines = None if deadline_cron is None else cadence(deadline_cron, timezone)
 
     def evaluate(context: AssetCheckExecutionContext, key: AssetKey) -> _Found:
         now = effective_time(None).timestamp()
-        about, due_again = _deadlines(deadlines, now)
-        due = deadlines.zone.at(int(about[_LATEST_TICK]))
-        partition = _partitions(context, key).get_last_partition_key(current_time=due)
+        times: dict[str, float] = {}
+        if deadlines is not None:
+            times[_LATEST_TICK], times[FRESH_UNTIL] = deadlines.floor(int(now)), deadlines.next(int(now))
         updated = _last_update(context.instance, key)
         if updated is not None:
-            about[LAST_UPDATED] = updated
-        passed = partition is None or _has_partition(context.instance, key, partition)
-        if passed:
-            about[FRESH_UNTIL] = due_again
-        text = f"Partition {partition!r} was due at {due:%Y-%m-%d %H:%M %Z}, and is {'there' if passed else 'missing'}."
-        return _Found(passed, text if partition is not None else "No partition is due yet.", _stamped(shown, about))
+            times[LAST_UPDATED] = updated
+        found = look(context, key, now, times)
+        if not found.passed:
+            times.pop(FRESH_UNTIL, None)
+        stamped = {name: MetadataValue.timestamp(float(at)) for name, at in times.items()}
+        return found._replace(metadata={**shown, **stamped})
 
-    return _checks(
-        "freshness_check", "freshness_check", assets, "Whether the partition that is due is there.", severity,
-        evaluate, blocking=blocking, metadata=shown,
-    )  # fmt: skip
+    name = "freshness_check"
+    return _checks(name, name, assets, description, severity, evaluate, blocking=blocking, metadata=shown)
 
 
 def build_sensor_for_freshness_checks(
@@ -245,21 +262,6 @@ def _is_due(instance: Any, key: AssetCheckKey, now: float) -> bool:
     seen = max(known.planned_storage_id or 0, known.evaluation_record.storage_id if known.evaluation_record else 0)
     records = instance.get_asset_records([key.asset_key])
     return bool(records) and (records[0].asset_entry.last_event_storage_id or 0) > seen
-
-
-def _parameters(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {_PARAMETERS: MetadataValue.json(dict(values))}
-
-
-def _stamped(shown: Mapping[str, Any], times: Mapping[str, float]) -> dict[str, Any]:
-    return {**shown, **{name: MetadataValue.timestamp(at) for name, at in times.items()}}
-
-
-def _deadlines(deadlines: Cadence | None, now: float) -> tuple[dict[str, float], float]:
-    """The latest deadline as metadata, and the next one (0 if there are none)."""
-    if deadlines is None:
-        return {}, 0
-    return {_LATEST_TICK: float(deadlines.floor(int(now)))}, float(deadlines.next(int(now)))
 
 
 def _last_update(instance: Any, key: AssetKey) -> float | None:
