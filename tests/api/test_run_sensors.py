@@ -169,6 +169,8 @@ def test_older_names_of_what_is_watched(instance):
     begun, _ = seen_by(alarm, instance, names)
     run(failing, instance)
     assert seen_by(alarm, instance, names, begun.cursor)[1] == []
+    with pytest.warns(DeprecationWarning, match="monitored_jobs"), pytest.raises(Exception, match="monitored_jobs"):
+        dg.run_failure_sensor(monitored_jobs=[first], job_selection=[second])(note)
     for make in (dg.run_failure_sensor, lambda **given: dg.run_status_sensor(run_status=success, **given)):
         with (
             pytest.warns(DeprecationWarning, match="monitor_all_code_locations"),
@@ -200,6 +202,15 @@ def test_jobs_of_other_code_locations_are_selected_by_name(instance):
         job.execute_in_process(instance=instance, tags={".dagster/repository": "__repository__@shop"})
     seen = [seen_by(noting(names, monitored_jobs=[one]), instance, names, begun.cursor)[1] for one in selectors]
     assert seen == [["first"], [], ["first", "second"], ["first", "second"], []]
+
+
+def test_a_sensor_is_told_of_the_runs_that_it_started_too(instance):
+    """Else nobody would hear of a retry that fails again."""
+    names = []
+    begun, _ = seen_by(noting(names), instance, names)
+    for starter in ("noting", "another"):
+        first.execute_in_process(instance=instance, tags={"dagster/sensor_name": starter})
+    assert seen_by(noting(names, request_job=first), instance, names, begun.cursor)[1] == ["first", "first"]
 
 
 def test_an_evaluation_sees_five_runs_and_the_next_goes_on(instance):

@@ -69,7 +69,9 @@ def test_functions_of_a_tick_see_when_it_was_due():
     assert "should_execute" in skipped.skip_message
 
 
-@pytest.mark.parametrize("cron", ["* *", "99 * * * *", "@reboot", [], ["@daily", "nonsense"], None])
+@pytest.mark.parametrize(
+    "cron", ["* *", "99 * * * *", "@reboot", [], ["@daily", "nonsense"], None, "0 0 * * * *", "0 0 31 2 *", [7]]
+)
 def test_a_cron_expression_that_cannot_be_read_is_an_error(cron):
     with pytest.raises(Exception, match=r"(?i)cron"):
         dg.ScheduleDefinition(job=daily_work, cron_schedule=cron)
@@ -408,6 +410,8 @@ def test_partitions_that_are_not_in_time_need_a_cron_expression_and_run_all():
 
     with pytest.raises(Exception, match="cron"):
         dg.build_schedule_from_partitioned_job(letters)
+    with pytest.raises(Exception):  # noqa: B017, PT011
+        dg.build_schedule_from_partitioned_job(letters, cron_schedule="@daily", hour_of_day=3)
     schedule = dg.build_schedule_from_partitioned_job(letters, cron_schedule="@daily", execution_timezone="Asia/Tokyo")
     assert schedule.execution_timezone == "Asia/Tokyo"
     assert [(r.run_key, r.tags["k"]) for r in schedule.evaluate_tick(at()).run_requests] == [("a", "a"), ("b", "b")]

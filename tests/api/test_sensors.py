@@ -311,6 +311,7 @@ KINDS = ["sensor", "SensorDefinition", "asset_sensor", "AssetSensorDefinition", 
 def test_facts_of_every_kind(kind):
     sensor = made(kind, **FACTS)
     assert (sensor.name, facts_of(sensor)) == ("it", facts_of(expected_facts))
+    assert made(kind, tags={"n": 1, "any": "text é"}).tags == {"n": "1", "any": "text é"}
     plain = made(kind)
     assert (plain.minimum_interval_seconds, plain.default_status) == (30, dg.DefaultSensorStatus.STOPPED)
     assert (plain.description, plain.tags, plain.metadata) == (None, {}, {})
@@ -468,6 +469,85 @@ def test_contexts_know_the_definitions_and_the_instance_around_them():
         context = dg.build_sensor_context(stored, repository_def=around)
         (request,) = dg.SensorDefinition("it", **ask).evaluate_tick(context).run_requests
     assert request.tags["dagster/partition"] == "a"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"evaluation_fn": None},
+        {"evaluation_fn": 7},
+        {"evaluation_fn": lambda context, more: None},
+        {"minimum_interval_seconds": "soon"},
+        {"minimum_interval_seconds": -1},
+        {"default_status": "RUNNING"},
+        {"job": "first"},
+        {"jobs": [7]},
+        {"name": "no name"},
+        {"tags": {1: "x"}},
+    ],
+)
+def test_what_a_sensor_cannot_be_declared_with(given):
+    with pytest.raises(Exception):  # noqa: B017, PT011
+        dg.SensorDefinition(**{"name": "x", "evaluation_fn": lambda context: None, **given})
+
+
+@pytest.mark.parametrize(
+    "given", [{"run_key": 1}, {"job_name": 1}, {"partition_key": 1}, {"asset_selection": "orders"},
+              {"asset_selection": ["orders"]}, {"asset_check_keys": "orders:fresh"}],
+)  # fmt: skip
+def test_what_cannot_be_asked_for(given):
+    with pytest.raises(Exception, match=next(iter(given))):
+        dg.RunRequest(**given)
+
+
+def test_a_job_may_be_the_target_and_contexts_open():
+    watch = dg.SensorDefinition("it", evaluation_fn=lambda context: dg.RunRequest(tags={"a": "b"}), target=first)
+    with dg.build_sensor_context() as context:
+        (request,) = watch.evaluate_tick(context).run_requests
+    assert (watch.job.name, request.tags["a"]) == ("first", "b")
+
+
+def test_a_sensor_is_called_with_its_context_and_nothing_else():
+    @dg.sensor(job=first)
+    def watch(context):
+        return dg.RunRequest(context.cursor)
+
+    context = dg.build_sensor_context(cursor="c")
+    assert watch(context) == watch(context=context) == dg.RunRequest("c")
+    for args, given in (((), {}), ((context, context), {}), ((7,), {}), ((context,), {"more": 1})):
+        with pytest.raises(dg.DagsterInvalidInvocationError):
+            watch(*args, **given)
+
+
+def test_an_asset_sensor_is_called_with_the_last_materialization(instance):
+    @dg.asset_sensor(orders.key, job=first)
+    def watch(context, event):
+        return dg.RunRequest(event.run_id)
+
+    def called(context):
+        given = watch(context)
+        return given if isinstance(given, dg.RunRequest | dg.SkipReason) else next(iter(given))
+
+    assert isinstance(called(dg.build_sensor_context(instance)), dg.SkipReason)
+    run_id = dg.materialize([orders], instance=instance).run_id
+    assert called(dg.build_sensor_context(instance)).run_key == run_id
+    with pytest.raises(Exception):  # noqa: B017, PT011
+        called(None)
+
+
+def test_partitions_of_a_job_over_assets_give_tags_too(instance):
+    both = dg.MultiPartitionsDefinition({
+        "n": dg.StaticPartitionsDefinition(["1"]), "letter": dg.StaticPartitionsDefinition(["a"])})  # fmt: skip
+
+    @dg.asset(partitions_def=both)
+    def parted():
+        return 1
+
+    job = dg.define_asset_job("parted_job", [parted])
+    watch = dg.SensorDefinition("it", evaluation_fn=lambda context: dg.RunRequest(partition_key="a|1"), job=job)
+    around = repository_of(dg.Definitions([parted], jobs=[job]))
+    (request,) = watch.evaluate_tick(dg.build_sensor_context(instance, repository_def=around)).run_requests
+    assert (request.tags["dagster/partition/letter"], request.tags["dagster/partition/n"]) == ("a", "1")
 
 
 def test_a_function_that_raises_ends_the_evaluation(instance):

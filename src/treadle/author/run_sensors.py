@@ -243,8 +243,6 @@ class RunStatusSensorDefinition(SensorDefinition):
         return self._read(context, _together(given))._replace(run_errors=errors)
 
     def _watches(self, run: Run, here: str | None) -> bool:
-        if run.tags.get(tag_names.SENSOR_NAME) == self.name:
-            return False
         return self.monitor_all_code_locations or any(_is_of(run, one, here) for one in self.monitored_jobs or [None])
 
     def _call_for(self, context: SensorEvaluationContext, run: Run, event: Event) -> Any:

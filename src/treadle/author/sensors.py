@@ -97,11 +97,11 @@ class SensorDefinition(Trigger):
         self._describe(evaluation_fn, description, default_status, metadata, owners)
         self._describe_sensor(minimum_interval_seconds, tags, self._function.required)
 
-    def _describe_sensor(self, interval: int | None, tags: Mapping[str, str] | None, required: Set[str]) -> None:
+    def _describe_sensor(self, interval: int | None, tags: Mapping[str, Any] | None, required: Set[str]) -> None:
         if interval is not None and interval < 0:
             raise DefinitionError(f"{self._what}: minimum_interval_seconds is {interval}. Use 0 or more.")
         self.minimum_interval_seconds = DEFAULT_INTERVAL if interval is None else interval
-        self.tags: Mapping[str, str] = tag_rules.definition_tags(tags, self._what)
+        self.tags: Mapping[str, str] = tag_rules.run_tags(tags, self._what)
         self.required_resource_keys: set[str] = set(required)
 
     @property
