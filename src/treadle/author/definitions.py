@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import cached_property
 from typing import Any
 
@@ -360,60 +360,54 @@ def _check_triggers(defs: Definitions) -> None:
                         f"{did_you_mean(target, defs.jobs_by_name)} Give it to Definitions(jobs=[...])."
                     )
             found = defs.get_schedule_def(trigger.name) if kind == "schedule" else trigger
-            missing = found.required_resource_keys - defs.resource_defs.keys()
-            if missing:
-                raise UnknownResourceError(
-                    f"{trigger!r} needs a resource {min(missing)!r}, and there is none."
-                    f"{did_you_mean(min(missing), defs.resource_defs)} Give it to Definitions(resources=...).",
-                    keys=frozenset(missing),
-                )
+            _require(found.required_resource_keys, defs.resource_defs, repr(trigger))
+
+
+def _require(
+    needed: Set[str],
+    provided: Mapping[str, Any],
+    who: str | Callable[[str], str],
+    *,
+    place: str = "Definitions(resources=...)",
+    where: str = "",
+) -> None:
+    """Each needed resource is there.
+
+    Args:
+        who: who needs it, for the message; may depend on the key.
+        place: where to give it.
+    """
+    missing = needed - provided.keys()
+    if missing:
+        key = min(missing)
+        raise UnknownResourceError(
+            f"{who if isinstance(who, str) else who(key)} needs a resource {key!r}, and there is none."
+            f"{did_you_mean(key, provided)} Give it to {place}.{where}",
+            keys=frozenset(missing),
+        )
 
 
 def _require_resources(defs: Definitions) -> None:
     """Every resource that an asset or check asks for is there."""
-    provided = defs.resource_defs
-    for definition in {id(one): one for one in defs.layer.definitions.values()}.values():
-        op = definition.node_def
-        if (
-            definition.graph is None
-            and not op.required_resource_keys
-            and op.outs.keys() == {"result"}
-            and not definition.resource_defs
-        ):
-            out = op.outs["result"]
-            if out.io_manager_key == DEFAULT_IO_MANAGER_KEY:
-                continue
-        missing = (
-            required_keys(definition.ops) - provided.keys() - definition.resource_defs.keys() - {DEFAULT_IO_MANAGER_KEY}
-        )
-        if missing:
-            key = min(missing)
-            raise UnknownResourceError(
-                f"{op.name!r} needs a resource {key!r}, and there is none.{did_you_mean(key, provided)} Give it to "
-                f"Definitions(resources={{{key!r}: ...}}).{op.where}",
-                keys=frozenset(missing),
-            )
+    provided = {DEFAULT_IO_MANAGER_KEY: None, **defs.resource_defs}
+    definitions = {id(one): one for one in defs.layer.definitions.values()}.values()
+    if required_keys(op for one in definitions for op in one.ops) <= provided.keys():
+        return
+    for definition in definitions:
+        node = definition.node_def
+        known = {**provided, **definition.resource_defs} if definition.resource_defs else provided
+        _require(required_keys(definition.ops), known, repr(node.name), where=node.where)
 
 
 def _require_job_resources(job: JobDefinition) -> None:
     """Every resource that an op or hook of the job asks for is there."""
+    place = "the job's resource_defs, or to Definitions(resources=...)"
     provided = job.resource_defs
-    unmet = job.hook_keys(job.ops) - provided.keys()
-    if unmet:
-        key = min(unmet)
-        raise UnknownResourceError(
-            f"{job.needed_by[key].capitalize()} of job {job.name!r} needs a resource {key!r}, and there is none."
-            f"{did_you_mean(key, provided)} Give it to the job's resource_defs, or to Definitions(resources=...).",
-            keys=frozenset(unmet),
-        )
+    _require(
+        job.hook_keys(job.ops), provided, lambda key: f"{job.needed_by[key].capitalize()} of job {job.name!r}",
+        place=place,
+    )  # fmt: skip
     for handle, op in job.ops.items():
-        bound = job.assets[handle].resource_defs if handle in job.assets else {}
-        missing = required_keys([op]) - provided.keys() - bound.keys()
-        if missing:
-            key = min(missing)
-            raise UnknownResourceError(
-                f"Op {op.name!r} of job {job.name!r} needs a resource {key!r}, and there is none."
-                f"{did_you_mean(key, provided)} Give it to the job's resource_defs, or to Definitions(resources=...)."
-                f"{op.where}",
-                keys=frozenset(missing),
-            )
+        bound = job.assets[handle].resource_defs if handle in job.assets else None
+        known = {**provided, **bound} if bound else provided
+        _require(required_keys([op]), known, f"Op {op.name!r} of job {job.name!r}", place=place, where=op.where)
