@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dagster import _absent_commands as absent
 from dagster.__main__ import main
@@ -77,6 +78,58 @@ def test_a_job_is_printed(project: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert call("job", "print", "-f", "defs.py", "--verbose") == 0
     assert "    Outputs:\n    result\n" in capsys.readouterr().out
     assert call("job", "print", "-f", "defs.py", "-j", "nothing_here") != 0
+
+
+CONFIGURED = """
+import dagster as dg
+
+class Warehouse(dg.ConfigurableResource):
+    url: str
+    size: int = 3
+
+class Config(dg.Config):
+    path: str
+    n: int = 5
+    shops: list[str] = []
+
+@dg.op
+def read(config: Config, warehouse: Warehouse):
+    return 1
+
+@dg.op(config_schema={
+    "way": dg.Selector({"x": int, "y": str}), "each": dg.Map(str, int), "perhaps": dg.Noneable(int),
+    "kind": dg.Enum("Kind", [dg.EnumValue("A"), dg.EnumValue("B")]), "free": dg.Field(dict, default_value={"k": 1}),
+}, ins={"z": dg.In(int)})
+def make(x, z):
+    pass
+
+@dg.job
+def talk():
+    make(read())
+
+defs = dg.Definitions(jobs=[talk], resources={"warehouse": Warehouse.configure_at_launch()})
+"""
+
+
+def test_the_skeleton_of_run_config_fits_the_job(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "defs.py").write_text(CONFIGURED)
+    for option in ((), ("--print-only-required",)):
+        assert call("job", "scaffold_config", "-f", "defs.py", "-j", "talk", *option) == 0
+        text = capsys.readouterr().out
+        (project / "config.yaml").write_text(text)
+        assert call("job", "execute", "-f", "defs.py", "-c", "config.yaml") == 0
+        capsys.readouterr()
+    assert yaml.safe_load(text) == {
+        "ops": {
+            "read": {"config": {"path": "..."}},
+            "make": {"config": {"way": {"x": 0}, "each": {}, "kind": "A"}, "inputs": {"z": 0}},
+        },
+        "resources": {"warehouse": {"config": {"url": "..."}}},
+    }
+    assert call("job", "scaffold_config", "-f", "defs.py") == 0
+    shown = yaml.safe_load(capsys.readouterr().out)["ops"]
+    assert shown["read"]["config"] == {"path": "...", "n": 5, "shops": []}
+    assert shown["make"]["config"]["free"] == {"k": 1}
 
 
 def test_definitions(project: Path) -> None:

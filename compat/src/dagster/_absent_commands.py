@@ -77,11 +77,6 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         f"{_LOC} -c,--config=* --config-json= --tags= --run-id= -o,--op-selection= -j,--job=",
         "There is no queue: `dagster job execute` runs it and waits.",
     ),
-    "job scaffold_config": (
-        "Print the skeleton of a job's run config.",
-        f"{_PY} -r,--repository= --print-only-required -j,--job=",
-        "Execute the job with wrong config: the error lists every field that is missing.",
-    ),
     "project from-example": ("Download an example.", "--name= --example= --version=", _EXAMPLES),
     "project list-examples": ("List the examples.", "", _EXAMPLES),
     "project scaffold": ("Create a project.", "--name= --excludes=* --ignore-package-conflict", _EXAMPLES),

@@ -19,7 +19,7 @@ from treadle.cli import main
 ADDED: Mapping[str, tuple[str, ...]] = {
     "asset": ("wipe-partitions-status-cache",),
     "instance": ("reindex",),
-    "job": ("print",),
+    "job": ("print", "scaffold_config"),
 }
 """Commands that Treadle's groups do not have, and this distribution does."""
 
