@@ -372,12 +372,13 @@ class Frame:
         if self.is_first:
             return ()
         self.is_restless = True
-        by_run: dict[str, list[Update]] = {}
-        for update in updates:
-            by_run.setdefault(update.run_id, []).append(update)
+        groups: dict[str | int, list[Update]] = {}
+        for place, update in enumerate(updates):  # each on its own if it is of no run, as long as they are few
+            name = update.run_id or (place if len(updates) <= _MOST_PIECES else "")
+            groups.setdefault(name, []).append(update)
         found: list[Piece] = []
-        for run_id, group in by_run.items():
-            number, moment = group[-1].number, group[-1].timestamp
+        for group in groups.values():
+            run_id, number = group[-1].run_id, group[-1].number
             run = self.tick.view.run(run_id) if run_id else None
             if run is not None and (key == self.target or self.target in run.targets):
                 number = run.first
@@ -385,7 +386,7 @@ class Frame:
                 number = min(number, self.tick.previous.position if self.tick.previous is not None else 0)
             subset = self.tick.subset(key, {update.partition for update in group})
             if some(subset):
-                found = hold(found, Piece(number, moment, subset))
+                found = hold(found, Piece(number, group[-1].timestamp, subset))
         return _fewer(found)
 
     def _was_requested_with(self, key: Target) -> bool:
