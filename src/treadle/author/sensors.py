@@ -185,7 +185,9 @@ class _Store:
 
     def get_dynamic_partitions(self, partitions_def_name: str) -> Sequence[str]:
         """The keys."""
-        keys = dict.fromkeys(self._instance.get_dynamic_partitions(partitions_def_name) if self._instance else ())
+        keys: dict[str, None] = dict.fromkeys(
+            self._instance.get_dynamic_partitions(partitions_def_name) if self._instance else ()
+        )
         for one in self._asked:
             if one.partitions_def_name != partitions_def_name:
                 continue
