@@ -164,7 +164,7 @@ def test_checks_are_collected(package: str, how: str) -> None:
 
 def current(tmp_path: Path, package: str, call: str, what: str = ONE) -> Any:
     """What a call in a module of the package found, with `what` before it."""
-    (tmp_path / package / "current.py").write_text(f"{what}\nfound = dg.{call}\n")
+    (tmp_path / package / "current.py").write_text(f"{what}\n{call}")
     return module(f"{package}.current").found
 
 
@@ -174,10 +174,12 @@ def current(tmp_path: Path, package: str, call: str, what: str = ONE) -> Any:
     "load_assets_from_current_module.source_key_prefix", "load_assets_from_current_module.automation_condition",
 )  # fmt: skip
 def test_what_the_current_module_says_for_all(tmp_path: Path, package: str) -> None:
-    call = (
-        "load_assets_from_current_module(group_name='g', backfill_policy=dg.BackfillPolicy.single_run(), "
-        "source_key_prefix='s', automation_condition=dg.AutomationCondition.eager())"
-    )
+    call = """
+found = dg.load_assets_from_current_module(
+    group_name="g", backfill_policy=dg.BackfillPolicy.single_run(), source_key_prefix="s",
+    automation_condition=dg.AutomationCondition.eager(),
+)
+"""
     found = current(tmp_path, package, call, f"{TWO}\nsource = dg.SourceAsset('outside')")
     assert set(specs(found)) == {"d", "s/outside"}
     [made] = [one for one in found if not isinstance(one, dg.SourceAsset)]
@@ -187,7 +189,7 @@ def test_what_the_current_module_says_for_all(tmp_path: Path, package: str) -> N
     )  # fmt: skip
 
 
-GIVEN: dict[str, Any] = {
+GIVEN = {
     "resources": {"r": 1},
     "loggers": {"l": dg.json_console_logger},
     "executor": dg.in_process_executor,
@@ -233,10 +235,11 @@ def check_everything(defs: dg.Definitions, expected: set[str]) -> None:
     "load_definitions_from_current_module.executor",
 )  # fmt: skip
 def test_everything_in_the_current_module(tmp_path: Path, package: str) -> None:
-    call = (
-        "load_definitions_from_current_module(resources={'r': 1}, loggers={'l': dg.json_console_logger}, "
-        "executor=dg.in_process_executor)"
-    )
+    call = """
+found = dg.load_definitions_from_current_module(
+    resources={"r": 1}, loggers={"l": dg.json_console_logger}, executor=dg.in_process_executor
+)
+"""
     check_everything(current(tmp_path, package, call), ALL - {"d"})
 
 
@@ -245,10 +248,11 @@ def test_everything_in_the_current_module(tmp_path: Path, package: str) -> None:
     "load_asset_checks_from_current_module.asset_key_prefix",
 )  # fmt: skip
 def test_the_current_module(tmp_path: Path, package: str) -> None:
-    call = "load_assets_from_current_module(key_prefix='p', include_specs=True)"
-    found = current(
-        tmp_path, package, f"{call}\nchecks = dg.load_asset_checks_from_current_module(asset_key_prefix='p')"
-    )
+    call = """
+found = dg.load_assets_from_current_module(key_prefix="p", include_specs=True)
+checks = dg.load_asset_checks_from_current_module(asset_key_prefix="p")
+"""
+    found = current(tmp_path, package, call)
     assert {"p/a", "p/b"} <= keys(found)
     checks = module(f"{package}.current").checks
     assert [key.asset_key.to_user_string() for check in checks for key in check.check_keys] == ["p/a"]
