@@ -333,7 +333,7 @@ def test_config_schema_is_a_word_for_annotations():
 
 
 @pytest.mark.api(
-    "config_mapping.config_schema", "config_mapping.receive_processed_config_values", "RunConfig.loggers",
+    "config_mapping.config_schema", "config_mapping.receive_processed_config_values",
     "ConfigMapping.receive_processed_config_values",
 )  # fmt: skip
 @pytest.mark.parametrize(("processed", "said"), [(True, "there"), (False, {"env": "A_TEXT"})])
@@ -347,9 +347,7 @@ def test_what_a_config_mapping_is_given(monkeypatch, processed, said):
     )
     def mapping(config):
         seen.append(config)
-        return dg.RunConfig(
-            ops={"take": {"config": {"n": config["x"]}}}, loggers={"console": {"config": {"log_level": "ERROR"}}}
-        )
+        return {"ops": {"take": {"config": {"n": config["x"]}}}}
 
     @dg.op(config_schema={"n": int})
     def take(context):

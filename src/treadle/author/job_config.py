@@ -59,10 +59,15 @@ class ResolvedConfig:
 
 @dataclass(frozen=True, slots=True)
 class _OpenInput:
-    """An input that run config can give a value."""
+    """An input that run config can give a value, or that its input manager takes config for.
+
+    Attributes:
+        field: what may stand there; None if run config cannot say it.
+    """
 
     config: ConfigType | None
     required: bool
+    field: config.Field | None
 
 
 @dataclass(slots=True)
@@ -103,6 +108,8 @@ def _look(job: JobDefinition) -> _Layout:
     inputs: dict[str, dict[str, _OpenInput]] = {}
     run_inputs: dict[str, _OpenInput] = {}
     for node in job.nodes:
+        for name, managed in _managed_inputs(job, job.ops[node.handle]).items():
+            inputs.setdefault(node.handle, {})[name] = managed
         for spec in node.inputs:
             for source in spec.sources:
                 if type(source) is FromConfig:
@@ -140,10 +147,21 @@ def _open(
     known = found.get(name)
     graph = job.graphs.get(place)
     declared = graph.input_types.get(name) if graph is not None else None
-    found[name] = _OpenInput(
-        config=known.config if known is not None else input_config(declared or op_in.dagster_type),
-        required=not op_in.has_default_value or (known is not None and known.required),
-    )
+    said = known.config if known is not None else input_config(declared or op_in.dagster_type)
+    required = not op_in.has_default_value or (known is not None and known.required)
+    found[name] = _OpenInput(said, required, None if said is None else _field(said.schema, required))
+
+
+def _managed_inputs(job: JobDefinition, op: OpDefinition) -> dict[str, _OpenInput]:
+    """The inputs of an op whose input managers take config for them."""
+    found: dict[str, _OpenInput] = {}
+    for name, op_in in op.ins.items():
+        manager = job.resource_defs.get(op_in.input_manager_key) if op_in.input_manager_key else None
+        schema = getattr(manager, "input_config_schema", None)
+        if schema is not None:
+            declared = config_types.field_from(schema)
+            found[name] = _OpenInput(declared.config_type, declared.is_required, declared.field)
+    return found
 
 
 def _needed_resources(job: JobDefinition) -> frozenset[str]:
@@ -203,9 +221,9 @@ class _Schemas:
         fields["execution"] = part(Shape({"config": execution}))
         fields["loggers"] = part(Shape(self.loggers()))
         inputs = {
-            name: _field(one.config.schema, one.required)
+            name: one.field
             for name, one in self.layout.run_inputs.items()
-            if name not in input_values and one.config is not None
+            if name not in input_values and one.field is not None
         }
         if inputs:
             fields["inputs"] = part(Shape(inputs))
@@ -231,9 +249,7 @@ class _Schemas:
             fields["ops"] = part(self.ops(inner, handle + "."))
         inputs = self.layout.inputs.get(handle)
         if inputs:
-            fields["inputs"] = part(
-                Shape({name: _field(one.config.schema, one.required) for name, one in inputs.items() if one.config})
-            )
+            fields["inputs"] = part(Shape({name: one.field for name, one in inputs.items() if one.field}))
         return part(Shape(fields))
 
     def runs(self, handle: str) -> bool:

@@ -6,6 +6,7 @@ the way of every `materialize()`, so it knows config classes (pydantic) only by 
 
 from __future__ import annotations
 
+import copy
 import inspect
 import logging
 import os
@@ -131,9 +132,12 @@ class InitResourceContext:
         all_resource_defs: every resource definition of the run, by key.
         instance: the instance, if there is one.
         run: the run, if there is one.
+        event_loop: the event loop that was given to `build_resources`, if one was.
     """
 
-    __slots__ = ("_log", "all_resource_defs", "instance", "resource_config", "resource_def", "resources", "run")
+    __slots__ = (
+        "_log", "all_resource_defs", "event_loop", "instance", "resource_config", "resource_def", "resources", "run",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -144,6 +148,7 @@ class InitResourceContext:
         instance: Any = None,
         run: Any = None,
         log: Any = None,
+        event_loop: Any = None,
     ) -> None:
         self.resource_config = resource_config
         self.resource_def = resource_def
@@ -152,6 +157,7 @@ class InitResourceContext:
         self.instance = instance
         self.run = run
         self._log = log
+        self.event_loop = event_loop
 
     @property
     def log(self) -> Any:
@@ -172,9 +178,9 @@ class InitResourceContext:
 
     def replace_config(self, config: Any) -> InitResourceContext:
         """The same context with another config."""
-        return InitResourceContext(
-            config, self.resources, self.resource_def, self.all_resource_defs, self.instance, self.run, self._log
-        )
+        made = copy.copy(self)
+        made.resource_config = config
+        return made
 
 
 _NO_RESOURCES = Resources({})
@@ -529,8 +535,10 @@ class ResourceInit:
         instance: the instance, if there is one.
         run: the run, if there is one.
         log: a logger.
+        event_loop: an event loop for those that need one.
     """
 
     instance: Any = None
     run: Any = None
     log: Any = None
+    event_loop: Any = None
