@@ -17,14 +17,17 @@ from treadle.author import port
 port.connect("treadle.host.execution")
 
 _MODULES = {
+    "treadle.author.alerts": "make_email_on_run_failure_sensor",
     "treadle.author.asset_jobs": "define_asset_job",
-    "treadle.author.asset_sensors": (
-        "AssetSensorDefinition MultiAssetSensorDefinition MultiAssetSensorEvaluationContext asset_sensor "
-        "build_multi_asset_sensor_context multi_asset_sensor"
-    ),
+    "treadle.author.asset_sensors": "AssetSensorDefinition asset_sensor",
     "treadle.author.assets": "AssetIn AssetOut asset multi_asset",
     "treadle.author.assets_definition": "AssetsDefinition",
+    "treadle.author.automation": "AutomationContext AutomationResult",
     "treadle.author.binding": "with_resources",
+    "treadle.author.check_builders": (
+        "apply_freshness_policy build_column_schema_change_checks build_last_update_freshness_checks "
+        "build_metadata_bounds_checks build_sensor_for_freshness_checks build_time_partition_freshness_checks"
+    ),
     "treadle.author.checks": "AssetChecksDefinition asset_check multi_asset_check",
     "treadle.author.config": "Config PermissiveConfig",
     "treadle.author.config_mapping": "ConfigMapping config_mapping",
@@ -32,12 +35,16 @@ _MODULES = {
         "Array BoolSource Enum EnumValue Field IntSource Map Noneable Permissive ScalarUnion Selector Shape "
         "StringSource"
     ),
+    "treadle.author.configured": "configured",
     "treadle.author.configurable": (
         "ConfigurableIOManager ConfigurableIOManagerFactory ConfigurableResource ConfigurableResourceFactory "
         "ResourceDependency"
     ),
     "treadle.author.contexts": "AssetCheckExecutionContext AssetExecutionContext OpExecutionContext",
-    "treadle.author.definitions": "Definitions map_asset_specs",
+    "treadle.author.code_references": (
+        "AnchorBasedFilePathMapping FilePathMapping link_code_references_to_git with_source_code_references"
+    ),
+    "treadle.author.definitions": "Definitions definitions map_asset_specs",
     "treadle.author.dependencies": (
         "DependencyDefinition DynamicCollectDependencyDefinition InputMapping MultiDependencyDefinition "
         "NodeInvocation OutputMapping"
@@ -80,7 +87,7 @@ _MODULES = {
         "AssetCheckResult DataProvenance DataVersion DynamicOutput Failure MaterializeResult Output RetryRequested"
     ),
     "treadle.author.partitioned_config": (
-        "PartitionedConfig daily_partitioned_config dynamic_partitioned_config hourly_partitioned_config "
+        "PartitionedConfig daily_partitioned_config hourly_partitioned_config "
         "monthly_partitioned_config partitioned_config static_partitioned_config weekly_partitioned_config"
     ),
     "treadle.author.reconstructable": "build_reconstructable_job reconstructable",
@@ -92,8 +99,8 @@ _MODULES = {
     "treadle.author.results": "ExecuteInProcessResult JobExecutionResult",
     "treadle.author.run_config": "RunConfig",
     "treadle.author.run_sensors": (
-        "RunFailureSensorContext RunStatusSensorContext RunStatusSensorDefinition build_run_status_sensor_context "
-        "run_failure_sensor run_status_sensor"
+        "CodeLocationSelector JobSelector RepositorySelector RunFailureSensorContext RunStatusSensorContext "
+        "RunStatusSensorDefinition build_run_status_sensor_context run_failure_sensor run_status_sensor"
     ),
     "treadle.author.schedules": (
         "DefaultScheduleStatus ScheduleDefinition build_schedule_from_partitioned_job schedule"
@@ -109,7 +116,7 @@ _MODULES = {
         "Nothing PythonObjectType TypeCheck TypeCheckContext ValueType check_type make_python_type_usable_as_type "
         "usable_as_type"
     ),
-    "treadle.core.keys": "AssetCheckKey AssetKey",
+    "treadle.core.keys": "AssetCheckKey AssetJobKey AssetKey",
     "treadle.core.mappings": (
         "AllPartitionMapping IdentityPartitionMapping LastPartitionMapping PartitionMapping "
         "SpecificPartitionsPartitionMapping StaticPartitionMapping TimeWindowPartitionMapping"
@@ -126,7 +133,7 @@ _MODULES = {
     ),
     "treadle.core.multi_partitions": "MultiPartitionKey MultiPartitionsDefinition",
     "treadle.core.partitions": (
-        "AddDynamicPartitionsRequest DeleteDynamicPartitionsRequest DynamicPartitionsDefinition Partition "
+        "AddDynamicPartitionsRequest DeleteDynamicPartitionsRequest DynamicPartitionsDefinition "
         "PartitionsDefinition StaticPartitionsDefinition partition_loading_context"
     ),
     "treadle.core.subsets": "PartitionKeyRange",
@@ -140,15 +147,26 @@ _MODULES = {
     ),
     "treadle.errors": (
         "CheckFailedError ConfigDefinitionError ConfigError ConfigMappingError DefinitionError "
-        "ExecutionInterruptedError InvariantError InvocationError LoadError MetadataError ResourceError "
+        "ExecutionInterruptedError InvariantError InvocationError LoadError MetadataError PipesError ResourceError "
         "RunNotFoundError SelectionError StepExecutionError StepNotFoundError StepOutputNotFoundError StoreError "
-        "StoreVersionError TreadleError TypeCheckError UnknownPartitionError UnknownResourceError UserCodeError"
+        "StoreVersionError TreadleError TypeCheckError UnknownPartitionError UnknownResourceError "
+        "UnmetExecutorRequirementsError UserCodeError"
     ),
+    "treadle.host.automation": "EvaluateAutomationConditionsResult evaluate_automation_conditions",
     "treadle.host.execution": "materialize materialize_to_memory",
     "treadle.host.instance": "Instance",
     "treadle.host.loading": "AssetValueLoader",
     "treadle.host.reexecution": "ReexecutionOptions execute_job",
     "treadle.runtime.direct": "build_asset_check_context build_asset_context build_op_context",
+    "treadle.runtime.pipe_channels": (
+        "PipesBlobStoreMessageReader PipesCompositeMessageReader PipesContextInjector PipesEnvContextInjector "
+        "PipesFileContextInjector PipesFileMessageReader PipesLogReader PipesTempFileContextInjector "
+        "PipesTempFileMessageReader"
+    ),
+    "treadle.runtime.pipe_messages": ("PipesExecutionResult PipesLaunchedData PipesMessageHandler PipesMessageReader"),
+    "treadle.runtime.pipes": (
+        "PipesClient PipesClientCompletedInvocation PipesSession PipesSubprocessClient open_pipes_session"
+    ),
     "treadle.runtime.resources": "build_resources",
     "treadle.spec.assets": "AssetCheckSpec AssetDep AssetSpec",
     "treadle.spec.automation": "AutomationCondition",

@@ -1,16 +1,15 @@
 # ruff: noqa
 # Written by `python -m treadle._door` from the table in __init__.py.
 
+from treadle.author.alerts import (
+    make_email_on_run_failure_sensor as make_email_on_run_failure_sensor,
+)
 from treadle.author.asset_jobs import (
     define_asset_job as define_asset_job,
 )
 from treadle.author.asset_sensors import (
     AssetSensorDefinition as AssetSensorDefinition,
-    MultiAssetSensorDefinition as MultiAssetSensorDefinition,
-    MultiAssetSensorEvaluationContext as MultiAssetSensorEvaluationContext,
     asset_sensor as asset_sensor,
-    build_multi_asset_sensor_context as build_multi_asset_sensor_context,
-    multi_asset_sensor as multi_asset_sensor,
 )
 from treadle.author.assets import (
     AssetIn as AssetIn,
@@ -21,13 +20,31 @@ from treadle.author.assets import (
 from treadle.author.assets_definition import (
     AssetsDefinition as AssetsDefinition,
 )
+from treadle.author.automation import (
+    AutomationContext as AutomationContext,
+    AutomationResult as AutomationResult,
+)
 from treadle.author.binding import (
     with_resources as with_resources,
+)
+from treadle.author.check_builders import (
+    apply_freshness_policy as apply_freshness_policy,
+    build_column_schema_change_checks as build_column_schema_change_checks,
+    build_last_update_freshness_checks as build_last_update_freshness_checks,
+    build_metadata_bounds_checks as build_metadata_bounds_checks,
+    build_sensor_for_freshness_checks as build_sensor_for_freshness_checks,
+    build_time_partition_freshness_checks as build_time_partition_freshness_checks,
 )
 from treadle.author.checks import (
     AssetChecksDefinition as AssetChecksDefinition,
     asset_check as asset_check,
     multi_asset_check as multi_asset_check,
+)
+from treadle.author.code_references import (
+    AnchorBasedFilePathMapping as AnchorBasedFilePathMapping,
+    FilePathMapping as FilePathMapping,
+    link_code_references_to_git as link_code_references_to_git,
+    with_source_code_references as with_source_code_references,
 )
 from treadle.author.config import (
     Config as Config,
@@ -59,6 +76,9 @@ from treadle.author.configurable import (
     ConfigurableResourceFactory as ConfigurableResourceFactory,
     ResourceDependency as ResourceDependency,
 )
+from treadle.author.configured import (
+    configured as configured,
+)
 from treadle.author.contexts import (
     AssetCheckExecutionContext as AssetCheckExecutionContext,
     AssetExecutionContext as AssetExecutionContext,
@@ -66,6 +86,7 @@ from treadle.author.contexts import (
 )
 from treadle.author.definitions import (
     Definitions as Definitions,
+    definitions as definitions,
     map_asset_specs as map_asset_specs,
 )
 from treadle.author.dependencies import (
@@ -190,7 +211,6 @@ from treadle.author.outcomes import (
 from treadle.author.partitioned_config import (
     PartitionedConfig as PartitionedConfig,
     daily_partitioned_config as daily_partitioned_config,
-    dynamic_partitioned_config as dynamic_partitioned_config,
     hourly_partitioned_config as hourly_partitioned_config,
     monthly_partitioned_config as monthly_partitioned_config,
     partitioned_config as partitioned_config,
@@ -223,6 +243,9 @@ from treadle.author.run_config import (
     RunConfig as RunConfig,
 )
 from treadle.author.run_sensors import (
+    CodeLocationSelector as CodeLocationSelector,
+    JobSelector as JobSelector,
+    RepositorySelector as RepositorySelector,
     RunFailureSensorContext as RunFailureSensorContext,
     RunStatusSensorContext as RunStatusSensorContext,
     RunStatusSensorDefinition as RunStatusSensorDefinition,
@@ -266,6 +289,7 @@ from treadle.author.types import (
 )
 from treadle.core.keys import (
     AssetCheckKey as AssetCheckKey,
+    AssetJobKey as AssetJobKey,
     AssetKey as AssetKey,
 )
 from treadle.core.mappings import (
@@ -315,7 +339,6 @@ from treadle.core.partitions import (
     AddDynamicPartitionsRequest as AddDynamicPartitionsRequest,
     DeleteDynamicPartitionsRequest as DeleteDynamicPartitionsRequest,
     DynamicPartitionsDefinition as DynamicPartitionsDefinition,
-    Partition as Partition,
     PartitionsDefinition as PartitionsDefinition,
     StaticPartitionsDefinition as StaticPartitionsDefinition,
     partition_loading_context as partition_loading_context,
@@ -353,6 +376,7 @@ from treadle.errors import (
     InvocationError as InvocationError,
     LoadError as LoadError,
     MetadataError as MetadataError,
+    PipesError as PipesError,
     ResourceError as ResourceError,
     RunNotFoundError as RunNotFoundError,
     SelectionError as SelectionError,
@@ -365,7 +389,12 @@ from treadle.errors import (
     TypeCheckError as TypeCheckError,
     UnknownPartitionError as UnknownPartitionError,
     UnknownResourceError as UnknownResourceError,
+    UnmetExecutorRequirementsError as UnmetExecutorRequirementsError,
     UserCodeError as UserCodeError,
+)
+from treadle.host.automation import (
+    EvaluateAutomationConditionsResult as EvaluateAutomationConditionsResult,
+    evaluate_automation_conditions as evaluate_automation_conditions,
 )
 from treadle.host.execution import (
     materialize as materialize,
@@ -385,6 +414,30 @@ from treadle.runtime.direct import (
     build_asset_check_context as build_asset_check_context,
     build_asset_context as build_asset_context,
     build_op_context as build_op_context,
+)
+from treadle.runtime.pipe_channels import (
+    PipesBlobStoreMessageReader as PipesBlobStoreMessageReader,
+    PipesCompositeMessageReader as PipesCompositeMessageReader,
+    PipesContextInjector as PipesContextInjector,
+    PipesEnvContextInjector as PipesEnvContextInjector,
+    PipesFileContextInjector as PipesFileContextInjector,
+    PipesFileMessageReader as PipesFileMessageReader,
+    PipesLogReader as PipesLogReader,
+    PipesTempFileContextInjector as PipesTempFileContextInjector,
+    PipesTempFileMessageReader as PipesTempFileMessageReader,
+)
+from treadle.runtime.pipe_messages import (
+    PipesExecutionResult as PipesExecutionResult,
+    PipesLaunchedData as PipesLaunchedData,
+    PipesMessageHandler as PipesMessageHandler,
+    PipesMessageReader as PipesMessageReader,
+)
+from treadle.runtime.pipes import (
+    PipesClient as PipesClient,
+    PipesClientCompletedInvocation as PipesClientCompletedInvocation,
+    PipesSession as PipesSession,
+    PipesSubprocessClient as PipesSubprocessClient,
+    open_pipes_session as open_pipes_session,
 )
 from treadle.runtime.resources import (
     build_resources as build_resources,

@@ -119,6 +119,20 @@ class ConfigMappingError(UserCodeError):
     """A config mapping function raised."""
 
 
+class PipesError(UserCodeError):
+    """An external process failed, could not be started, or reported what cannot be used.
+
+    Attributes:
+        command: the program and its arguments, where Treadle ran it.
+        exit_code: what it ended with; of a process that was killed, minus the number of the signal.
+    """
+
+    def __init__(self, message: str, *, command: tuple[str, ...] = (), exit_code: int | None = None) -> None:
+        super().__init__(message)
+        self.command = command
+        self.exit_code = exit_code
+
+
 class TypeCheckError(TreadleError):
     """A value did not pass the check of its declared type.
 
@@ -153,6 +167,10 @@ class StepNotFoundError(TreadleError):
     def __init__(self, message: str, *, step_keys: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.step_keys = step_keys
+
+
+class UnmetExecutorRequirementsError(TreadleError):
+    """An executor needs something that the job, or the instance of its run, is not."""
 
 
 class ExecutionInterruptedError(BaseException):

@@ -821,3 +821,41 @@ def test_materialize_to_memory(instance: Any) -> None:
     assert result.asset_value("a") == 3
     assert instance.get_run_by_id(result.run_id).tags["t"] == "v"
     assert not dg.materialize_to_memory([bad], raise_on_error=False).success
+
+
+@pytest.mark.api("multi_asset.can_subset", "multi_asset.check_specs")
+def test_an_op_is_called_as_often_as_what_lies_between_its_assets_demands() -> None:
+    calls = []
+
+    @dg.asset
+    def first():
+        return 1
+
+    @dg.multi_asset(
+        specs=[dg.AssetSpec("low", deps=["first"], skippable=True), dg.AssetSpec("high", deps=["middle"])],
+        check_specs=[dg.AssetCheckSpec("fine", asset="high")], can_subset=True,
+    )  # fmt: skip
+    def both(context: dg.AssetExecutionContext):
+        calls.append(sorted(key.to_user_string() for key in context.selected_asset_keys))
+        for key in context.selected_asset_keys:
+            yield dg.MaterializeResult(key)
+        for check in context.selected_asset_check_keys:
+            yield dg.AssetCheckResult(asset_key=check.asset_key, check_name=check.name, passed=True)
+
+    @dg.asset(deps=["low"])
+    def middle():
+        return 2
+
+    def made(result: dg.ExecuteInProcessResult) -> list[tuple[str | None, str]]:
+        return [
+            (event.step_key, event.asset_key.to_user_string()) for event in result.get_asset_materialization_events()
+        ]
+
+    everything = [first, both, middle]
+    result = dg.materialize(everything)
+    assert calls == [["low"], ["high"]]
+    assert made(result) == [("first", "first"), ("both", "low"), ("middle", "middle"), ("both_2", "high")]
+    assert [one.check_name for one in result.get_asset_check_evaluations()] == ["fine"]
+    calls.clear()
+    assert sorted(made(dg.materialize(everything, selection=["low", "high"]))) == [("both", "high"), ("both", "low")]
+    assert calls == [["high", "low"]]

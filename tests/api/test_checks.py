@@ -175,6 +175,7 @@ def test_the_checked_asset_is_no_additional_dep() -> None:
 @pytest.mark.api(
     "asset_check.required_resource_keys", "asset_check.resource_defs", "asset_check.config_schema",
     "asset_check.op_tags", "asset_check.retry_policy", "asset_check.pool", "asset_check.compute_kind",
+    "AssetChecksDefinition.resource_defs",
 )  # fmt: skip
 @pytest.mark.filterwarnings("ignore")
 def test_what_the_op_of_a_check_gets(run: Any) -> None:
@@ -193,6 +194,7 @@ def test_what_the_op_of_a_check_gets(run: Any) -> None:
         total = context.op_execution_context.op_config["n"] + context.resources.r + context.resources.own
         return dg.AssetCheckResult(passed=total == 7)
 
+    assert set(c.resource_defs) == {"own"}
     assert c.op.tags["k"] == "v"
     assert c.op.pool == "db"
     assert c.op.retry_policy == policy
@@ -234,15 +236,21 @@ def test_multi_asset_check(run: Any) -> None:
     assert outcomes(result) == [("c", True), ("d", False)]
 
 
-@pytest.mark.api("multi_asset_check.can_subset", "multi_asset_check.ins", "AssetSelection.checks")
+@pytest.mark.api(
+    "multi_asset_check.can_subset", "multi_asset_check.ins", "AssetSelection.checks",
+    "AssetChecksDefinition.can_subset", "AssetCheckExecutionContext.check_specs",
+    "AssetCheckExecutionContext.selected_asset_check_keys",
+)  # fmt: skip
 def test_a_multi_asset_check_makes_what_is_selected(run: Any) -> None:
     specs = [dg.AssetCheckSpec("c", asset="a"), dg.AssetCheckSpec("d", asset="a")]
 
     @dg.multi_asset_check(specs=specs, can_subset=True, ins={"x": "a"})
-    def checks(context, x):
-        for key in context.op_execution_context.selected_asset_check_keys:
+    def checks(context: dg.AssetCheckExecutionContext, x):
+        assert {spec.key for spec in context.check_specs} == set(context.selected_asset_check_keys)
+        for key in context.selected_asset_check_keys:
             yield dg.AssetCheckResult(passed=x == 5, asset_key=key.asset_key, check_name=key.name)
 
+    assert checks.can_subset
     selection = dg.AssetSelection.assets("a") | dg.AssetSelection.checks(specs[1].key)
     chosen = selection - dg.AssetSelection.checks(specs[0].key)
     assert outcomes(run([a, checks], selection=chosen)) == [("d", True)]
@@ -267,7 +275,12 @@ def test_what_is_no_result_is_not_recorded(run: Any, returned: Any) -> None:
     assert outcomes(result) == []
 
 
-@pytest.mark.api("asset_check.partitions_def", "AssetCheckSpec.partitions_def", "AssetCheckEvaluation.partition")
+@pytest.mark.api(
+    "asset_check.partitions_def",
+    "AssetCheckSpec.partitions_def",
+    "AssetCheckEvaluation.partition",
+    "AssetChecksDefinition.partitions_def",
+)
 @pytest.mark.filterwarnings("ignore")
 def test_checks_may_have_partitions(run: Any) -> None:
     letters = dg.StaticPartitionsDefinition(["x", "y"])
@@ -280,12 +293,13 @@ def test_checks_may_have_partitions(run: Any) -> None:
     def c(context):
         return dg.AssetCheckResult(passed=context.op_execution_context.partition_key == "y")
 
-    assert next(iter(c.check_specs)).partitions_def == letters
+    assert c.partitions_def == next(iter(c.check_specs)).partitions_def == letters
     [evaluation] = run([p, c], partition_key="y").get_asset_check_evaluations()
     assert evaluation.passed
     assert evaluation.partition == "y"
 
 
+@pytest.mark.api("AssetCheckEvaluation.target_materialization_data")
 def test_a_check_sees_the_materialization_of_its_run(run: Any, instance: Any) -> None:
     @dg.asset_check(asset=a)
     def c():
@@ -303,6 +317,26 @@ def test_checks_called_in_a_test_are_functions() -> None:
 
     assert c(5).passed
     assert not c(1).passed
+
+
+@pytest.mark.api(
+    "build_asset_check_context.resources", "build_asset_check_context.resources_config",
+    "build_asset_check_context.asset_config", "build_asset_check_context.instance",
+)  # fmt: skip
+def test_a_context_for_checks_called_in_a_test(instance: Any) -> None:
+    @dg.resource(config_schema={"n": int})
+    def r(context):
+        return context.resource_config["n"]
+
+    @dg.asset_check(asset=a, required_resource_keys={"r"}, config_schema={"m": int})
+    def c(context: dg.AssetCheckExecutionContext):
+        assert context.instance is instance
+        return dg.AssetCheckResult(passed=context.resources.r + context.op_execution_context.op_config["m"] == 5)
+
+    context = dg.build_asset_check_context(
+        resources={"r": r}, resources_config={"r": {"config": {"n": 2}}}, asset_config={"m": 3}, instance=instance
+    )
+    assert c(context).passed
 
 
 def test_two_checks_of_one_name_are_refused() -> None:
@@ -333,3 +367,118 @@ def test_evaluations_are_reported_from_outside(instance: Any) -> None:
     assert stored == evaluation
     assert stored.blocking
     assert dg.AssetCheckEvaluation(dg.AssetKey("a"), "c", True, partition="x").partition == "x"
+
+
+# --- the rules of checks, as events -----------------------------------------------------------------------------------
+
+
+def kinds(result: Any, step: str) -> list[str]:
+    return [event.event_type_value for event in result.all_events if event.step_key == step]
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_a_check_that_blocks_fails_its_step_after_it_was_recorded(run: Any, blocking: bool) -> None:
+    @dg.asset_check(asset=a, blocking=blocking)
+    def c():
+        return dg.AssetCheckResult(passed=False)
+
+    result = run([a, c])
+    assert kinds(result, "a_c")[-2:] == [
+        "ASSET_CHECK_EVALUATION", "STEP_FAILURE" if blocking else "STEP_SUCCESS",
+    ]  # fmt: skip
+    [event] = [event for event in result.all_events if event.event_type_value == "ASSET_CHECK_EVALUATION"]
+    assert event.message == "Asset check 'c' on 'a' did not pass."
+    if blocking:
+        assert "CheckFailedError" in result.failure_data_for_node("a_c").error.cls_name
+
+
+def test_a_check_inside_an_asset_is_an_output_of_its_step(run: Any) -> None:
+    @dg.asset(check_specs=[dg.AssetCheckSpec("c", asset="x"), dg.AssetCheckSpec("d", asset="x")])
+    def x():
+        yield dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=True, check_name="c")])
+        yield dg.AssetCheckResult(passed=False, check_name="d")
+
+    result = run([x])
+    events = [event for event in result.all_events if event.step_key == "x"]
+    for name in ("c", "d"):
+        [at] = [
+            number
+            for number, event in enumerate(events)
+            if event.event_type_value == "ASSET_CHECK_EVALUATION"
+            and event.asset_check_evaluation_data.check_name == name
+        ]
+        before = events[at - 1]
+        assert (before.event_type_value, before.step_output_data.output_name) == ("STEP_OUTPUT", f"x_{name}")
+    assert result.success
+
+
+def test_each_check_that_a_run_targets_is_planned_when_it_is_made(run: Any, instance: Any) -> None:
+    @dg.multi_asset_check(specs=[dg.AssetCheckSpec("c", asset="a"), dg.AssetCheckSpec("d", asset="a")])
+    def checks():
+        yield dg.AssetCheckResult(passed=True, check_name="c")
+        yield dg.AssetCheckResult(passed=True, check_name="d")
+
+    result = run([a, checks], instance=instance)
+    types = [
+        entry.dagster_event.event_type_value for entry in instance.all_logs(result.run_id) if entry.is_dagster_event
+    ]
+    start = types.index("RUN_START") if "RUN_START" in types else types.index("PIPELINE_START")
+    assert types[:start].count("ASSET_CHECK_EVALUATION_PLANNED") == types.count("ASSET_CHECK_EVALUATION_PLANNED") == 2
+
+
+def test_what_is_downstream_waits_for_a_check_that_blocks(run: Any, instance: Any) -> None:
+    """In the same run; in another one it does not ask for it."""
+
+    @dg.asset_check(asset=a, blocking=True)
+    def c():
+        return dg.AssetCheckResult(passed=False)
+
+    @dg.asset
+    def b(a):
+        return a
+
+    @dg.asset
+    def last(b):
+        return b
+
+    result = run([last, b, a, c], instance=instance)
+    assert result.get_failed_step_keys() == {"a_c"}
+    assert kinds(result, "b") == kinds(result, "last") == []
+    assert run([last, b, a, c], instance=instance, selection="b").success
+    assert run([last, b, a, c], instance=instance, selection=dg.AssetSelection.assets("a").without_checks()).success
+
+
+def test_checks_are_selected_with_their_asset() -> None:
+    @dg.asset_check(asset=a)
+    def c():
+        return dg.AssetCheckResult(passed=True)
+
+    @dg.asset
+    def b():
+        return 1
+
+    jobs = [dg.define_asset_job("with_checks", "a"), dg.define_asset_job("others", "b")]
+    definitions = dg.Definitions(
+        assets=[a, b], asset_checks=[c], jobs=jobs, resources={"io_manager": dg.mem_io_manager}
+    )
+    assert outcomes(definitions.get_job_def("with_checks").execute_in_process()) == [("c", True)]
+    assert outcomes(definitions.get_job_def("others").execute_in_process()) == []
+
+
+@pytest.mark.parametrize("returns", [True, False])
+def test_a_result_may_be_returned_or_yielded(run: Any, returns: bool) -> None:
+    @dg.asset_check(asset=a, name="c")
+    def returning():
+        return dg.AssetCheckResult(passed=True)
+
+    @dg.asset_check(asset=a, name="c")
+    def yielding():
+        yield dg.AssetCheckResult(passed=True)
+
+    assert outcomes(run([a, returning if returns else yielding])) == [("c", True)]
+
+
+@pytest.mark.api("AssetCheckResult.severity", "AssetCheckSpec.blocking")
+def test_a_failure_is_an_error_unless_it_says_otherwise() -> None:
+    assert dg.AssetCheckResult(passed=False).severity == dg.AssetCheckSeverity.ERROR
+    assert not dg.AssetCheckSpec("c", asset="a").blocking

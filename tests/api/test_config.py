@@ -268,3 +268,134 @@ def test_schemas_of_the_older_style(monkeypatch, schema, good, received, bad):
     assert seen == [received]
     with pytest.raises(dg.DagsterInvalidConfigError):
         taking.execute_in_process(run_config={"ops": {"take": {"config": bad}}})
+
+
+@pytest.mark.api(
+    "Field.description", "Field.is_secret", "Field.default_provided", "Field.default_value", "Field.is_required",
+    "EnumValue.config_value", "EnumValue.python_value", "EnumValue.description", "Enum.name", "Enum.enum_values",
+    "Map.inner_type", "Map.key_label_name", "Permissive.description", "Selector.description", "Shape.description",
+    "Array.description", "Float.x", "ScalarUnion.scalar_type", "ScalarUnion.non_scalar_schema",
+)  # fmt: skip
+def test_schemas_tell_people_what_they_are():
+    field = dg.Field(str, default_value="x", description="a name", is_secret=True)
+    assert (field.description, field.is_secret, field.default_provided, field.is_required) == (
+        "a name",
+        True,
+        True,
+        False,
+    )
+    assert not dg.Field(int).default_provided
+    red = dg.EnumValue(config_value="RED", python_value=1, description="like roses")
+    colors = dg.Enum(name="Color", enum_values=[red])
+    assert (red.config_value, red.python_value, red.description) == ("RED", 1, "like roses")
+    assert ([one.description for one in colors.enum_values], given_schema(colors, "RED")) == (["like roses"], 1)
+    counts = dg.Map(str, inner_type=int, key_label_name="word")
+    assert (counts.key_label_name, given_schema(counts, {"a": 1})) == ("word", {"a": 1})
+    described = [
+        dg.Shape({"a": int}, description="all"),
+        dg.Selector({"a": int}, description="all"),
+        dg.Permissive({"a": int}, description="all"),
+    ]
+    assert [one.description for one in described] == ["all"] * 3
+    assert dg.Array(int).description
+    x = "2.5"
+    assert dg.Float(x) == 2.5
+    either = dg.ScalarUnion(scalar_type=int, non_scalar_schema={"a": str})
+    assert (given_schema(either, 3), given_schema(either, {"a": "x"})) == (3, {"a": "x"})
+
+
+def given_schema(schema, config):
+    """What an op with this schema receives."""
+    seen = []
+
+    @dg.op(config_schema=schema)
+    def take(context):
+        seen.append(context.op_config)
+
+    @dg.job
+    def taking():
+        take()
+
+    taking.execute_in_process({"ops": {"take": {"config": config}}})
+    return seen[0]
+
+
+@pytest.mark.api("Shape.field_aliases")
+def test_a_shape_has_other_names_in_config():
+    assert given_schema(dg.Shape({"a": int}, field_aliases={"a": "b"}), {"b": 1}) == {"a": 1}
+
+
+@pytest.mark.api("ConfigSchema")
+def test_config_schema_is_a_word_for_annotations():
+    assert isinstance(dg.ConfigSchema, type)
+    with pytest.raises(Exception, match="ConfigSchema"):
+        dg.ConfigSchema()
+
+
+@pytest.mark.api(
+    "config_mapping.config_schema", "config_mapping.receive_processed_config_values",
+    "ConfigMapping.receive_processed_config_values",
+)  # fmt: skip
+@pytest.mark.parametrize(("processed", "said"), [(True, "there"), (False, {"env": "A_TEXT"})])
+def test_what_a_config_mapping_is_given(monkeypatch, processed, said):
+    monkeypatch.setenv("A_TEXT", "there")
+    seen = []
+
+    @dg.config_mapping(
+        config_schema={"x": dg.Field(int, default_value=3), "text": dg.StringSource},
+        receive_processed_config_values=processed,
+    )
+    def mapping(config):
+        seen.append(config)
+        return {"ops": {"take": {"config": {"n": config["x"]}}}}
+
+    @dg.op(config_schema={"n": int})
+    def take(context):
+        return context.op_config["n"]
+
+    @dg.job(config=mapping)
+    def taking():
+        take()
+
+    assert mapping.receive_processed_config_values is processed
+    assert taking.execute_in_process({"text": {"env": "A_TEXT"}}).output_for_node("take") == 3
+    assert seen[0] == {"x": 3, "text": said}
+
+
+@pytest.mark.api("RunConfig.loggers")
+def test_loggers_in_run_config():
+    @dg.job
+    def empty():
+        pass
+
+    config = dg.RunConfig(loggers={"console": {"config": {"log_level": "DEBUG"}}})
+    assert config.to_config_dict()["loggers"] == {"console": {"config": {"log_level": "DEBUG"}}}
+    filled = dg.validate_run_config(empty, config)["loggers"]
+    assert filled == {"console": {"config": {"log_level": "DEBUG", "name": "dagster"}}}
+
+
+@pytest.mark.parametrize("kind", [dg.op, dg.asset])
+def test_a_config_class_under_another_name_is_refused(kind):
+    def take(settings: Basic):
+        return settings.n
+
+    with pytest.raises(dg.DagsterInvalidDefinitionError, match="settings") as caught:
+        kind(take)
+    assert "config: Basic" in str(caught.value)
+    assert "test_config.py" in str(caught.value)
+
+
+def test_a_value_may_be_of_a_config_class():
+    @dg.op
+    def make():
+        return Basic(n=4)
+
+    @dg.op(ins={"made": dg.In(Basic)})
+    def take(made: Basic):
+        return made.n
+
+    @dg.job
+    def job():
+        take(make())
+
+    assert job.execute_in_process().output_for_node("take") == 4

@@ -16,6 +16,7 @@ def seen_by(body, *, upstream=(), partitions_def=None, **options):
     @dg.asset(deps=upstream, partitions_def=partitions_def)
     def a(context: dg.AssetExecutionContext):
         found.append(body(context))
+        assert body(context.op_execution_context) == found[0]  # an op's context knows the same
 
     dg.materialize_to_memory([a, *upstream], **options)
     return found[0]
@@ -87,9 +88,9 @@ def test_an_op_without_assets_or_partitions_says_so():
 
 @pytest.mark.api(
     "AssetExecutionContext.asset_key", "AssetExecutionContext.has_assets_def", "AssetExecutionContext.assets_def",
-    "AssetExecutionContext.selected_asset_keys", "AssetExecutionContext.selected_output_names",
-    "AssetExecutionContext.selected_asset_check_keys", "AssetExecutionContext.asset_key_for_output",
-    "AssetExecutionContext.output_for_asset_key", "AssetExecutionContext.op_def", "AssetExecutionContext.job_name",
+    "OpExecutionContext.selected_asset_keys", "AssetExecutionContext.selected_output_names",
+    "OpExecutionContext.selected_asset_check_keys", "OpExecutionContext.asset_key_for_output",
+    "OpExecutionContext.output_for_asset_key", "AssetExecutionContext.op_def", "AssetExecutionContext.job_name",
     "AssetExecutionContext.job_def", "AssetExecutionContext.has_partition_key",
 )  # fmt: skip
 def test_an_asset_knows_itself():
@@ -114,7 +115,7 @@ def test_an_asset_knows_itself():
 
 
 @pytest.mark.api(
-    "AssetExecutionContext.asset_key_for_input", "multi_asset.can_subset", "multi_asset.check_specs",
+    "OpExecutionContext.asset_key_for_input", "multi_asset.can_subset", "multi_asset.check_specs",
     "AssetExecutionContext.selected_asset_keys", "AssetExecutionContext.selected_asset_check_keys",
     "AssetExecutionContext.selected_output_names", "AssetExecutionContext.output_for_asset_key",
 )  # fmt: skip
@@ -162,8 +163,10 @@ def one_of_many_keys():
     return both
 
 
-@pytest.mark.api("AssetExecutionContext.get_asset_provenance", "DataProvenance.code_version",
-                 "DataProvenance.input_data_versions", "DataProvenance.is_user_provided")  # fmt: skip
+@pytest.mark.api(
+    "OpExecutionContext.get_asset_provenance", "DataProvenance.code_version", "DataProvenance.input_data_versions",
+    "DataProvenance.is_user_provided",
+)  # fmt: skip
 def test_provenance_of_what_is_there_already():
     found = []
 
@@ -194,13 +197,13 @@ def window(start, days=1):
 
 
 @pytest.mark.api(
-    "AssetExecutionContext.partition_key", "AssetExecutionContext.partition_keys",
-    "AssetExecutionContext.partition_key_range", "AssetExecutionContext.partition_time_window",
-    "AssetExecutionContext.has_partition_key", "AssetExecutionContext.has_partition_key_range",
-    "AssetExecutionContext.asset_partition_key_for_output", "AssetExecutionContext.asset_partition_keys_for_output",
-    "AssetExecutionContext.asset_partition_key_range_for_output", "AssetExecutionContext.asset_partition_key_range",
-    "AssetExecutionContext.asset_partitions_time_window_for_output",
-    "AssetExecutionContext.asset_partitions_def_for_output", "materialize_to_memory.partition_key",
+    "AssetExecutionContext.partition_key", "OpExecutionContext.partition_keys",
+    "OpExecutionContext.partition_key_range", "AssetExecutionContext.partition_time_window",
+    "AssetExecutionContext.has_partition_key", "OpExecutionContext.has_partition_key_range",
+    "OpExecutionContext.asset_partition_key_for_output", "OpExecutionContext.asset_partition_keys_for_output",
+    "OpExecutionContext.asset_partition_key_range_for_output", "OpExecutionContext.asset_partition_key_range",
+    "OpExecutionContext.asset_partitions_time_window_for_output", "OpExecutionContext.asset_partitions_def_for_output",
+    "materialize_to_memory.partition_key",
 )  # fmt: skip
 def test_the_partition_of_the_run():
     key, keys = "2024-01-03", dg.PartitionKeyRange("2024-01-03", "2024-01-03")
@@ -225,10 +228,9 @@ def test_the_partition_of_the_run():
 
 
 @pytest.mark.api(
-    "AssetExecutionContext.asset_partition_key_for_input", "AssetExecutionContext.asset_partition_keys_for_input",
-    "AssetExecutionContext.asset_partition_key_range_for_input",
-    "AssetExecutionContext.asset_partitions_def_for_input",
-    "AssetExecutionContext.asset_partitions_time_window_for_input", "AssetIn.partition_mapping",
+    "OpExecutionContext.asset_partition_key_for_input", "OpExecutionContext.asset_partition_keys_for_input",
+    "OpExecutionContext.asset_partition_key_range_for_input", "OpExecutionContext.asset_partitions_def_for_input",
+    "OpExecutionContext.asset_partitions_time_window_for_input", "AssetIn.partition_mapping",
 )  # fmt: skip
 def test_the_partitions_of_inputs():
     found = {}
@@ -273,7 +275,10 @@ def test_the_partitions_of_inputs():
     assert found["one"] == "2024-01-05"
 
 
-@pytest.mark.api("AssetExecutionContext.multi_partition_key", "MultiPartitionKey.keys_by_dimension")
+@pytest.mark.api(
+    "OpExecutionContext.multi_partition_key", "AssetExecutionContext.multi_partition_key",
+    "MultiPartitionKey.keys_by_dimension",
+)  # fmt: skip
 def test_a_partition_with_two_dimensions():
     both = dg.MultiPartitionsDefinition({"day": DAILY, "shop": dg.StaticPartitionsDefinition(["n", "s"])})
     found = seen_by(
@@ -284,8 +289,10 @@ def test_a_partition_with_two_dimensions():
     assert found == {"day": "2024-01-03", "shop": "s"}
 
 
-@pytest.mark.api("OpExecutionContext.partition_key", "OpExecutionContext.partition_time_window", "job.partitions_def",
-                 "OpExecutionContext.has_partition_key")  # fmt: skip
+@pytest.mark.api(
+    "OpExecutionContext.partition_key", "OpExecutionContext.partition_time_window", "job.partitions_def",
+    "OpExecutionContext.has_partition_key",
+)  # fmt: skip
 def test_an_op_of_a_partitioned_job():
     found = []
 
@@ -356,7 +363,7 @@ def test_metadata_of_an_ops_output():
     assert [sorted(found) for found in rows] == [[], ["rows"]]
 
 
-@pytest.mark.api("OpExecutionContext.log_event", "AssetExecutionContext.log_event")
+@pytest.mark.api("OpExecutionContext.log_event")
 def test_events_about_other_assets():
     @dg.asset
     def a(context: dg.AssetExecutionContext):
@@ -404,8 +411,10 @@ def test_log_lines_are_kept_with_their_levels_and_steps():
 # --- contexts built by hand ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.api("build_op_context.resources", "build_op_context.op_config", "build_op_context.partition_key",
-                 "build_op_context.run_tags", "build_op_context.mapping_key", "build_op_context.instance")  # fmt: skip
+@pytest.mark.api(
+    "build_op_context.resources", "build_op_context.op_config", "build_op_context.partition_key",
+    "build_op_context.run_tags", "build_op_context.mapping_key", "build_op_context.instance",
+)  # fmt: skip
 def test_calling_an_op_with_a_context():
     @dg.op(config_schema={"n": int}, required_resource_keys={"db"})
     def body(context, x):
@@ -447,8 +456,10 @@ def test_config_of_a_context():
     assert read(context) == "here"
 
 
-@pytest.mark.api("build_asset_context.partition_key_range", "build_asset_context.partition_key",
-                 "build_op_context.partition_key_range", "build_asset_context.resources")  # fmt: skip
+@pytest.mark.api(
+    "build_asset_context.partition_key_range", "build_asset_context.partition_key",
+    "build_op_context.partition_key_range", "build_asset_context.resources",
+)  # fmt: skip
 def test_calling_an_asset_with_a_partition():
     @dg.asset(partitions_def=DAILY, required_resource_keys={"db"})
     def a(context: dg.AssetExecutionContext, up):
@@ -466,8 +477,10 @@ def test_calling_an_asset_with_a_partition():
     assert a(dg.build_op_context(partition_key_range=days, resources={"db": 7}), 5) == (days, 5, 7)
 
 
-@pytest.mark.api("build_asset_context.asset_config", "build_asset_context.run_tags", "build_asset_context.instance",
-                 "build_asset_context.resources_config")  # fmt: skip
+@pytest.mark.api(
+    "build_asset_context.asset_config", "build_asset_context.run_tags", "build_asset_context.instance",
+    "build_asset_context.resources_config",
+)  # fmt: skip
 def test_other_parts_of_an_asset_context():
     @dg.asset(config_schema={"n": int}, required_resource_keys={"db"})
     def a(context):
@@ -563,7 +576,7 @@ def test_calling_async_functions():
     assert asyncio.run(a()) == 1
 
 
-@pytest.mark.api("OpExecutionContext.get", "AssetExecutionContext.get")
+@pytest.mark.api("OpExecutionContext.get")
 def test_the_current_context_is_found_from_anywhere():
     def deep():
         return dg.AssetExecutionContext.get().asset_key

@@ -338,3 +338,78 @@ def test_loggers(instance: Any) -> None:
     job = defs.get_job_def("j")
     job.execute_in_process(run_config={"loggers": {"mine": {}}}, instance=instance)
     assert any("hello there" in line for line in seen)
+
+
+def test_plain_jobs_get_the_executor_and_the_loggers_of_their_definitions() -> None:
+    @dg.job(executor_def=dg.multiprocess_executor, logger_defs={"own": dg.colored_console_logger})
+    def decided():
+        say()
+
+    defs = dg.Definitions(
+        jobs=[talk, decided], executor=dg.in_process_executor, loggers={"mine": dg.json_console_logger}
+    )
+    for name, executor, loggers in (("talk", "in_process", ["mine"]), ("decided", "multiprocess", ["own"])):
+        job = defs.get_job_def(name)
+        assert (job.executor_def.name, list(job.loggers)) == (executor, loggers)
+    assert talk.loggers.keys().isdisjoint({"mine"})
+
+
+@pytest.mark.api("AssetValueLoader.assets_defs_by_key", "AssetValueLoader.instance")
+def test_a_loader_of_ones_own(instance: Any) -> None:
+    dg.materialize([a], instance=instance)
+    with dg.AssetValueLoader(assets_defs_by_key={a.key: a}, instance=instance) as loader:
+        assert loader.load_asset_value("a") == 1
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.api("with_resources.definitions", "with_resources.resource_defs", "with_resources.resource_config_by_key")
+def test_resources_are_bound_to_assets() -> None:
+    @dg.resource(config_schema={"n": int})
+    def number(context):
+        return context.resource_config["n"]
+
+    @dg.asset(required_resource_keys={"number"})
+    def uses(context):
+        return context.resources.number
+
+    [bound] = dg.with_resources(
+        definitions=[uses], resource_defs={"number": number}, resource_config_by_key={"number": {"config": {"n": 4}}}
+    )
+    assert dg.materialize([bound]).output_for_node("uses") == 4
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.api("BindResourcesToJobs")
+def test_jobs_get_the_resources_of_their_definitions() -> None:
+    @dg.op(required_resource_keys={"number"})
+    def tell(context):
+        return context.resources.number
+
+    @dg.job
+    def telling():
+        tell()
+
+    defs = dg.Definitions(jobs=dg.BindResourcesToJobs([telling]), resources={"number": 4})
+    assert defs.get_job_def("telling").execute_in_process().output_for_node("tell") == 4
+
+
+@pytest.mark.api("definitions.fn")
+def test_definitions_made_by_a_function() -> None:
+    @dg.definitions
+    def defs():
+        return dg.Definitions(assets=[a])
+
+    assert names(defs()) == ["a"]
+
+    @dg.definitions
+    def wrong():
+        return [a]
+
+    with pytest.raises(dg.DagsterError):
+        wrong()
+
+    def takes_two(one, two):
+        raise AssertionError
+
+    with pytest.raises(dg.DagsterError):
+        dg.definitions(takes_two)

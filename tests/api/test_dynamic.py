@@ -140,8 +140,10 @@ def test_several_outputs_of_which_one_is_dynamic():
     assert result.output_for_node("total") == 13
 
 
-@pytest.mark.api("DynamicOutput.metadata", "DynamicOutput.output_name", "OutputContext.mapping_key",
-                 "DynamicOut.io_manager_key", "OpExecutionContext.get_mapping_key")  # fmt: skip
+@pytest.mark.api(
+    "DynamicOutput.metadata", "DynamicOutput.output_name", "OutputContext.mapping_key", "DynamicOut.io_manager_key",
+    "OpExecutionContext.get_mapping_key",
+)  # fmt: skip
 def test_each_value_is_stored_by_its_mapping_key():
     seen = {}
 
@@ -263,3 +265,30 @@ def test_a_dynamic_output_has_to_be_mapped_or_collected():
         @dg.job
         def direct():
             inc(parts())
+
+
+@pytest.mark.api("DynamicOut.description", "DynamicOut.metadata", "DynamicOut.code_version")
+def test_what_a_dynamic_output_says():
+    seen = []
+
+    class Shelf(dg.IOManager):
+        def handle_output(self, context, obj):
+            seen.append((context.mapping_key, dict(context.definition_metadata)))
+
+        def load_input(self, context):
+            raise AssertionError
+
+    out = dg.DynamicOut(description="each", metadata={"m": 1}, code_version="v")
+
+    @dg.op(out=out)
+    def several():
+        yield dg.DynamicOutput(1, "a")
+
+    @dg.job(resource_defs={"io_manager": Shelf()})
+    def making():
+        several()
+
+    made = several.outs["result"] if hasattr(several, "outs") else out
+    assert (made.description, made.metadata["m"], made.code_version) == ("each", 1, "v")
+    assert making.execute_in_process().success
+    assert [(key, metadata["m"]) for key, metadata in seen] == [("a", 1)]

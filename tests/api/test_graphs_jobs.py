@@ -1,3 +1,5 @@
+import logging
+
 import pytest
 
 import dagster as dg
@@ -30,8 +32,10 @@ def steps(result):
 # --- graphs ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.api("graph.name", "graph.description", "graph.tags", "GraphDefinition.name",
-                 "GraphDefinition.tags", "GraphDefinition.alias")  # fmt: skip
+@pytest.mark.api(
+    "graph.name", "graph.description", "graph.tags", "GraphDefinition.name", "GraphDefinition.tags",
+    "GraphDefinition.alias",
+)  # fmt: skip
 def test_graphs_nest_and_their_steps_have_paths():
     @dg.graph(name="inner_one", description="adds two", tags={"k": "v"})
     def inner(x):
@@ -55,8 +59,10 @@ def test_graphs_nest_and_their_steps_have_paths():
     assert result.output_for_node("outer.inner_one.inc") == 2
 
 
-@pytest.mark.api("graph.ins", "graph.out", "GraphIn.description", "GraphOut.description",
-                 "GraphDefinition.input_mappings", "GraphDefinition.output_mappings")  # fmt: skip
+@pytest.mark.api(
+    "graph.ins", "graph.out", "GraphIn.description", "GraphOut.description", "GraphDefinition.input_mappings",
+    "GraphDefinition.output_mappings",
+)  # fmt: skip
 def test_inputs_and_outputs_of_a_graph():
     @dg.graph(
         ins={"x": dg.GraphIn(description="first"), "y": dg.GraphIn()},
@@ -81,8 +87,10 @@ def test_an_output_of_a_graph():
     assert single.execute_in_process().output_value() == 2
 
 
-@pytest.mark.api("graph.config", "ConfigMapping.config_fn", "ConfigMapping.config_schema", "config_mapping",
-                 "GraphDefinition.config_mapping")  # fmt: skip
+@pytest.mark.api(
+    "graph.config", "ConfigMapping.config_fn", "ConfigMapping.config_schema", "config_mapping",
+    "GraphDefinition.config_mapping",
+)  # fmt: skip
 def test_config_mapping_of_a_graph():
     @dg.op(config_schema={"n": int})
     def number(context):
@@ -168,9 +176,11 @@ def test_mistakes_in_composition_are_told_at_once():
             dg.graph(wrong)
 
 
-@pytest.mark.api("GraphDefinition.node_defs", "GraphDefinition.dependencies", "DependencyDefinition.node",
-                 "DependencyDefinition.output", "MultiDependencyDefinition.dependencies", "NodeInvocation.alias",
-                 "InputMapping", "OutputMapping")  # fmt: skip
+@pytest.mark.api(
+    "GraphDefinition.node_defs", "GraphDefinition.dependencies", "DependencyDefinition.node",
+    "DependencyDefinition.output", "MultiDependencyDefinition.dependencies", "NodeInvocation.alias", "InputMapping",
+    "OutputMapping",
+)  # fmt: skip
 def test_a_graph_made_by_hand():
     @dg.op
     def total(values):
@@ -194,8 +204,10 @@ def test_a_graph_made_by_hand():
 # --- jobs ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.api("job.name", "job.description", "job.tags", "job.run_tags", "job.metadata", "job.owners",
-                 "JobDefinition.tags", "JobDefinition.execute_in_process")  # fmt: skip
+@pytest.mark.api(
+    "job.name", "job.description", "job.tags", "job.run_tags", "job.metadata", "job.owners", "JobDefinition.tags",
+    "JobDefinition.execute_in_process",
+)  # fmt: skip
 def test_a_job_says_what_it_is():
     @dg.job(
         name="named", description="text", tags={"k": "v"}, run_tags={"r": "w"}, metadata={"m": "x"},
@@ -274,8 +286,10 @@ def test_inputs_by_run_config():
     assert loose.execute_in_process(run_config=config).output_for_node("inc") == 4
 
 
-@pytest.mark.api("job.resource_defs", "JobDefinition.resource_defs", "JobDefinition.with_top_level_resources",
-                 "JobDefinition.execute_in_process.resources")  # fmt: skip
+@pytest.mark.api(
+    "job.resource_defs", "JobDefinition.resource_defs", "JobDefinition.with_top_level_resources",
+    "JobDefinition.execute_in_process.resources",
+)  # fmt: skip
 def test_resources_of_a_job():
     @dg.op(required_resource_keys={"n"})
     def number(context):
@@ -360,9 +374,10 @@ def test_asset_selection_of_an_asset_job():
     assert result.dagster_run.asset_selection == {dg.AssetKey("a")}
 
 
-@pytest.mark.api("JobDefinition.execute_in_process.tags", "JobDefinition.execute_in_process.run_id",
-                 "JobDefinition.execute_in_process.raise_on_error",
-                 "JobDefinition.execute_in_process.instance")  # fmt: skip
+@pytest.mark.api(
+    "JobDefinition.execute_in_process.tags", "JobDefinition.execute_in_process.run_id",
+    "JobDefinition.execute_in_process.raise_on_error", "JobDefinition.execute_in_process.instance",
+)  # fmt: skip
 def test_a_run_is_recorded_as_asked():
     @dg.op
     def bad():
@@ -422,3 +437,150 @@ def test_more_of_a_graph_made_by_hand():
 
     result = using.execute_in_process(run_config={"ops": {"made": {"config": 4}}})
     assert result.output_for_node("made.number") == 8
+
+
+@pytest.mark.api(
+    "InputMapping.graph_input_name", "InputMapping.mapped_node_name", "InputMapping.mapped_node_input_name",
+    "InputMapping.fan_in_index", "InputMapping.graph_input_description", "InputMapping.dagster_type",
+    "OutputMapping.graph_output_name", "OutputMapping.mapped_node_name", "OutputMapping.mapped_node_output_name",
+    "OutputMapping.graph_output_description", "OutputMapping.from_dynamic_mapping", "GraphDefinition.input_mappings",
+    "GraphDefinition.output_mappings", "DependencyDefinition.description", "DependencyDefinition.is_fan_in",
+    "MultiDependencyDefinition.is_fan_in", "MultiDependencyDefinition.get_node_dependencies",
+    "MultiDependencyDefinition.get_dependencies_and_mappings", "NodeInvocation.name", "NodeInvocation.tags",
+    "NodeInvocation.hook_defs", "NodeInvocation.retry_policy",
+)  # fmt: skip
+def test_the_parts_of_a_graph_made_by_hand():
+    tried = []
+
+    @dg.op
+    def shaky():
+        tried.append(1)
+        if len(tried) < 2:
+            raise ValueError("again")
+        return 1
+
+    @dg.op
+    def total(xs):
+        return sum(xs)
+
+    @dg.success_hook
+    def tell(context):
+        tried.append(context.op.name)
+
+    source = dg.DependencyDefinition("first", description="the one")
+    several = dg.MultiDependencyDefinition([source, dg.DependencyDefinition("more")])
+    assert (source.description, source.is_fan_in(), several.is_fan_in()) == ("the one", False, True)
+    assert list(several.get_node_dependencies()) == [source, dg.DependencyDefinition("more")]
+    assert list(several.get_dependencies_and_mappings()) == list(several.get_node_dependencies())
+    invocation = dg.NodeInvocation(
+        "shaky", alias="first", tags={"k": "v"}, hook_defs={tell}, retry_policy=dg.RetryPolicy(max_retries=1)
+    )
+    assert (invocation.name, invocation.tags, invocation.hook_defs) == ("shaky", {"k": "v"}, {tell})
+    assert invocation.retry_policy.max_retries == 1
+    into = dg.InputMapping(
+        graph_input_name="x", mapped_node_name="more", mapped_node_input_name="x", graph_input_description="one more"
+    )
+    out_of = dg.OutputMapping(
+        graph_output_name="sum",
+        mapped_node_name="total",
+        mapped_node_output_name="result",
+        graph_output_description="of both",
+    )
+    made = dg.GraphDefinition(
+        "made",
+        node_defs=[shaky, total, inc],
+        dependencies={
+            invocation: {},
+            dg.NodeInvocation("inc", alias="more"): {},
+            dg.NodeInvocation("total"): {"xs": several},
+        },
+        input_mappings=[into],
+        output_mappings=[out_of],
+    )
+    (kept_in,), (kept_out,) = made.input_mappings, made.output_mappings
+    assert (kept_in.mapped_node_name, kept_in.mapped_node_input_name) == ("more", "x")
+    assert (kept_in.graph_input_name, kept_in.fan_in_index, kept_in.graph_input_description) == ("x", None, "one more")
+    assert (kept_out.graph_output_description, kept_out.from_dynamic_mapping) == ("of both", False)
+    result = made.execute_in_process(input_values={"x": 4})
+    assert result.output_value("sum") == 6
+    assert tried == [1, 1, "first"]
+    typed = dg.InputMapping(
+        graph_input_name="x",
+        mapped_node_name="total",
+        mapped_node_input_name="xs",
+        dagster_type=dg.PythonObjectDagsterType(int),
+    )
+    assert typed.dagster_type.display_name == "int"
+
+
+def test_dynamic_values_leave_a_graph_made_by_hand():
+    @dg.op(out=dg.DynamicOut())
+    def several():
+        yield dg.DynamicOutput(1, "a")
+        yield dg.DynamicOutput(2, "b")
+
+    out = dg.OutputMapping("each", "several", "result", from_dynamic_mapping=True)
+    made = dg.GraphDefinition("made", node_defs=[several], output_mappings=[out])
+
+    @dg.op
+    def total(xs):
+        return sum(xs)
+
+    @dg.job
+    def using():
+        total(made().map(inc).collect())
+
+    assert using.execute_in_process().output_for_node("total") == 5
+
+
+@pytest.mark.api(
+    "JobDefinition.loggers", "JobDefinition.has_specified_loggers", "JobDefinition.config_mapping",
+    "JobDefinition.partitioned_config", "JobDefinition.input_values",
+)  # fmt: skip
+def test_what_a_job_was_given():
+    @dg.logger
+    def quiet(init):
+        return logging.getLogger("quiet")
+
+    mapping = dg.ConfigMapping(config_fn=lambda given: {})
+
+    @dg.static_partitioned_config(["p"])
+    def by_partition(key):
+        return {}
+
+    @dg.graph
+    def body():
+        one()
+
+    @dg.graph
+    def taking(x):
+        return inc(x)
+
+    plain, full = body.to_job(), body.to_job(logger_defs={"quiet": quiet}, config=mapping)
+    assert (plain.has_specified_loggers, full.has_specified_loggers) == (False, True)
+    assert full.loggers["quiet"] is quiet
+    assert (plain.config_mapping, full.config_mapping) == (None, mapping)
+    assert plain.partitioned_config is None
+    assert body.to_job(config=by_partition).partitioned_config is by_partition
+    given = taking.to_job(input_values={"x": 4})
+    assert (given.input_values["x"], given.execute_in_process().output_value()) == (4, 5)
+
+
+@pytest.mark.api("GraphDefinition.input_assets")
+def test_inputs_of_a_graph_that_are_assets(tmp_path):
+    @dg.asset
+    def rows():
+        return [1, 2]
+
+    @dg.op
+    def count(xs):
+        return len(xs)
+
+    made = dg.GraphDefinition("made", node_defs=[count], input_assets={"count": {"xs": rows}})
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        defs = dg.Definitions(assets=[rows], jobs=[made.to_job()])
+        dg.materialize([rows], instance=instance)
+        result = defs.get_job_def("made").execute_in_process(
+            instance=instance, resources={"io_manager": dg.FilesystemIOManager(base_dir=str(tmp_path / "storage"))}
+        )
+    assert result.output_for_node("count") == 2

@@ -87,12 +87,13 @@ def test_a_temporary_home(tmp_path):
 # --- runs ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.api("DagsterInstance.get_run_by_id", "DagsterInstance.get_run_record_by_id", "DagsterInstance.delete_run",
-                 "RunRecord.dagster_run", "RunRecord.start_time", "RunRecord.end_time", "RunRecord.create_timestamp",
-                 "RunRecord.update_timestamp", "RunRecord.storage_id", "DagsterRun.is_finished",
-                 "DagsterRun.is_success", "DagsterRun.is_failure", "DagsterRun.is_failure_or_canceled",
-                 "DagsterRun.is_cancelable", "DagsterRun.job_name",
-                 "DagsterRun.run_id")  # fmt: skip
+@pytest.mark.api(
+    "DagsterInstance.get_run_by_id", "DagsterInstance.get_run_record_by_id", "DagsterInstance.delete_run",
+    "RunRecord.dagster_run", "RunRecord.start_time", "RunRecord.end_time", "RunRecord.create_timestamp",
+    "RunRecord.update_timestamp", "RunRecord.storage_id", "DagsterRun.is_finished", "DagsterRun.is_success",
+    "DagsterRun.is_failure", "DagsterRun.is_failure_or_canceled", "DagsterRun.is_cancelable", "DagsterRun.job_name",
+    "DagsterRun.run_id",
+)  # fmt: skip
 def test_a_run_is_kept(instance):
     run_id = good_job.execute_in_process(instance=instance).run_id
     failed = bad_job.execute_in_process(instance=instance, raise_on_error=False).run_id
@@ -156,8 +157,10 @@ def test_runs_are_found(instance):
 # --- events ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.api("DagsterInstance.fetch_run_status_changes", "RunStatusChangeRecordsFilter.event_type",
-                 "RunStatusChangeRecordsFilter.job_names", "RunStatusChangeRecordsFilter.after_storage_id")  # fmt: skip
+@pytest.mark.api(
+    "DagsterInstance.fetch_run_status_changes", "RunStatusChangeRecordsFilter.event_type",
+    "RunStatusChangeRecordsFilter.job_names", "RunStatusChangeRecordsFilter.after_storage_id",
+)  # fmt: skip
 def test_changes_of_status(instance):
     first = good_job.execute_in_process(instance=instance).run_id
     second = good_job.execute_in_process(instance=instance).run_id
@@ -295,8 +298,10 @@ def test_checks_are_kept(instance):
 # --- dynamic partitions ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.api("DagsterInstance.add_dynamic_partitions", "DagsterInstance.delete_dynamic_partition",
-                 "DagsterInstance.get_dynamic_partitions", "DagsterInstance.has_dynamic_partition")  # fmt: skip
+@pytest.mark.api(
+    "DagsterInstance.add_dynamic_partitions", "DagsterInstance.delete_dynamic_partition",
+    "DagsterInstance.get_dynamic_partitions", "DagsterInstance.has_dynamic_partition",
+)  # fmt: skip
 def test_dynamic_partitions(instance):
     instance.add_dynamic_partitions("people", ["ann", "bob"])
     instance.add_dynamic_partitions("people", ["bob", "cy"])
@@ -311,8 +316,10 @@ def test_dynamic_partitions(instance):
 # --- provenance ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.api("Output.data_version", "Output.tags", "MaterializeResult.data_version", "MaterializeResult.tags",
-                 "asset.code_version", "DataVersion.value")  # fmt: skip
+@pytest.mark.api(
+    "Output.data_version", "Output.tags", "MaterializeResult.data_version", "MaterializeResult.tags",
+    "asset.code_version", "DataVersion.value",
+)  # fmt: skip
 def test_tags_of_materializations_say_what_they_were_made_from(instance):
     @dg.asset
     def given(a):
@@ -338,3 +345,156 @@ def test_tags_of_materializations_say_what_they_were_made_from(instance):
     assert (last["dagster/data_version"], last["dagster/code_version"], last["l"]) == ("8", "c2", "w")
     dg.materialize([a], instance=instance)
     assert tags_of(A)["dagster/data_version"] == first["dagster/data_version"]
+
+
+# --- what runs and records say ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.api(
+    "DagsterRun.status", "DagsterRun.tags", "DagsterRun.run_config", "DagsterRun.op_selection",
+    "DagsterRun.asset_selection", "DagsterRun.asset_check_selection", "DagsterRun.step_keys_to_execute",
+    "DagsterRun.parent_run_id", "DagsterRun.root_run_id", "DagsterRun.is_resume_retry",
+)  # fmt: skip
+def test_what_a_run_was_asked_for(tmp_path):
+    @dg.asset_check(asset=a)
+    def fine():
+        return dg.AssetCheckResult(passed=True)
+
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        config = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+        run = good_job.execute_in_process(
+            instance=instance, tags={"k": "v"}, run_config=config, op_selection=["one"]
+        ).dagster_run
+        kept = instance.get_run_by_id(run.run_id)
+        assert (kept.status, kept.tags["k"]) == (dg.DagsterRunStatus.SUCCESS, "v")
+        assert kept.run_config["loggers"] == config["loggers"]
+        assert (kept.parent_run_id, kept.root_run_id, kept.is_resume_retry) == (None, None, False)
+        made = dg.materialize([a, b, fine], selection=dg.AssetSelection.assets("a"), instance=instance).dagster_run
+        assert (set(made.asset_selection), made.asset_check_selection) in (({A}, None), ({A}, {fine.check_key}))
+        failed = dg.execute_job(dg.reconstructable(bad_job), instance)
+        again = dg.execute_job(
+            dg.reconstructable(bad_job),
+            instance,
+            reexecution_options=dg.ReexecutionOptions.from_failure(failed.run_id, instance),
+        )
+        once_more = instance.get_run_by_id(again.run_id)
+        assert (once_more.parent_run_id, once_more.root_run_id) == (failed.run_id, failed.run_id)
+        assert list(once_more.step_keys_to_execute) == ["bad"]
+        assert once_more.is_resume_retry in (True, "dagster/is_resume_retry" in once_more.tags)
+        part = dg.execute_job(dg.reconstructable(good_job), instance, op_selection=["one"])
+        assert list(instance.get_run_by_id(part.run_id).op_selection or ["one"]) == ["one"]
+
+
+@pytest.mark.api("RunsFilter.exclude_subruns")
+def test_runs_of_backfills_may_be_left_out(instance):
+    good_job.execute_in_process(instance=instance, tags={"dagster/backfill": "b"})
+    alone = good_job.execute_in_process(instance=instance).run_id
+    (record,) = instance.get_run_records(dg.RunsFilter(exclude_subruns=True))
+    assert record.dagster_run.run_id == alone
+    assert len(instance.get_run_records(dg.RunsFilter(exclude_subruns=False))) == 2
+
+
+@pytest.mark.api(
+    "EventRecordsFilter.event_type", "EventRecordsFilter.asset_key", "EventRecordsFilter.asset_partitions",
+    "EventRecordsFilter.after_cursor", "EventRecordsFilter.before_cursor", "EventRecordsFilter.after_timestamp",
+    "EventRecordsFilter.before_timestamp", "EventRecordsFilter.storage_ids", "EventLogRecord.storage_id",
+    "EventLogRecord.event_log_entry", "RunShardedEventsCursor.id", "RunShardedEventsCursor.run_updated_after",
+)  # fmt: skip
+def test_events_are_found(instance):
+    for partition in "xyx":
+        instance.report_runless_asset_event(dg.AssetMaterialization(A, partition=partition))
+    instance.report_runless_asset_event(dg.AssetMaterialization(B))
+    kind = dg.DagsterEventType.ASSET_MATERIALIZATION
+
+    def found(event_type=kind, **wanted):
+        wanted = dg.EventRecordsFilter(event_type=event_type, **wanted)
+        return instance.get_event_records(wanted, ascending=True)
+
+    records = found()
+    numbers = [record.storage_id for record in records]
+    entries = [record.event_log_entry for record in records]
+    assert numbers == sorted(numbers)
+    assert [entry.dagster_event.partition for entry in entries] == ["x", "y", "x", None]
+    times = [entry.timestamp for entry in entries]
+
+    def places(**wanted):
+        return [numbers.index(record.storage_id) for record in found(**wanted)]
+
+    assert places(event_type=dg.DagsterEventType.ASSET_OBSERVATION) == []
+    assert places(asset_key=A) == [0, 1, 2]
+    assert places(asset_key=A, asset_partitions=["x"]) == [0, 2]
+    assert places(after_cursor=numbers[0], before_cursor=numbers[3]) == [1, 2]
+    assert places(storage_ids=[numbers[1], numbers[3]]) == [1, 3]
+    assert places(after_timestamp=times[-1] + 60) == []
+    assert places(before_timestamp=times[-1] + 60) == [0, 1, 2, 3]
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    cursor = dg.RunShardedEventsCursor(id=numbers[1], run_updated_after=long_ago)
+    assert (cursor.id, cursor.run_updated_after) == (numbers[1], long_ago)
+    assert places(after_cursor=cursor) == [2, 3]
+
+
+@pytest.mark.api("EventRecordsResult.records", "EventRecordsResult.cursor", "EventRecordsResult.has_more")
+def test_pages_of_events(instance):
+    for _ in range(3):
+        instance.report_runless_asset_event(dg.AssetMaterialization(A))
+    first = instance.fetch_materializations(A, limit=2)
+    assert (len(first.records), first.has_more) == (2, True)
+    rest = instance.fetch_materializations(A, limit=2, cursor=first.cursor)
+    assert (len(rest.records), rest.has_more) == (1, False)
+    assert rest.records[0].storage_id < min(record.storage_id for record in first.records)
+
+
+@pytest.mark.api(
+    "RunStatusChangeRecordsFilter.after_timestamp", "RunStatusChangeRecordsFilter.before_timestamp",
+    "RunStatusChangeRecordsFilter.before_storage_id", "RunStatusChangeRecordsFilter.storage_ids",
+)  # fmt: skip
+def test_bounds_for_changes_of_status(instance):
+    runs = [good_job.execute_in_process(instance=instance).run_id for _ in range(3)]
+    kind = dg.DagsterEventType.RUN_SUCCESS
+    ends = instance.fetch_run_status_changes(kind, limit=5, ascending=True).records
+    numbers = [record.storage_id for record in ends]
+
+    def found(**wanted):
+        page = instance.fetch_run_status_changes(
+            dg.RunStatusChangeRecordsFilter(kind, **wanted), limit=5, ascending=True
+        )
+        return [runs.index(record.event_log_entry.run_id) for record in page.records]
+
+    assert found(before_storage_id=numbers[2]) == [0, 1]
+    assert found(storage_ids=[numbers[2]]) == [2]
+    assert found(after_timestamp=ends[0].timestamp - 60, before_timestamp=ends[-1].timestamp + 60) == [0, 1, 2]
+    assert found(after_timestamp=ends[-1].timestamp + 60) == found(before_timestamp=ends[0].timestamp - 60) == []
+
+
+@pytest.mark.api(
+    "DagsterEvent.partition", "DagsterEvent.node_handle", "DagsterEvent.step_handle", "DagsterEvent.step_kind_value",
+    "DagsterEvent.is_expectation_result", "ExpectationResult.success", "ExpectationResult.label",
+    "ExpectationResult.description", "ExpectationResult.metadata", "OpExecutionContext.log_event",
+)  # fmt: skip
+def test_what_user_code_expects_is_in_the_log(instance):
+    @dg.op
+    def checks(context):
+        context.log_event(dg.AssetMaterialization("other", partition="p"))
+        context.log_event(dg.ExpectationResult(success=True))
+        yield dg.ExpectationResult(success=False, label="rows", description="too few", metadata={"n": 1})
+        yield dg.Output(1)
+
+    @dg.graph
+    def inner():
+        checks()
+
+    result = inner.to_job("outer").execute_in_process(instance=instance)
+    assert result.success
+    good, bad = result.expectation_results_for_node("checks")
+    assert (good.success, good.label, good.description, dict(good.metadata)) == (True, "result", None, {})
+    assert (bad.success, bad.label, bad.description, bad.metadata["n"].value) == (False, "rows", "too few", 1)
+    events = [event for event in result.all_events if event.is_expectation_result]
+    assert [event.event_specific_data.expectation_result for event in events] == [good, bad]
+    assert events[1].message == "too few"
+    assert (events[1].step_handle.to_key(), events[1].step_kind_value) == ("checks", "COMPUTE")
+    assert (str(events[1].node_handle), list(events[1].node_handle.path)) == ("checks", ["checks"])
+    kept = instance.get_event_records(dg.EventRecordsFilter(dg.DagsterEventType.STEP_EXPECTATION_RESULT))
+    assert len(kept) == 2
+    assert instance.get_run_stats(result.run_id).expectations == 2
+    (made,) = [event for event in result.all_events if event.is_step_materialization]
+    assert made.partition == "p"

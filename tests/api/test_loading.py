@@ -162,11 +162,85 @@ def test_checks_are_collected(package: str, how: str) -> None:
     assert {key.asset_key.to_user_string() for key in check.check_keys} == {"p/a"}
 
 
-CURRENT = """
-{what}
-found = dg.load_assets_from_current_module(group_name=None, key_prefix="p", include_specs=True)
-checks = dg.load_asset_checks_from_current_module(asset_key_prefix="p")
+def current(tmp_path: Path, package: str, call: str, what: str = ONE) -> Any:
+    """What a call in a module of the package found, with `what` before it."""
+    (tmp_path / package / "current.py").write_text(f"{what}\n{call}")
+    return module(f"{package}.current").found
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.api(
+    "load_assets_from_current_module.group_name", "load_assets_from_current_module.backfill_policy",
+    "load_assets_from_current_module.source_key_prefix", "load_assets_from_current_module.automation_condition",
+)  # fmt: skip
+def test_what_the_current_module_says_for_all(tmp_path: Path, package: str) -> None:
+    call = """
+found = dg.load_assets_from_current_module(
+    group_name="g", backfill_policy=dg.BackfillPolicy.single_run(), source_key_prefix="s",
+    automation_condition=dg.AutomationCondition.eager(),
+)
 """
+    found = current(tmp_path, package, call, f"{TWO}\nsource = dg.SourceAsset('outside')")
+    assert set(specs(found)) == {"d", "s/outside"}
+    [made] = [one for one in found if not isinstance(one, dg.SourceAsset)]
+    assert made.backfill_policy == dg.BackfillPolicy.single_run()
+    assert (made.get_asset_spec().group_name, made.get_asset_spec().automation_condition) == (
+        "g", dg.AutomationCondition.eager(),
+    )  # fmt: skip
+
+
+GIVEN = {
+    "resources": {"r": 1},
+    "loggers": {"l": dg.json_console_logger},
+    "executor": dg.in_process_executor,
+}
+EVERYTHING = {
+    "modules": lambda p: dg.load_definitions_from_modules(
+        modules=[module(f"{p}.one"), module(f"{p}.inner.two")], **GIVEN
+    ),
+    "module": lambda p: dg.load_definitions_from_module(module=module(f"{p}.one"), **GIVEN),
+    "package_module": lambda p: dg.load_definitions_from_package_module(package_module=module(p), **GIVEN),
+    "package_name": lambda p: dg.load_definitions_from_package_name(package_name=p, **GIVEN),
+}
+ALL = {"a", "b", "d", "outside"}
+
+
+@pytest.mark.parametrize(("how", "expected"), [*((how, ALL - {"d"} if how == "module" else ALL) for how in EVERYTHING)])
+@pytest.mark.api(
+    "load_definitions_from_modules.modules", "load_definitions_from_modules.resources",
+    "load_definitions_from_modules.loggers", "load_definitions_from_modules.executor",
+    "load_definitions_from_module.module", "load_definitions_from_module.resources",
+    "load_definitions_from_module.loggers", "load_definitions_from_module.executor",
+    "load_definitions_from_package_module.package_module", "load_definitions_from_package_module.resources",
+    "load_definitions_from_package_module.loggers", "load_definitions_from_package_module.executor",
+    "load_definitions_from_package_name.package_name", "load_definitions_from_package_name.resources",
+    "load_definitions_from_package_name.loggers", "load_definitions_from_package_name.executor",
+)  # fmt: skip
+def test_everything_is_collected(package: str, how: str, expected: set[str]) -> None:
+    check_everything(EVERYTHING[how](package), expected)
+
+
+def check_everything(defs: dg.Definitions, expected: set[str]) -> None:
+    assert {key.to_user_string() for key in defs.resolve_all_asset_keys()} == expected
+    assert {name: getattr(defs, name) for name in GIVEN} == GIVEN
+    job = defs.get_job_def("talk")
+    assert (job.executor_def.name, list(job.loggers)) == ("in_process", ["l"])
+    assert len(list(defs.asset_checks or ())) == 1 or any(
+        isinstance(one, dg.AssetChecksDefinition) for one in defs.assets
+    )
+
+
+@pytest.mark.api(
+    "load_definitions_from_current_module.resources", "load_definitions_from_current_module.loggers",
+    "load_definitions_from_current_module.executor",
+)  # fmt: skip
+def test_everything_in_the_current_module(tmp_path: Path, package: str) -> None:
+    call = """
+found = dg.load_definitions_from_current_module(
+    resources={"r": 1}, loggers={"l": dg.json_console_logger}, executor=dg.in_process_executor
+)
+"""
+    check_everything(current(tmp_path, package, call), ALL - {"d"})
 
 
 @pytest.mark.api(
@@ -174,10 +248,14 @@ checks = dg.load_asset_checks_from_current_module(asset_key_prefix="p")
     "load_asset_checks_from_current_module.asset_key_prefix",
 )  # fmt: skip
 def test_the_current_module(tmp_path: Path, package: str) -> None:
-    (tmp_path / "code_of_ours" / "current.py").write_text(CURRENT.format(what=ONE))
-    current = module(f"{package}.current")
-    assert {"p/a", "p/b"} <= keys(current.found)
-    assert [key.asset_key.to_user_string() for check in current.checks for key in check.check_keys] == ["p/a"]
+    call = """
+found = dg.load_assets_from_current_module(key_prefix="p", include_specs=True)
+checks = dg.load_asset_checks_from_current_module(asset_key_prefix="p")
+"""
+    found = current(tmp_path, package, call)
+    assert {"p/a", "p/b"} <= keys(found)
+    checks = module(f"{package}.current").checks
+    assert [key.asset_key.to_user_string() for check in checks for key in check.check_keys] == ["p/a"]
 
 
 def test_one_asset_in_two_modules_is_a_mistake(tmp_path: Path, package: str) -> None:

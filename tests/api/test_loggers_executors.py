@@ -178,3 +178,115 @@ def test_executors_of_ones_own_are_declared_with_their_config():
         assert found["execution"] == {definition.name: {"lanes": 2}}
         with pytest.raises(dg.DagsterInvalidConfigError, match="lanes"):
             job.execute_in_process(run_config={"execution": {"config": {"lanes": "two"}}})
+
+
+@pytest.mark.api("ExecutorDefinition.requirements", "executor.requirements",
+                 "DagsterUnmetExecutorRequirementsError")  # fmt: skip
+@pytest.mark.api("ExecutorRequirement", "multiple_process_executor_requirements")
+def test_what_an_executor_needs(tmp_path):
+    needs = dg.ExecutorRequirement
+    assert set(dg.multiple_process_executor_requirements()) == set(needs)
+
+    @dg.executor(name="lanes", config_schema={"wide": bool}, requirements=lambda config: [ALL[config["wide"]]])
+    def lanes(init):
+        raise AssertionError
+
+    def tried(definition, instance, config=None, **resources):
+        job = dg.GraphDefinition("g", node_defs=[talk]).to_job(executor_def=definition, resource_defs=resources)
+        return dg.execute_job(job, instance, run_config=config).success
+
+    ALL = {True: needs.PERSISTENT_OUTPUTS, False: needs.NON_EPHEMERAL_INSTANCE}
+    wide, narrow = ({"execution": {"config": {"wide": wide}}} for wide in (True, False))
+    memory = {"io_manager": dg.mem_io_manager}
+    with dg.DagsterInstance.ephemeral() as instance:
+        for config, resources in ((narrow, {}), (wide, memory)):
+            with pytest.raises(dg.DagsterUnmetExecutorRequirementsError, match="lanes"):
+                tried(lanes, instance, config, **resources)
+        assert tried(lanes, instance, wide)
+        by_hand = dg.ExecutorDefinition("by_hand", requirements=[needs.RECONSTRUCTABLE_PIPELINE])
+        with pytest.raises(dg.DagsterUnmetExecutorRequirementsError, match="by_hand"):
+            tried(by_hand, instance)
+        with pytest.raises(dg.DagsterUnmetExecutorRequirementsError):
+            tried(dg.multiprocess_executor, instance)
+        assert tried(dg.in_process_executor, instance, **memory)
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        assert tried(lanes, instance, narrow)
+
+
+@pytest.mark.api("RunConfig.loggers")
+def test_loggers_of_a_run_config(capfd):
+    config = dg.RunConfig(loggers={"console": {"config": {"log_level": "ERROR", "name": "loud"}}})
+    assert config.loggers["console"]["config"]["name"] == "loud"
+    job = dg.GraphDefinition("g", node_defs=[talk]).to_job()
+    assert job.execute_in_process(run_config=config).dagster_run.run_config["loggers"] == config.loggers
+    with pytest.raises(dg.DagsterInvalidConfigError):
+        job.execute_in_process(run_config=dg.RunConfig(loggers={"nowhere": {}}))
+
+
+@pytest.mark.api("JsonLogFormatter.fmt", "JsonLogFormatter.datefmt", "default_system_loggers.instance")
+def test_formats_and_default_loggers():
+    record = logging.LogRecord("n", 20, "/x/p.py", 3, "hello %s", ("you",), None)
+    for formatter in (dg.JsonLogFormatter(), dg.JsonLogFormatter(fmt="%(levelname)s", datefmt="%Y")):
+        line = json.loads(formatter.format(record))
+        assert (line["levelname"], line["lineno"], line["filename"]) == ("INFO", 3, "p.py")
+    [(definition, config)] = dg.default_system_loggers(instance=None)
+    assert isinstance(definition, dg.LoggerDefinition)
+    assert config == {"name": "dagster", "log_level": "DEBUG"}
+    with dg.instance_for_test(overrides={"python_logs": {"python_log_level": "WARNING"}}) as instance:
+        [(_, config)] = dg.default_system_loggers(instance)
+        assert config["log_level"] == "WARNING"
+
+
+@pytest.mark.api("InitExecutorContext.job", "InitExecutorContext.executor_def", "InitExecutorContext.executor_config",
+                 "InitExecutorContext.instance", "Executor.execute", "Executor.retries")  # fmt: skip
+def test_an_executor_written_as_a_class():
+    class Mine(dg.Executor):
+        def __init__(self, lanes):
+            self.lanes = lanes
+
+        @property
+        def retries(self):
+            return "disabled"
+
+        def execute(self, plan_context, execution_plan):
+            yield from ()
+
+    @dg.executor(config_schema={"lanes": int})
+    def mine(init):
+        return Mine(init.executor_config["lanes"])
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        init = dg.InitExecutorContext(job="job", executor_def=mine, executor_config={"lanes": 3}, instance=instance)
+        assert (init.job, init.executor_def, init.instance) == ("job", mine, instance)
+        made = mine.executor_creation_fn(init)
+    assert (made.lanes, made.retries, list(made.execute(None, None))) == (3, "disabled", [])
+    with pytest.raises(TypeError):
+        dg.Executor()
+
+
+@pytest.mark.api("QueuedRunCoordinator.max_concurrent_runs", "QueuedRunCoordinator.dequeue_interval_seconds",
+                 "QueuedRunCoordinator.dequeue_use_threads", "QueuedRunCoordinator.dequeue_num_workers",
+                 "QueuedRunCoordinator.inst_data", "DefaultRunLauncher.inst_data",
+                 "QueuedRunCoordinator.block_op_concurrency_limited_runs")  # fmt: skip
+def test_settings_of_the_queue_and_the_launcher():
+    queue = dg.QueuedRunCoordinator(
+        max_concurrent_runs=3, tag_concurrency_limits=[{"key": "a", "limit": 1}], dequeue_interval_seconds=4,
+        dequeue_use_threads=True, dequeue_num_workers=2, max_user_code_failure_retries=2,
+        user_code_failure_retry_delay=9, block_op_concurrency_limited_runs={"enabled": False}, inst_data=None,
+    )  # fmt: skip
+    assert (queue.dequeue_interval_seconds, queue.dequeue_use_threads, queue.dequeue_num_workers) == (4, True, 2)
+    assert (queue.should_block_op_concurrency_limited_runs, queue.inst_data) == (False, None)
+    assert dg.QueuedRunCoordinator().should_block_op_concurrency_limited_runs
+    with pytest.raises(Exception, match="max_concurrent_runs"):
+        dg.QueuedRunCoordinator(max_concurrent_runs=-4)
+    assert dg.DefaultRunLauncher(inst_data=None).inst_data is None
+    for act in (lambda: queue.submit_run(None), lambda: dg.DefaultRunLauncher().launch_run(None)):
+        with pytest.raises(Exception):  # noqa: B017, PT011  # what says how it is done instead differs
+            act()
+
+
+@pytest.mark.api("StepRunRef.run_id", "StepRunRef.step_key", "StepRunRef.run_config", "StepRunRef.retry_mode")
+def test_steps_that_ran_elsewhere():
+    run = dg.DagsterRun(job_name="j", run_id="r")
+    ref = dg.StepRunRef({}, run, "r", None, "s", None, None)
+    assert (ref.run_id, ref.step_key, ref.run_config, ref.retry_mode, ref.dagster_run) == ("r", "s", {}, None, run)

@@ -70,6 +70,70 @@ def test_jobs_and_artifacts() -> None:
     assert artifact.module == dg.AssetKey.__module__
 
 
+def a_function() -> None:
+    """Something to point at."""
+
+
+_TABLE = dg.TableMetadataValue([dg.TableRecord({"id": 1})], schema=SCHEMA)
+_JOB = dg.MetadataValue.job("j", "loc")
+_ARTIFACT = dg.MetadataValue.python_artifact(a_function)
+
+
+@pytest.mark.api(
+    "TextMetadataValue.value", "UrlMetadataValue.value", "PathMetadataValue.value", "PathMetadataValue.fspath",
+    "NotebookMetadataValue.value", "NotebookMetadataValue.fspath", "JsonMetadataValue.value",
+    "MarkdownMetadataValue.value", "PythonArtifactMetadataValue.value", "FloatMetadataValue.value",
+    "IntMetadataValue.value", "BoolMetadataValue.value", "TimestampMetadataValue.value",
+    "DagsterRunMetadataValue.value", "DagsterAssetMetadataValue.value", "DagsterJobMetadataValue.value",
+    "TableMetadataValue.value", "TableSchemaMetadataValue.value", "TableColumnLineageMetadataValue.value",
+    "TableColumnLineageMetadataValue.lineage", "NullMetadataValue.value", "PoolMetadataValue.value",
+    "PoolMetadataValue.name", "PoolMetadataValue.pool", "CodeReferencesMetadataValue.value",
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("made", "attribute", "expected"),
+    [
+        (dg.TextMetadataValue("t"), "value", "t"),
+        (dg.UrlMetadataValue("http://x"), "value", "http://x"),
+        (dg.PathMetadataValue("/p"), "value", "/p"),
+        (dg.PathMetadataValue(Path("/p")), "fspath", "/p"),
+        (dg.NotebookMetadataValue("n.ipynb"), "value", "n.ipynb"),
+        (dg.NotebookMetadataValue(Path("n.ipynb")), "fspath", "n.ipynb"),
+        (dg.JsonMetadataValue({"a": [1]}), "value", {"a": [1]}),
+        (dg.MarkdownMetadataValue("# t"), "value", "# t"),
+        (_ARTIFACT, "value", _ARTIFACT),
+        (dg.FloatMetadataValue(1.5), "value", 1.5),
+        (dg.IntMetadataValue(3), "value", 3),
+        (dg.BoolMetadataValue(False), "value", False),
+        (dg.TimestampMetadataValue(1.5), "value", 1.5),
+        (dg.TimestampMetadataValue(value=2.0), "value", 2.0),
+        (dg.DagsterRunMetadataValue("r"), "value", "r"),
+        (dg.DagsterAssetMetadataValue(dg.AssetKey("a")), "value", dg.AssetKey("a")),
+        (_JOB, "value", _JOB),
+        (_TABLE, "value", _TABLE),
+        (dg.TableSchemaMetadataValue(SCHEMA), "value", SCHEMA),
+        (dg.TableColumnLineageMetadataValue(LINEAGE), "value", LINEAGE),
+        (dg.TableColumnLineageMetadataValue(LINEAGE), "lineage", LINEAGE),
+        (dg.NullMetadataValue(), "value", None),
+        (dg.PoolMetadataValue("db"), "value", "db"),
+        (dg.PoolMetadataValue("db"), "name", "db"),
+        (dg.PoolMetadataValue(pool="db"), "pool", "db"),
+        (dg.CodeReferencesMetadataValue([]), "value", dg.CodeReferencesMetadataValue([])),
+    ],
+    ids=repr,
+)
+def test_the_plain_value_of_every_kind(made: Any, attribute: str, expected: Any) -> None:
+    assert getattr(made, attribute) == expected
+    assert type(getattr(made, attribute)) is type(expected)
+
+
+@pytest.mark.api("AssetMaterialization.file")
+def test_the_fact_that_a_file_was_written() -> None:
+    made = dg.AssetMaterialization.file("/data/x.csv", description="d", asset_key="a")
+    assert (made.asset_key, made.description) == (dg.AssetKey("a"), "d")
+    assert made.metadata == {"path": dg.MetadataValue.path("/data/x.csv")}
+    assert "data" in dg.AssetMaterialization.file("/data/x").asset_key.to_user_string()
+
+
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
@@ -118,6 +182,7 @@ def test_table_schemas() -> None:
     assert dg.TableColumn("x").type == "string"
 
 
+@pytest.mark.api("TableSchema.from_name_type_dict")
 def test_table_schemas_from_dicts() -> None:
     schema = dg.TableSchema.from_name_type_dict({"id": "int", "name": "text"})
     assert [(column.name, column.type) for column in schema.columns] == [("id", "int"), ("name", "text")]
@@ -131,6 +196,14 @@ def test_tables() -> None:
     assert [(column.name, column.type) for column in table.schema.columns] == [("id", "int"), ("name", "string")]
     with_schema = dg.MetadataValue.table(records, schema=dg.TableSchema([dg.TableColumn("id", "bigint")]))
     assert with_schema.schema.columns[0].type == "bigint"
+
+
+@pytest.mark.api("TableMetadataValue.infer_column_type")
+@pytest.mark.parametrize(
+    ("value", "expected"), [(True, "bool"), (1, "int"), (1.5, "float"), ("x", "string"), (None, "string")]
+)
+def test_the_type_of_a_column(value: Any, expected: str) -> None:
+    assert dg.TableMetadataValue.infer_column_type(value) == expected
 
 
 @pytest.mark.api("TableColumnLineage.deps_by_column", "TableColumnDep.asset_key", "TableColumnDep.column_name")

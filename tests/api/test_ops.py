@@ -79,8 +79,8 @@ def test_one_output_declared():
 
 
 @pytest.mark.api(
-    "op.out", "Output.output_name", "Output.value", "Output.metadata", "ExecuteInProcessResult.output_for_node"
-)
+    "op.out", "Output.output_name", "Output.value", "Output.metadata", "ExecuteInProcessResult.output_for_node",
+)  # fmt: skip
 def test_several_outputs_by_tuple_by_yield_and_by_returned_outputs():
     outs = {"a": dg.Out(int), "b": dg.Out(str)}
 
@@ -672,9 +672,11 @@ def test_what_a_generator_yielded_counts_though_it_raises_later():
 # --- by hand ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.api("OpDefinition.compute_fn", "OpDefinition.ins", "OpDefinition.outs", "OpDefinition.description",
-                 "OpDefinition.required_resource_keys", "OpDefinition.retry_policy", "OpDefinition.pool",
-                 "OpDefinition.config_schema")  # fmt: skip
+@pytest.mark.api(
+    "OpDefinition.compute_fn", "OpDefinition.ins", "OpDefinition.outs", "OpDefinition.description",
+    "OpDefinition.required_resource_keys", "OpDefinition.retry_policy", "OpDefinition.pool",
+    "OpDefinition.config_schema",
+)  # fmt: skip
 def test_an_op_made_by_hand():
     def compute(context, inputs):
         yield dg.Output(inputs["x"] * context.op_config["n"] + context.resources.base, "total")
@@ -696,3 +698,86 @@ def test_an_op_made_by_hand():
     result = making.execute_in_process(run_config={"ops": {"made": {"config": {"n": 5}}}})
     assert result.output_for_node("made", "total") == 105
     assert (made.description, made.pool, made.retry_policy.max_retries) == ("text", "small", 1)
+
+
+@pytest.mark.api("op.code_version", "OpDefinition.code_version", "OpDefinition.version")
+def test_versions_of_code(recwarn):
+    @dg.op(code_version="v9")
+    def made():
+        return 1
+
+    assert made.version == "v9"
+    assert dg.OpDefinition(lambda: 1, "x", version="w").version == "w"
+    by_hand = dg.OpDefinition(lambda: 1, "x", code_version="v")
+    assert dg.AssetsDefinition.from_op(by_hand).get_asset_spec(dg.AssetKey("x")).code_version == "v"
+    with dg.DagsterInstance.ephemeral() as instance:
+        dg.materialize([dg.AssetsDefinition.from_op(made)], instance=instance)
+        assert instance.get_latest_materialization_code_versions([dg.AssetKey("made")]) == {dg.AssetKey("made"): "v9"}
+
+
+@pytest.mark.api(
+    "OpDefinition.alias", "OpDefinition.tag", "OpDefinition.with_retry_policy", "PendingNodeInvocation.alias",
+    "PendingNodeInvocation.tag", "PendingNodeInvocation.with_retry_policy", "PendingNodeInvocation.with_hooks",
+    "PendingNodeInvocation.node_def", "PendingNodeInvocation.given_alias", "PendingNodeInvocation.tags",
+    "PendingNodeInvocation.hook_defs", "PendingNodeInvocation.retry_policy", "PendingNodeInvocation.to_job",
+    "PendingNodeInvocation.execute_in_process",
+)  # fmt: skip
+def test_an_op_or_graph_at_one_place():
+    told = []
+
+    @dg.op
+    def shaky(context):
+        told.append("try")
+        if len(told) < 3:
+            raise ValueError("again")
+
+    @dg.success_hook
+    def tell(context):
+        told.append("done")
+
+    def placing(node):
+        def compose():
+            node()
+
+        return compose
+
+    patient = dg.RetryPolicy(max_retries=2)
+    for node in (
+        shaky.alias("steady").tag({"k": "v"}).with_hooks({tell}).with_retry_policy(patient),
+        shaky.with_retry_policy(patient).with_hooks({tell}).tag({"k": "v"}).alias("steady"),
+        shaky.tag({"k": "v"}).alias("steady").with_retry_policy(patient).with_hooks({tell}),
+    ):
+        assert isinstance(node, dg.PendingNodeInvocation)
+        assert (node.node_def, node.given_alias, node.tags) == (shaky, "steady", {"k": "v"})
+        assert (node.hook_defs, node.retry_policy) == ({tell}, patient)
+
+        told.clear()
+        around = dg.graph(name="around")(placing(node))
+        result = around.alias("other").execute_in_process()
+        assert result.retry_attempts_for_node("steady") == 2
+        assert told == ["try", "try", "try", "done"]
+    assert around.alias("other").tag({"t": "1"}).to_job().name == "other"
+
+
+@pytest.mark.api("In.asset_key", "In.asset_partitions", "AssetObservation.partition")
+def test_an_input_that_is_an_asset():
+    seen = []
+
+    class Reader(dg.IOManager):
+        def handle_output(self, context, obj):
+            pass
+
+        def load_input(self, context):
+            seen.append((context.asset_key, context.asset_partition_keys if context.has_asset_partitions else None))
+            return 1
+
+    @dg.op(ins={"x": dg.In(asset_key=dg.AssetKey("rows"), asset_partitions={"p"}, input_manager_key="reader")})
+    def read(x):
+        return x
+
+    @dg.job(resource_defs={"reader": Reader()})
+    def reading():
+        read()
+
+    assert reading.execute_in_process().output_for_node("read") == 1
+    assert seen[0][0] == dg.AssetKey("rows")

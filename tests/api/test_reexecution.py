@@ -132,6 +132,75 @@ def test_from_a_step(instance, line_job, step_selection, expected):
     assert sorted(calls) == expected
 
 
+@dg.op(out=dg.DynamicOut())
+def letters():
+    calls.append("letters")
+    for number, letter in enumerate("abc"):
+        yield dg.DynamicOutput(number, letter)
+
+
+@dg.op
+def inc(context, x):
+    calls.append(context.get_mapping_key())
+    if context.get_mapping_key() in broken:
+        raise ValueError("broken")
+    return x + 1
+
+
+@dg.op
+def twice(context, x):
+    calls.append(2 * context.get_mapping_key())
+    return 2 * x
+
+
+@dg.op
+def total(xs):
+    calls.append("total")
+    return sum(xs)
+
+
+@dg.job(config=IN_PROCESS)
+def mapped():
+    total(letters().map(lambda x: twice(inc(x))).collect())
+
+
+@pytest.mark.api("ReexecutionOptions.step_selection")
+@pytest.mark.parametrize(
+    ("step_selection", "expected"),
+    [
+        (["inc[a]"], ["a"]), (["inc[a]+"], ["a", "aa"]), (["inc[a]*"], ["a", "aa", "total"]),
+        (["inc[?]"], ["a", "b", "c"]), (["letters"], ["letters"]), (["total"], ["total"]),
+        (["inc[a]", "total"], ["a", "total"]), (["twice[c]"], ["cc"]),
+    ],
+)  # fmt: skip
+def test_from_a_copy_of_a_step(instance, step_selection, expected):
+    job = dg.reconstructable(mapped)
+    first = dg.execute_job(job, instance)
+    calls.clear()
+    options = dg.ReexecutionOptions(first.run_id, step_selection=step_selection)
+    again = dg.execute_job(job, instance, reexecution_options=options)
+    assert again.success
+    assert sorted(calls) == sorted(expected)
+    for unknown in (["inc[z]"], ["nothing[a]"]):
+        with pytest.raises(dg.DagsterExecutionStepNotFoundError):
+            dg.execute_job(job, instance, reexecution_options=dg.ReexecutionOptions(first.run_id, unknown))
+
+
+@pytest.mark.api("ReexecutionOptions.from_failure")
+def test_copies_from_failure(instance):
+    job = dg.reconstructable(mapped)
+    broken.add("b")
+    first = dg.execute_job(job, instance)
+    assert not first.success
+    broken.clear()
+    calls.clear()
+    options = dg.ReexecutionOptions.from_failure(first.run_id, instance)
+    again = dg.execute_job(job, instance, reexecution_options=options)
+    assert (again.success, calls) == (True, ["b", "bb", "total"])
+    assert output(again, "total") == 12
+    assert list(instance.get_run_by_id(again.run_id).step_keys_to_execute) == ["inc[b]", "twice[b]", "total"]
+
+
 def test_what_cannot_be_executed_again(instance, line_job):
     fine = dg.execute_job(line_job, instance)
     options = dg.ReexecutionOptions.from_failure(fine.run_id, instance)

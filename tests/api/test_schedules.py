@@ -69,7 +69,9 @@ def test_functions_of_a_tick_see_when_it_was_due():
     assert "should_execute" in skipped.skip_message
 
 
-@pytest.mark.parametrize("cron", ["* *", "99 * * * *", "@reboot", [], ["@daily", "nonsense"], None])
+@pytest.mark.parametrize(
+    "cron", ["* *", "99 * * * *", "@reboot", [], ["@daily", "nonsense"], None, "0 0 * * * *", "0 0 31 2 *", [7]]
+)
 def test_a_cron_expression_that_cannot_be_read_is_an_error(cron):
     with pytest.raises(Exception, match=r"(?i)cron"):
         dg.ScheduleDefinition(job=daily_work, cron_schedule=cron)
@@ -210,22 +212,86 @@ def test_names_and_jobs_of_schedules_are_checked():
 
 
 @pytest.mark.api("ScheduleDefinition.default_status", "ScheduleDefinition.description", "ScheduleDefinition.metadata",
-                 "ScheduleDefinition.environment_vars", "schedule.default_status", "schedule.description",
-                 "schedule.metadata", "schedule.job_name", "schedule.execution_timezone")  # fmt: skip
+                 "ScheduleDefinition.owners", "schedule.default_status", "schedule.description",
+                 "schedule.metadata", "schedule.job_name", "schedule.execution_timezone",
+                 "schedule.owners")  # fmt: skip
 def test_facts_about_a_schedule():
     running = dg.DefaultScheduleStatus.RUNNING
     plain = dg.ScheduleDefinition("s", job=daily_work, cron_schedule="@daily", default_status=running, description="d",
-                                  metadata={"a": 1}, environment_vars={"X": "1"})  # fmt: skip
-    assert (plain.default_status, plain.description, plain.environment_vars) == (running, "d", {"X": "1"})
+                                  metadata={"a": 1}, owners=["team:data"])  # fmt: skip
+    assert (plain.default_status, plain.description, list(plain.owners)) == (running, "d", ["team:data"])
     assert plain.metadata == {"a": dg.MetadataValue.int(1)}
 
     @dg.schedule("@daily", job_name="j", default_status=running, description="e", metadata={"b": 2},
-                 execution_timezone="Asia/Tokyo")  # fmt: skip
+                 execution_timezone="Asia/Tokyo", owners=["a@b.org"])  # fmt: skip
     def made():
         return None
 
+    assert list(made.owners) == ["a@b.org"]
+    for wrong in ("nobody", "team:"):
+        with pytest.raises(dg.DagsterInvalidDefinitionError, match="owner"):
+            dg.ScheduleDefinition("s", job=daily_work, cron_schedule="@daily", owners=[wrong])
     assert (made.job_name, made.default_status, made.description) == ("j", running, "e")
     assert (made.metadata["b"].value, made.execution_timezone) == (2, "Asia/Tokyo")
+
+
+@pytest.mark.api("ScheduleDefinition.environment_vars", "schedule.environment_vars")
+@pytest.mark.filterwarnings("default")
+def test_environment_variables_of_a_schedule_are_taken_and_left_alone():
+    with pytest.warns(DeprecationWarning, match="environment_vars"):
+        plain = dg.ScheduleDefinition("s", job=daily_work, cron_schedule="@daily", environment_vars={"X": "1"})
+    with pytest.warns(DeprecationWarning, match="environment_vars"):
+        decorated = dg.schedule("@daily", name="s", job=daily_work, environment_vars={"X": "1"})(lambda context: None)
+    assert plain.environment_vars == decorated.environment_vars == {"X": "1"}
+    assert dg.schedule("@daily", name="s", job=daily_work)(lambda context: None).environment_vars is None
+
+
+@pytest.mark.api("ScheduleDefinition.execution_fn", "ScheduleDefinition.required_resource_keys")
+def test_a_function_may_be_given_to_the_definition():
+    made = dg.ScheduleDefinition(
+        "s", job=daily_work, cron_schedule="@daily", required_resource_keys={"host"},
+        execution_fn=lambda context: dg.RunRequest(tags={"host": context.resources.host}),
+    )  # fmt: skip
+    assert made.required_resource_keys == {"host"}
+    assert one(made, resources={"host": "db"}).tags["host"] == "db"
+
+
+@pytest.mark.parametrize("given", [None, [], dg.SkipReason("x"), dg.RunRequest(), {"day": "1"}, [dg.RunRequest("a")]])
+def test_a_tick_asks_for_runs_or_says_why_not(given):
+    schedule = dg.schedule("@daily", job=daily_work, name="s")(lambda context: given)
+    tick = schedule.evaluate_tick(at())
+    assert bool(tick.run_requests) == (tick.skip_message is None)
+    assert {request.tags["dagster/schedule_name"] for request in tick.run_requests} <= {"s"}
+
+
+def test_tags_of_a_schedule_are_for_runs_that_bring_only_config():
+    @dg.schedule("@daily", job=daily_work, name="s", tags={"of": "schedule"})
+    def both(context):
+        return dg.RunRequest(tags={"n": 1, "dagster/schedule_name": "other"})
+
+    assert one(both).tags == {"n": "1", "dagster/schedule_name": "s"}
+
+
+@pytest.mark.parametrize("asked", ["should_execute", "tags_fn", "run_config_fn", "execution_fn"])
+def test_a_function_that_raises_ends_the_tick(asked):
+    def broken(context):
+        raise ValueError("no such file")
+
+    schedule = dg.ScheduleDefinition("s", job=daily_work, cron_schedule="@daily", **{asked: broken})
+    with pytest.raises(Exception) as caught:  # noqa: PT011
+        schedule.evaluate_tick(at())
+    assert "no such file" in (str(caught.value), str(caught.value.__cause__))
+
+
+def test_schedules_are_stopped_until_someone_turns_them_on():
+    schedule = dg.ScheduleDefinition(job=daily_work, cron_schedule="@daily")
+    assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
+
+
+@pytest.mark.parametrize("missing", ["scheduled_execution_time", "instance"])
+def test_what_a_context_was_built_without_is_an_error(missing):
+    with pytest.raises(Exception, match=missing.split("_")[0]):
+        getattr(dg.build_schedule_context(), missing)
 
 
 # --- partitions ------------------------------------------------------------------------------------------------------
@@ -286,6 +352,47 @@ def test_options_of_a_partitioned_schedule():
         dg.build_schedule_from_partitioned_job(daily_work)
 
 
+@pytest.mark.api("build_schedule_from_partitioned_job.day_of_week",
+                 "build_schedule_from_partitioned_job.day_of_month",
+                 "build_schedule_from_partitioned_job.metadata",
+                 "build_schedule_from_partitioned_job.owners")  # fmt: skip
+def test_when_a_partitioned_schedule_ticks():
+    def scheduled(definition, **given):
+        @dg.job(partitions_def=definition)
+        def parted():
+            work()
+
+        return dg.build_schedule_from_partitioned_job(parted, **given)
+
+    weeks, months = dg.WeeklyPartitionsDefinition("2024-01-01"), dg.MonthlyPartitionsDefinition("2024-01-01")
+    assert scheduled(weeks, day_of_week=3, hour_of_day=4).cron_schedule == "0 4 * * 3"
+    last = scheduled(months, day_of_month=3, owners=["team:data"], metadata={"rows": 1})
+    assert (last.cron_schedule, list(last.owners)) == ("0 0 3 * *", ["team:data"])
+
+
+@pytest.mark.parametrize(
+    ("definition", "due", "expected"),
+    [
+        # summer time begins at 02:00 on the 10th and ends on November 3rd: those days have 23 and 25 hours
+        (dg.DailyPartitionsDefinition("2024-01-01", timezone="America/New_York"), "2024-03-11T00:00:00-04:00", "2024-03-10"),  # noqa: E501
+        (dg.DailyPartitionsDefinition("2024-01-01", timezone="America/New_York"), "2024-03-10T00:00:00-05:00", "2024-03-09"),  # noqa: E501
+        (dg.DailyPartitionsDefinition("2024-01-01", timezone="America/New_York"), "2024-11-04T00:00:00-05:00", "2024-11-03"),  # noqa: E501
+        (dg.HourlyPartitionsDefinition("2024-01-01-00:00", timezone="America/New_York"), "2024-03-10T03:00:00-04:00", "2024-03-10-01:00"),  # noqa: E501
+        (dg.HourlyPartitionsDefinition("2024-01-01-00:00", timezone="Asia/Kolkata"), "2024-03-10T03:00:00+05:30", "2024-03-10-02:00"),  # noqa: E501
+        (dg.DailyPartitionsDefinition("2024-01-01", end_offset=1), "2024-03-11T00:00:00+00:00", "2024-03-11"),
+    ],
+)  # fmt: skip
+def test_the_partition_of_a_tick_where_days_are_not_equal(definition, due, expected):
+    @dg.job(partitions_def=definition)
+    def parted():
+        work()
+
+    schedule = dg.build_schedule_from_partitioned_job(parted)
+    assert schedule.execution_timezone == (definition.timezone or "UTC")
+    (request,) = schedule.evaluate_tick(at(datetime.fromisoformat(due))).run_requests
+    assert request.partition_key == expected
+
+
 @pytest.mark.api("static_partitioned_config.partition_keys", "static_partitioned_config.tags_for_partition_key_fn",
                  "build_schedule_from_partitioned_job.execution_timezone",
                  "PartitionedConfig.get_partition_keys")  # fmt: skip
@@ -303,6 +410,8 @@ def test_partitions_that_are_not_in_time_need_a_cron_expression_and_run_all():
 
     with pytest.raises(Exception, match="cron"):
         dg.build_schedule_from_partitioned_job(letters)
+    with pytest.raises(Exception):  # noqa: B017, PT011
+        dg.build_schedule_from_partitioned_job(letters, cron_schedule="@daily", hour_of_day=3)
     schedule = dg.build_schedule_from_partitioned_job(letters, cron_schedule="@daily", execution_timezone="Asia/Tokyo")
     assert schedule.execution_timezone == "Asia/Tokyo"
     assert [(r.run_key, r.tags["k"]) for r in schedule.evaluate_tick(at()).run_requests] == [("a", "a"), ("b", "b")]

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +91,47 @@ def test_constants() -> None:
     assert dg.MAX_RUNTIME_SECONDS_TAG == "dagster/max_runtime"
     assert isinstance(dg.AssetKey("a"), dg.AssetOrCheckKey)
     assert isinstance(dg.AssetCheckKey(dg.AssetKey("a"), "c"), dg.AssetOrCheckKey)
+
+
+@pytest.mark.api("serialize_value.val", "deserialize_value.val", "deserialize_value.as_type")
+def test_values_as_text() -> None:
+    for value in (
+        None, 1.5, "x", [1, {"a": None}], {1, 2}, frozenset({"a"}), dg.AssetKey(["a", "b"]),
+        dg.DagsterRunStatus.SUCCESS,
+        dg.AssetMaterialization("a", metadata={"n": 1}), dg.PartitionKeyRange("a", "b"), dg.MetadataValue.int(3),
+        [dg.AssetKey("a"), {"k": dg.AssetKey("b")}], dg.DagsterRun(job_name="j", run_id="r"),
+    ):  # fmt: skip
+        text = dg.serialize_value(val=value)
+        assert isinstance(text, str)
+        assert dg.deserialize_value(val=text) == value
+    assert dg.serialize_value((1, {2: 3})) == '[1, {"2": 3}]'
+    key = dg.serialize_value(dg.AssetKey("a"))
+    assert dg.deserialize_value(key, as_type=dg.AssetKey) == dg.AssetKey("a")
+    with pytest.raises(Exception, match="AssetMaterialization"):
+        dg.deserialize_value(key, as_type=dg.AssetMaterialization)
+    for wrong in (object(), [object()]):
+        with pytest.raises(Exception, match="object"):
+            dg.serialize_value(wrong)
+    with pytest.raises(Exception, match="Nope"):
+        dg.deserialize_value('{"__class__": "Nope", "value": 1}')
+
+
+@pytest.mark.api("raise_execution_interrupts")
+def test_signals_are_errors() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(dg.DagsterExecutionInterruptedError), dg.raise_execution_interrupts():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.api("SubmitRunContext.dagster_run", "SubmitRunContext.workspace")
+def test_small_classes_of_older_code() -> None:
+    dg.DagsterLibraryRegistry.register("a_library", "1.0")
+    assert dg.DagsterLibraryRegistry.get()["a_library"] == "1.0"
+    run = dg.DagsterRun(job_name="j")
+    context = dg.SubmitRunContext(dagster_run=run, workspace=None)
+    assert (context.dagster_run, context.workspace) == (run, None)
+    failed = dg.DagsterSubprocessError("no", subprocess_error_infos=["info"])
+    assert failed.subprocess_error_infos == ["info"]
+    assert isinstance(failed, dg.DagsterError)
+    assert dg.DagsterEventLogInvalidForRun("r").run_id == "r"

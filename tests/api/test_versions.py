@@ -70,7 +70,10 @@ def test_a_version_follows_from_code_and_inputs_or_is_given() -> None:
     assert (tags_of(result, "by_output")[VERSION], tags_of(result, "by_result")[VERSION]) == ("mine", "ours")
 
 
-@pytest.mark.api("DataProvenance.code_version", "DataProvenance.input_data_versions", "DataProvenance.is_user_provided")
+@pytest.mark.api(
+    "DataProvenance.code_version", "DataProvenance.input_data_versions", "DataProvenance.input_storage_ids",
+    "DataProvenance.is_user_provided",
+)  # fmt: skip
 def test_provenance() -> None:
     found: list[dg.DataProvenance | None] = []
 
@@ -87,6 +90,12 @@ def test_provenance() -> None:
     assert after is not None
     assert (after.code_version, after.is_user_provided) == ("7", False)
     assert after.input_data_versions == {dg.AssetKey("a"): dg.DataVersion(tags_of(first, "a")[VERSION])}
+
+    made = instance.fetch_materializations(dg.AssetKey("a"), limit=1).records[0]
+    for _ in range(2):  # of another run, the event that it was read from is known
+        dg.materialize([a, b], selection=[b], instance=instance)
+    assert found[-1] is not None
+    assert found[-1].input_storage_ids == {dg.AssetKey("a"): made.storage_id}
 
 
 def test_missing_fresh_and_stale_by_code_with_the_root_cause() -> None:

@@ -112,7 +112,7 @@ def test_config_of_a_class_stays_data_until_the_step_builds_it() -> None:
 
     resolved = resolve(placing(classy), RunConfig(ops={"classy": Mine(a=1)}))
     assert resolved.ops == {"classy": {"a": 1, "b": "q"}}
-    assert build_config(classy, resolved.ops["classy"]) == Mine(a=1)
+    assert build_config(classy, resolved.ops["classy"], "op") == Mine(a=1)
     assert faults(placing(classy), {"ops": {"classy": {}}}) == [("root:ops:classy", "MISSING_REQUIRED_FIELD")]
 
 
@@ -122,7 +122,7 @@ def test_a_parameter_config_of_a_plain_type() -> None:
 
     assert resolve(placing(loose), {}).ops == {"loose": {}}
     resolved = resolve(placing(loose), {"ops": {"loose": {"config": {"z": 1}}}}).ops["loose"]
-    assert build_config(loose, resolved) == {"z": 1}
+    assert build_config(loose, resolved, "op") == {"z": 1}
 
 
 def test_members_of_enums_are_looked_up() -> None:

@@ -123,7 +123,7 @@ def test_contexts() -> None:
 # --- arguments of older versions -----------------------------------------------------------------------------------
 
 
-@pytest.mark.api("asset.compute_kind", "asset.non_argument_deps", "asset.legacy_freshness_policy")
+@pytest.mark.api("asset.compute_kind", "asset.non_argument_deps")
 def test_old_arguments_of_asset() -> None:
     with pytest.warns(DeprecationWarning, match="compute_kind.*use kinds"):
 
@@ -139,15 +139,6 @@ def test_old_arguments_of_asset() -> None:
             return 1
 
     assert b.dependency_keys == {dg.AssetKey("x"), dg.AssetKey("y")}
-    with pytest.warns(DeprecationWarning, match="legacy_freshness_policy"):
-        dg.asset(legacy_freshness_policy=object())(lambda_named_x())
-
-
-def lambda_named_x() -> Any:
-    def x():
-        return 1
-
-    return x
 
 
 @pytest.mark.api("multi_asset.compute_kind", "multi_asset.non_argument_deps", "multi_asset.allow_arbitrary_check_specs")

@@ -50,6 +50,8 @@ def test_star_import_gives_all_names() -> None:
     exec("from dagster import *", space)
     assert space["asset"] is dagster.asset
     assert space["DagsterRun"] is treadle.Run
+    assert "deprecated" not in space  # a module; it would hide what others call so
+    assert dagster.deprecated.FreshnessPolicy is dagster.LegacyFreshnessPolicy
 
 
 def test_import_is_light() -> None:
@@ -96,7 +98,9 @@ def install(folder: Path, name: str, needs: str = "") -> None:
         ("dagster-1.13.27.dist-info", "", "dagster"),
         ("dagster_dbt-0.29.27.dist-info", "Requires-Dist: dagster==1.13.27", "dagster-dbt"),
         ("dagster_dbt-0.29.27.dist-info", "Requires-Dist: dagster (==1.13.27)", "dagster-dbt"),
+        ("dagster_dbt-0.29.27.dist-info", "Requires-Dist: Dagster[test]==1.13.27", "dagster-dbt"),
         ("dagster_ours-1.0.dist-info", "Requires-Dist: dagster>=1.5", None),
+        ("dagster_ours-1.0.dist-info", 'Requires-Dist: dagster==1.13.27; extra == "dev"', None),
         ("dagster_pipes-1.13.27.dist-info", "", None),
         ("treadle_dagster-0.1.0.dist-info", "Requires-Dist: treadle==0.1.0", None),
     ],
@@ -112,3 +116,25 @@ def test_the_real_one_and_what_is_pinned_to_it_are_refused(
     else:
         with pytest.raises(ImportError, match=rf"with {refused}\. .*pip uninstall {refused}, "):
             _neighbours.refuse_the_real_one(path)
+
+
+def test_beside_the_real_one_nothing_but_treadle_works(tmp_path: Path) -> None:
+    folder = tmp_path / "site-packages"
+    install(folder, "dagster-1.13.27.dist-info")
+
+    def call(code: str) -> subprocess.CompletedProcess[str]:
+        found = f"import sys; sys.path.append({str(folder)!r}); {code}"
+        return subprocess.run([sys.executable, "-c", found], capture_output=True, text=True, check=False)
+
+    for code in (
+        "import dagster",
+        "from dagster import asset",
+        "from dagster.__main__ import main; main(['--version'])",
+    ):
+        ended = call(code)
+        assert ended.returncode == 1
+        last = ended.stderr.strip().splitlines()[-1]
+        assert last.startswith("ImportError: treadle-dagster provides the import name 'dagster'")
+        assert "To run on Treadle: pip uninstall dagster" in last
+        assert "To run on Dagster: pip uninstall treadle-dagster" in last
+    assert call("import treadle; treadle.asset; from treadle.cli.main import main; main()").returncode == 2

@@ -375,6 +375,75 @@ def test_multi_mappings_agree_with_a_naive_model(
     assert down(mapping, CUBE, CUBE, keys) == sorted(key for key in every if needs(key)[0] & keys)
 
 
+# --- both ways ------------------------------------------------------------------------------------------------------
+
+
+class Files:
+    """A store of dynamic keys."""
+
+    def get_dynamic_partitions(self, partitions_def_name: str) -> list[str]:
+        return {"n": ["b", "a", "x"], "m": ["a", "c"]}[partitions_def_name]
+
+
+DYNAMIC, OTHERS = DynamicPartitionsDefinition(name="n"), DynamicPartitionsDefinition(name="m")
+BY_FILE = MultiPartitionsDefinition({"f": DYNAMIC, "s": ABC, "date": DailyPartitionsDefinition("2024-02-05")})
+STATIC_TABLE = StaticPartitionMapping({"a": ["b", "c"], "b": "b", "c": "d"})
+RELATIONS: list[tuple[PartitionMapping, PartitionsDefinition, PartitionsDefinition]] = [
+    *((IDENTITY, *pair) for pair in ((ABC, BCD), (DYNAMIC, ABC), (ABC, OTHERS), (DAILY, DAILY5), (BY_FILE, BY_FILE))),
+    *((AllPartitionMapping(), *pair) for pair in ((ABC, BCD), (OTHERS, BY_FILE), (DATE_BY_ABC, DAILY5))),
+    *((LastPartitionMapping(), *pair) for pair in ((ABC, BCD), (DYNAMIC, SMALL), (SMALL, DYNAMIC), (CUBE, ABC))),
+    (SpecificPartitionsPartitionMapping(["a", "x"]), DYNAMIC, BCD),
+    (SpecificPartitionsPartitionMapping(["2024-02-03|a"]), DATE_BY_ABC, CUBE),
+    (STATIC_TABLE, ABC, BCD),
+    (STATIC_TABLE, DYNAMIC, BCD),
+    (MultiToSingleDimensionPartitionMapping("f"), DYNAMIC, BY_FILE),
+    (MultiToSingleDimensionPartitionMapping("s"), BY_FILE, ABC),
+    (MultiToSingleDimensionPartitionMapping(), BY_FILE, WEEKLY),
+    (MultiToSingleDimensionPartitionMapping(), DAILY5, BY_FILE),
+    (MultiToSingleDimensionPartitionMapping("y"), CUBE, BCD),
+    (
+        MultiPartitionMapping(
+            {
+                "date": DimensionPartitionMapping("day", TimeWindowPartitionMapping(-2, -1)),
+                "s": DimensionPartitionMapping("t", STATIC_TABLE),
+                "f": DimensionPartitionMapping("t", IDENTITY),
+            }
+        ),
+        BY_FILE,
+        DAY_BY_BCD,
+    ),
+    (
+        MultiPartitionMapping({"date": DimensionPartitionMapping("date", TimeWindowPartitionMapping(-1, -1))}),
+        DATE_BY_ABC,
+        BY_FILE,
+    ),
+]
+
+
+@given(st.sampled_from(RELATIONS), st.data())
+def test_every_mapping_is_one_relation_seen_from_both_sides(
+    relation: tuple[PartitionMapping, PartitionsDefinition, PartitionsDefinition], data: st.DataObject
+) -> None:
+    mapping, upstream, downstream = relation
+    store = Files()
+    up_keys, down_keys = (list(one.get_partition_keys(NOW, store))[-30:] for one in (upstream, downstream))
+
+    def needs(keys: Iterable[str]) -> set[str]:
+        wanted = downstream.subset_with_partition_keys(keys)
+        return set(mapping.upstream(wanted, downstream, upstream, NOW, store).partitions_subset)
+
+    def needing(keys: Iterable[str]) -> set[str]:
+        return set(mapping.downstream(upstream.subset_with_partition_keys(keys), upstream, downstream, NOW, store))
+
+    each = {key: needs([key]) for key in down_keys}
+    some = data.draw(st.sets(st.sampled_from(down_keys)))
+    assert needs(some) == set().union(*(each[key] for key in some))
+    changed = data.draw(st.sets(st.sampled_from(up_keys)))
+    assert needing(changed) & set(down_keys) == {key for key in down_keys if each[key] & changed}
+    if mapping.is_same_key(upstream, downstream):
+        assert all(each[key] <= {key} for key in down_keys)
+
+
 # --- which by default -----------------------------------------------------------------------------------------------
 
 

@@ -198,6 +198,8 @@ def test_json_is_a_copy() -> None:
 
 def test_normalize_takes_none_and_refuses_keys_that_are_no_strings() -> None:
     assert normalize(None, "x") == {}
+    with pytest.raises(MetadataError, match=r"asset 'a' is \{Ellipsis\}.*dict"):
+        normalize({...}, "asset 'a'")  # pyright: ignore[reportArgumentType]
     with pytest.raises(MetadataError, match="key 1"):
         normalize({1: "a"}, "x")  # pyright: ignore[reportArgumentType]
 

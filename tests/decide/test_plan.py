@@ -1,4 +1,5 @@
 import pytest
+from msgspec import structs
 
 from treadle.core.keys import AssetCheckKey, AssetKey
 from treadle.decide.plan import Selection, plan
@@ -133,3 +134,60 @@ def test_priorities_are_whole_numbers():
 def test_inputs_from_config_wait_for_nothing():
     node = NodeSpec("a", "a", (InputSpec("x", (FromConfig("a", "x"),)),), (OutputSpec("result"),))
     assert waits(plan([node])) == {"a": set()}
+
+
+def several(handle, deps, can_subset=True, checks=()):
+    """An op that makes several assets, each after these."""
+    outputs = [OutputSpec(key.to_python_identifier(), asset=key) for key in deps]
+    outputs += [OutputSpec(one.to_python_identifier(), check=one) for one in checks]
+    return NodeSpec(handle, handle, (), tuple(outputs), dict(deps), can_subset=can_subset, blocking=frozenset(checks))
+
+
+def made_by(made):
+    return {key: [asset.to_user_string() for asset in step.assets] for key, step in made.steps.items()}
+
+
+M1, M2, M3, M4, M5 = (AssetKey(f"m{number}") for number in range(1, 6))
+AROUND = several("m", {M1: (), M2: (A,), M3: (B,), M4: (M1,), M5: (M3,)})
+
+
+def test_other_steps_come_between_what_one_op_makes():
+    made = plan([AROUND, asset(A, deps=[M1]), asset(B, deps=[M2])])
+    assert made_by(made) == {"m": ["m1", "m4"], "a": ["a"], "m_2": ["m2"], "b": ["b"], "m_3": ["m3", "m5"]}
+    assert waits(made) == {"m": set(), "a": {"m"}, "m_2": {"a"}, "b": {"m_2"}, "m_3": {"b"}}
+    assert (made.producers[M5], made.handles) == (("m_3", "m5"), {"m", "a", "b"})
+    assert all(step.node is AROUND for step in made.steps.values() if step.key.startswith("m"))
+
+
+def test_what_needs_no_dividing_is_one_step():
+    nodes = [AROUND, asset(A, deps=[M1]), asset(B, deps=[M2])]
+    assert made_by(plan(nodes, Selection(assets={M1, M2, M3})))["m"] == ["m1", "m2", "m3"]
+    assert made_by(plan(nodes, Selection(assets={A, B, M2}))) == {"a": ["a"], "m": ["m2"], "b": ["b"]}
+    assert list(plan(nodes, Selection(steps={"m_2", "b"})).steps) == ["m_2", "b"]
+
+
+def test_two_ops_that_need_each_other_in_turn():
+    x, y = AssetKey("x"), AssetKey("y")
+    made = plan([several("m", {A: (), B: (y,)}), several("n", {x: (A,), y: ()}), op("m_2")])
+    assert sum(step.node.handle == "m" for step in made.steps.values()) == 2
+    assert "m_3" in made.steps  # another node has the name m_2
+    order = [asset for step in made.steps.values() for asset in step.assets]
+    assert order.index(y) < order.index(B)
+    assert order.index(A) < order.index(x)
+
+
+def test_checks_go_with_their_asset_and_block_what_comes_after_it():
+    own = AssetCheckKey(A, "ok")
+    made = plan([several("m", {A: (), B: (C,)}, checks=[own]), asset(C, deps=[A])])
+    assert made.steps["m"].checks == (own,)
+    assert made.steps["m_2"].checks == ()
+    assert waits(made) == {"m": set(), "c": {"m"}, "m_2": {"c"}}
+
+
+@pytest.mark.parametrize("can_subset", [True, False])
+def test_what_dividing_does_not_help(can_subset):
+    node = several("m", {A: (), B: ()} if can_subset else {A: (), B: (C,)}, can_subset)
+    if can_subset:  # what it loads, every part of it needs
+        node = structs.replace(node, inputs=(InputSpec("c", (FromAsset(C),)),))
+    with pytest.raises(DefinitionError, match="circle: c, m"):
+        plan([node, asset(C, deps=[A])])

@@ -3,6 +3,7 @@ import pytest
 from treadle.core.keys import AssetCheckKey, AssetKey
 from treadle.decide.plan import plan
 from treadle.decide.reexecution import Made, from_failure, from_selection, outcomes
+from treadle.decide.steps import at, below
 from treadle.errors import SelectionError, StepNotFoundError, StepOutputNotFoundError
 from treadle.spec.nodes import FromAsset, FromOutput, InputSpec, NodeSpec, OutputSpec
 from treadle.state.events import StepFailed, StepOutput, StepRestarted, StepStarted, StepSucceeded
@@ -45,6 +46,11 @@ def made(*steps, run="r1", nothing=()):
     }
 
 
+def sources(found):
+    """The run that has the values of each step that is not executed again."""
+    return {key: one.run_id for key, one in found.made.items() if key not in found.steps}
+
+
 def test_outcomes_are_of_steps_that_succeeded():
     found = outcomes(
         "r",
@@ -64,14 +70,13 @@ def test_what_an_attempt_gave_that_failed_does_not_count():
 def test_from_failure_executes_what_did_not_succeed():
     found = from_failure(DIAMOND, [made("a", "c")])
     assert found.steps == {"b", "d"}
-    assert found.sources == {"a": "r1", "c": "r1"}
-    assert found.left_out == set()
+    assert sources(found) == {"a": "r1", "c": "r1"}
 
 
 def test_the_last_success_of_the_chain_counts():
     found = from_failure(DIAMOND, [made("b", run="r2"), made("a", "b", run="r1")], {"b", "c", "d"})
     assert found.steps == {"c", "d"}
-    assert found.sources == {"a": "r1", "b": "r2"}
+    assert sources(found) == {"a": "r1", "b": "r2"}
 
 
 def test_only_steps_that_the_run_was_to_execute():
@@ -82,7 +87,7 @@ def test_what_would_be_skipped_again_is_left_out():
     nodes = [op("opt"), op("below", "opt"), op("boom"), op("both", "opt", "boom"), op("fan", lists=[["opt", "boom"]])]
     found = from_failure(plan(nodes), [made(nothing=["opt"])])
     assert found.steps == {"boom", "fan"}
-    assert found.left_out == {("opt", "result"), ("below", "result"), ("both", "result")}
+    assert found.made["opt"].outputs == set()
 
 
 def test_a_list_with_nothing_in_it_is_left_out():
@@ -105,7 +110,7 @@ def test_assets_and_their_checks():
 def test_selected_steps(clauses, expected):
     found = from_selection(DIAMOND, [made("a", "b", "c", "d")], clauses)
     assert found.steps == set(expected)
-    assert found.sources == dict.fromkeys(set("abcd") - set(expected), "r1")
+    assert sources(found) == (dict.fromkeys(set("abcd") - set(expected), "r1") if clauses else {})
 
 
 def test_a_step_that_is_not_there():
@@ -128,18 +133,104 @@ def test_an_asset_that_another_run_may_have_made_is_no_fault():
     assert from_selection(plan([asset(A), asset(B, A)]), [{}], ["b"]).steps == {"b"}
 
 
-def test_steps_that_multiply_are_executed_again_together():
-    dynamic = NodeSpec("many", "many", (), (OutputSpec("result", is_dynamic=True),))
-    gather = NodeSpec(
-        "gather", "gather", (InputSpec("x", (FromOutput("each", "result", True),), is_list=True),),
+def dynamic(handle, *sources):
+    inputs = tuple(InputSpec("x", (FromOutput(node, "result"),)) for node in sources)
+    return NodeSpec(handle, handle, inputs, (OutputSpec("result", is_dynamic=True),))
+
+
+def gather(handle, node, levels=1):
+    return NodeSpec(
+        handle, handle, (InputSpec("x", (FromOutput(node, "result", levels),), is_list=True),),
         (OutputSpec("result"),),
     )  # fmt: skip
-    steps = plan([op("first"), dynamic, op("each", "many"), op("other", "many"), gather, op("last", "gather")])
-    copies = ("each[a]", "each[b]", "other[a]", "other[b]")
-    many = {"many": Made("r1", frozenset({"result"}), frozenset({("result", "a"), ("result", "b")}))}
-    everything = made("first", *copies, "gather", "last") | many
-    assert from_selection(steps, [everything], ["gather"]).steps == {"many", "each", "other", "gather"}
-    assert from_selection(steps, [everything], ["last"]).steps == {"last"}
-    assert from_failure(steps, [made("first", *copies, "gather") | many]).steps == {"last"}
-    assert from_failure(steps, [made("first", *copies[:3]) | many]).steps == {"many", "each", "other", "gather", "last"}
-    assert from_failure(steps, [made("first")]).steps == {"many", "each", "other", "gather", "last"}
+
+
+def values(*keys, run="r1"):
+    return Made(run, frozenset({"result"} if keys else ()), tuple(("result", key) for key in keys))
+
+
+MAP = plan(
+    [op("first"), dynamic("many", "first"), op("each", "many"), op("twice", "each"), gather("gather", "twice"),
+     op("last", "gather")]
+)  # fmt: skip
+COPIES = ("each[a]", "each[b]", "twice[a]", "twice[b]")
+MADE = made("first", *COPIES, "gather", "last") | {"many": values("a", "b")}
+
+
+def without(*keys):
+    return {key: one for key, one in MADE.items() if key not in keys}
+
+
+@pytest.mark.parametrize(
+    ("missing", "expected"),
+    [
+        (["last"], {"last"}),
+        (["each[b]", "twice[b]", "gather", "last"], {"each[b]", "twice[b]", "gather", "last"}),
+        (["twice[a]", "gather", "last"], {"twice[a]", "gather", "last"}),
+        (["many", *COPIES, "gather", "last"], {"many", "each[?]", "twice[?]", "gather", "last"}),
+    ],
+)
+def test_copies_that_succeeded_stay(missing, expected):
+    assert from_failure(MAP, [without(*missing)]).steps == expected
+
+
+def test_copies_that_a_continued_run_was_to_execute():
+    first = without("each[b]", "twice[b]", "gather", "last")
+    second = made("each[b]", run="r2")
+    found = from_failure(MAP, [second, first], {"each[b]", "twice[b]", "gather", "last"})
+    assert found.steps == {"twice[b]", "gather", "last"}
+    assert found.made["each[b]"].run_id == "r2"
+    anew = {"many": values("b", "c", run="r3"), **made("each[b]", run="r3")}
+    again = from_failure(MAP, [anew, first], {"many", "each[?]", "twice[?]"})
+    assert again.steps == {"each[c]", "twice[b]", "twice[c]"}
+
+
+@pytest.mark.parametrize(
+    ("clauses", "expected"),
+    [
+        (["each[a]"], {"each[a]"}), (["each[a]+"], {"each[a]", "twice[a]"}),
+        (["each[a]*"], {"each[a]", "twice[a]", "gather", "last"}), (["each[?]"], {"each[?]"}), (["each"], {"each[?]"}),
+        (["each+"], {"each[?]", "twice[?]"}), (["many"], {"many"}), (["many+"], {"many", "each[?]"}),
+        (["gather"], {"gather"}), (["each[a]", "gather"], {"each[a]", "gather"}),
+        (["*each[a]"], {"first", "many", "each[a]"}), (["+gather"], {"twice[?]", "gather"}),
+    ],
+)  # fmt: skip
+def test_selected_copies(clauses, expected):
+    assert from_selection(MAP, [MADE], clauses).steps == expected
+
+
+def test_copies_that_are_not_there():
+    with pytest.raises(StepNotFoundError, match=r"'each\[z\]' selects no step"):
+        from_selection(MAP, [MADE], ["each[z]"])
+    with pytest.raises(StepOutputNotFoundError, match=r"'twice\[a\]' .* 'each\[a\]'"):
+        from_selection(MAP, [without("each[a]")], ["twice[a]"])
+    assert from_selection(MAP, [without("twice[a]")], ["gather"]).steps == {"gather"}
+    with pytest.raises(StepOutputNotFoundError, match="'gather'"):
+        from_selection(MAP, [without("twice[a]", "twice[b]")], ["gather"])
+
+
+def test_no_values_are_values():
+    steps = plan([dynamic("many"), op("each", "many"), gather("gather", "each"), gather("all", "many")])
+    empty = {"many": values()}
+    assert from_failure(steps, [empty]).steps == {"gather", "all"}
+    assert from_selection(steps, [empty], ["gather"]).steps == {"gather"}
+
+
+def test_values_below_values():
+    steps = plan([dynamic("many"), dynamic("more", "many"), op("each", "more"), gather("inner", "each"),
+                  gather("outer", "each", 2)])  # fmt: skip
+    known = {"many": values("a", "b"), "more[a]": values("x"), "more[b]": values("y", "z"),
+             **made("each[a,x]", "each[b,y]", "inner[a]")}  # fmt: skip
+    assert from_failure(steps, [known]).steps == {"each[b,z]", "inner[b]", "outer"}
+    known.pop("more[b]")
+    assert from_failure(steps, [known]).steps == {"more[b]", "each[b,?]", "inner[b]", "outer"}
+    assert from_selection(steps, [known], ["each[a,x]*"]).steps == {"each[a,x]", "inner[a]", "outer"}
+
+
+def test_what_a_continuation_executes():
+    found = from_failure(MAP, [without("each[b]", "twice[b]", "gather", "last")])
+    assert found.handles == {"each", "twice", "gather", "last"}
+    executed = [key for key in ("a", "b") if found.executes(at(MAP.steps["each"], (key,)))]
+    assert executed == ["b"]
+    assert found.executes(below(MAP.steps["each"], ()))
+    assert not found.executes(MAP.steps["many"])

@@ -259,6 +259,7 @@ GROUPS = {
     ),
     "Metadata and keys": "core.metadata core.table core.keys",
     "The record": "host.instance state.events state.runs state.records",
+    "External processes": "runtime.pipes runtime.pipe_channels runtime.pipe_messages",
     "Testing": "runtime.direct runtime.resources",
     "Errors": "errors",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 
 from treadle import (
     DependencyDefinition,
+    DynamicOut,
+    DynamicOutput,
     GraphDefinition,
     In,
     Instance,
@@ -143,6 +146,62 @@ def test_from_failure_until_success(nodes: list[Node]) -> None:
     assert tape.succeeded == Counter(wanted.keys())
     assert tape.attempts == Counter({index: nodes[index].failures + 1 for index in wanted})
     assert tape.values == {index: value for index, value in wanted.items() if value is not None}
+
+
+Fails = dict[tuple[int, int], int]
+"""How often each copy of the two steps that multiply fails, by (place of the step, value)."""
+
+
+@given(
+    st.integers(0, 4),
+    st.dictionaries(st.tuples(st.integers(0, 1), st.integers(0, 3)), st.integers(1, 2), max_size=4),
+    st.integers(0, 1),
+)
+@settings(max_examples=30, deadline=None)
+def test_copies_from_failure_until_success(size: int, fails: Fails, gather_fails: int) -> None:
+    done: Counter[tuple[int, int]] = Counter()
+    tried: Counter[tuple[int, int]] = Counter()
+
+    def attempt(place: int, value: int, failures: int) -> None:
+        tried[place, value] += 1
+        if tried[place, value] <= failures:
+            raise ValueError(value)
+        done[place, value] += 1
+
+    @op(out=DynamicOut())
+    def many() -> Iterator[DynamicOutput[int]]:
+        attempt(-1, 0, 0)
+        for value in range(size):
+            yield DynamicOutput(value, f"k{value}")
+
+    @op
+    def first(x: int) -> int:
+        attempt(0, x, fails.get((0, x), 0))
+        return x * 10
+
+    @op
+    def second(x: int) -> int:
+        attempt(1, x // 10, fails.get((1, x // 10), 0))
+        return x + 1
+
+    @op
+    def gather(xs: list[int]) -> int:
+        attempt(2, 0, gather_fails)
+        return sum(xs)
+
+    @job(resource_defs={"io_manager": Shelf()})
+    def multiplying() -> None:
+        gather(many().map(first).map(second).collect())
+
+    with Instance.ephemeral() as instance:
+        result = execute_job(multiplying, instance)
+        while not result.success:
+            options = ReexecutionOptions.from_failure(result.run_id, instance)
+            result = execute_job(multiplying, instance, reexecution_options=options)
+        value = result.output_for_node("gather")
+    copies = [(place, one) for place in (0, 1) for one in range(size)]
+    assert done == Counter([(-1, 0), *copies, (2, 0)])
+    assert value == sum(10 * one + 1 for one in range(size))
 
 
 # --- where jobs come from ---------------------------------------------------------------------------------------------

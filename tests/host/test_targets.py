@@ -114,6 +114,33 @@ def test_function_that_raises_is_their_error(write: Write) -> None:
     assert isinstance(caught.value.__cause__, ValueError)
 
 
+LAZY = "import treadle as t\nfrom treadle import asset\n@asset\ndef late(): ...\n@t.definitions\ndef defs({0}): {1}\n"
+
+
+@pytest.mark.parametrize("attribute", [None, "defs"])
+def test_definitions_that_a_function_makes(attribute: str | None, write: Write) -> None:
+    write("defs.py", LAZY.format("", "return t.Definitions([late])"))
+    assert keys(Target("file", "defs.py", attribute)) == ["late"]
+    write("pack/__init__.py", "")
+    write("pack/one.py", LAZY.format("", "return t.Definitions([late])"))
+    write("pack/two.py", DEFS.format(name="plain"))
+    assert keys(Target("autoload", "pack")) == ["late", "plain"]
+
+
+@pytest.mark.parametrize(
+    ("takes", "does", "match"),
+    [
+        ("context: 'ComponentLoadContext'", "return 1", "folder of components"),
+        ("", "return 1", "returned 1"),
+        ("", "return 1 / 0", "'defs' in 'defs.py' raised ZeroDivisionError"),
+    ],
+)
+def test_a_function_that_makes_none(takes: str, does: str, match: str, write: Write) -> None:
+    write("defs.py", LAZY.format(takes, does))
+    with pytest.raises(LoadError, match=match):
+        load(Target("file", "defs.py"))
+
+
 def test_the_same_definitions_under_two_names_are_one(write: Write) -> None:
     write("defs.py", DEFS.format(name="a") + "again = defs\n")
     assert keys(Target("file", "defs.py")) == ["a"]

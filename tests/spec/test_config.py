@@ -351,6 +351,45 @@ def test_a_spoilt_value_gives_one_fault_at_its_place(pair: tuple[Schema, Any], d
     assert [(fault.path, fault.code) for fault in faults] == [(path, "RUNTIME_TYPE_MISMATCH")]
 
 
+def fits(schema: Schema, value: Any) -> bool:
+    """The rules again, as plainly as can be."""
+    match schema:
+        case Scalar("any"):
+            return True
+        case Scalar(kind, env):
+            if env and isinstance(value, dict):
+                return value.keys() == {"env"} and isinstance(value["env"], str)
+            kinds = {"str": str, "int": int, "float": (int, float), "bool": bool}
+            return isinstance(value, kinds[kind]) and not (kind == "int" and isinstance(value, bool))
+        case Array(item):
+            return isinstance(value, list) and all(fits(item, one) for one in value)
+        case Noneable(inner):
+            return value is None or fits(inner, value)
+        case Enum(_, values):
+            return value in [one.value for one in values]
+        case Map(key, inner):
+            return isinstance(value, dict) and all(fits(key, k) and fits(inner, v) for k, v in value.items())
+        case Shape(fields, permissive):
+            return (
+                isinstance(value, dict)
+                and all(name in value for name, part in fields.items() if part.required)
+                and all(fits(fields[name].schema, one) if name in fields else permissive for name, one in value.items())
+            )
+        case Selector(fields):
+            return (
+                isinstance(value, dict)
+                and len(value) == 1
+                and all(name in fields and fits(fields[name].schema, one) for name, one in value.items())
+            )
+        case _:
+            raise AssertionError(schema)
+
+
+@given(schemas, schemas.flatmap(values_for))
+def test_any_value_fits_exactly_if_the_plain_rules_say_so(schema: Schema, value: Any) -> None:
+    assert (check(schema, value)[1] == []) == fits(schema, value)
+
+
 def test_defaults_of_every_kind_survive_the_wire() -> None:
     schema = Shape({"f": field(FLOAT, default=math.inf), "i": field(INT, default=2**90), "n": field(Noneable(STR))})
     assert SCHEMAS.decode(codec.encode(schema)) == schema

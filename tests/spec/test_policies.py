@@ -89,8 +89,32 @@ def test_the_right_types_pass() -> None:
             "at least one minute",
         ),
         (lambda: tr.FreshnessPolicy.cron(deadline_cron="no", lower_bound_delta=timedelta(hours=1)), "no"),
+        (
+            lambda: tr.FreshnessPolicy.cron(
+                deadline_cron="@daily", lower_bound_delta=timedelta(hours=1), timezone="nowhere"
+            ),
+            "not a time zone",
+        ),
+        (
+            lambda: tr.FreshnessPolicy.cron(deadline_cron="0 9,11 * * *", lower_bound_delta=timedelta(hours=3)),
+            "at most 2:00:00",
+        ),
+        (
+            lambda: tr.FreshnessPolicy.cron(deadline_cron="0 9 1 * *", lower_bound_delta=timedelta(days=29)),
+            "at most 28 days",
+        ),
     ],
 )
 def test_policies_keep_their_bounds(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(DefinitionError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("cron", "delta"),
+    [("@daily", timedelta(days=1)), ("* * * * *", timedelta(minutes=1)), ("*/7 * * * *", timedelta(minutes=4))],
+)
+def test_a_delta_may_be_as_long_as_the_shortest_interval(cron: str, delta: timedelta) -> None:
+    assert tr.FreshnessPolicy.cron(deadline_cron=cron, lower_bound_delta=delta).lower_bound_delta == delta
+    with pytest.raises(DefinitionError):
+        tr.FreshnessPolicy.cron(deadline_cron=cron, lower_bound_delta=delta + timedelta(seconds=1))

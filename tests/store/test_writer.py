@@ -67,7 +67,7 @@ def test_what_a_sleeping_step_wrote_is_seen_all_the_same(store: Store, open_stor
     committed = threading.Event()
     append = store.events.append
 
-    def watched(entries: Sequence[EventLogEntry], on_commit: Callable[[], object]) -> int:
+    def watched(entries: Sequence[EventLogEntry], on_commit: Callable[[], object], lease: object) -> int:
         first = append(entries, on_commit)
         committed.set()
         return first

@@ -6,14 +6,16 @@ its own data, so that `event.step_materialization_data.materialization` is `even
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any, NamedTuple
 
 from treadle.author.contexts import AssetExecutionContext, OpExecutionContext
 from treadle.author.results import ExecutionResult
 from treadle.state import events
 from treadle.state.events import Event, EventLogEntry, EventType, LogMessage
-from treadle.state.runs import RunRecord
+from treadle.state.records import EventRecordsFilter
+from treadle.state.runs import Run, RunRecord
 
 
 def _attach(owner: type, name: str, get: Callable[[Any], Any], doc: str) -> None:
@@ -45,6 +47,7 @@ _DATA_OF: dict[str, type[Event]] = {
     "loaded_input_data": events.LoadedInput,
     "logs_captured_data": events.LogsCaptured,
     "step_failure_data": events.StepFailed,
+    "step_expectation_result_data": events.ExpectationReported,
     "step_input_data": events.StepInput,
     "step_materialization_data": events.AssetMaterialized,
     "step_output_data": events.StepOutput,
@@ -74,8 +77,73 @@ def _node_name(event: Event) -> str | None:
     return event.step_key.split("[", 1)[0].rsplit(".", 1)[-1] if event.step_key else None
 
 
-def _is(event_type: EventType) -> Callable[[Any], bool]:
-    return lambda event: event.event_type is event_type
+class NodeHandle(NamedTuple):
+    """The place of an op in its job: its name, and the place of the graph around it."""
+
+    name: str
+    parent: NodeHandle | None = None
+
+    @property
+    def path(self) -> Sequence[str]:
+        """The names from the outermost graph to the op."""
+        return [*(self.parent.path if self.parent else ()), self.name]
+
+    def __str__(self) -> str:
+        return ".".join(self.path)
+
+
+class StepHandle(NamedTuple):
+    """The place of a step: that of its op, and its key."""
+
+    node_handle: NodeHandle
+    key: str
+
+    def to_key(self) -> str:
+        """Its key."""
+        return self.key
+
+
+class RemoteJobOrigin(NamedTuple):
+    """The code location that a job comes from. It stands for its repository and the location, too."""
+
+    job_name: str
+    location_name: str
+    repository_name: str = "__repository__"
+
+    @property
+    def repository_origin(self) -> RemoteJobOrigin:
+        """Its repository."""
+        return self
+
+    @property
+    def code_location_origin(self) -> RemoteJobOrigin:
+        """Its code location."""
+        return self
+
+
+def _node_handle(event: Event) -> NodeHandle | None:
+    handle = None
+    for name in event.step_key.split("[", 1)[0].split(".") if event.step_key else ():
+        handle = NodeHandle(name, handle)
+    return handle
+
+
+def _step_handle(event: Event) -> StepHandle | None:
+    handle = _node_handle(event)
+    return StepHandle(handle, event.step_key) if handle is not None and event.step_key else None
+
+
+def _origin(run: Run) -> RemoteJobOrigin | None:
+    return RemoteJobOrigin(run.job_name, run.location_name) if run.location_name else None
+
+
+def _debugger(context: OpExecutionContext) -> Any:
+    """A debugger on the terminal, though the run captures what is printed."""
+    pdb = import_module("pdb")
+    try:
+        return pdb.Pdb(stdin=open("/dev/tty"), stdout=open("/dev/tty", "w"))
+    except OSError:
+        return pdb.Pdb()
 
 
 for _name, _kind in _DATA_OF.items():
@@ -87,13 +155,15 @@ _attach(
     lambda event: _data(events.AssetCheckEvaluated)(event).evaluation,
     "The outcome.",
 )
-_attach(Event, "is_expectation_result", _is(EventType.STEP_EXPECTATION_RESULT), "Whether an expectation was reported.")
 _attach(
     Event, "is_job_event", lambda event: event.event_type.value.startswith("PIPELINE_"), "Whether it is about the run."
 )
 _attach(Event, "node_name", _node_name, "The name of the op whose step it belongs to.")
 _attach(Event, "job_name", lambda event: "", "The job, where the event names it.")
 _attach(Event, "pid", lambda event: None, "The process that wrote it, where the event names it.")
+_attach(Event, "node_handle", _node_handle, "The place of the op whose step it belongs to.")
+_attach(Event, "step_handle", _step_handle, "The place of the step that it belongs to.")
+_attach(Event, "step_kind_value", lambda event: "COMPUTE" if event.step_key else None, "What its step does.")
 _attach(events.AssetObserved, "asset_observation", _own("observation"), "What was observed.")
 _attach(
     events.StepFailed, "user_failure_data", lambda e: e if e.description or e.metadata else None, "What `Failure` said."
@@ -119,11 +189,36 @@ _attach(
 _attach(EventLogEntry, "job_name", lambda entry: entry.event.job_name or None, "The job, where the event names it.")
 EventLogEntry.get_dagster_event = _get_dagster_event  # pyright: ignore[reportAttributeAccessIssue]
 
+
+def _take_cursors(wanted: EventRecordsFilter) -> None:
+    """A filter may name a place in the log by a `RunShardedEventsCursor`: its number counts."""
+    for name in ("after_cursor", "before_cursor"):
+        cursor = getattr(wanted, name)
+        object.__setattr__(wanted, name, getattr(cursor, "id", cursor))
+    _check_filter(wanted)
+
+
+_check_filter = EventRecordsFilter.__post_init__
+EventRecordsFilter.__post_init__ = _take_cursors
+
+for _name in EventType.__members__:
+    if _name.startswith("RUN_") and EventType[_name].value.startswith("PIPELINE_"):
+        setattr(EventType, f"PIPELINE_{_name[4:]}", EventType[_name])
+
+for _name in ("execution_plan_snapshot_id", "job_code_origin", "job_snapshot_id", "partitions_subset",
+              "resolved_op_selection", "run_op_concurrency"):  # fmt: skip
+    _attach(Run, _name, lambda run: None, "Runs keep what they were asked for, and no copies of definitions: None.")
+_attach(Run, "has_repository_load_data", lambda run: False, "As no run keeps a copy of definitions: False.")
+_attach(Run, "remote_job_origin", _origin, "Where its job comes from, if it comes from a code location.")
 _attach(RunRecord, "dagster_run", _own("run"), "The run.")
 _attach(ExecutionResult, "dagster_run", _own("run"), "The run, in its final state.")
 
 
+ExecutionResult.expectation_results_for_node = lambda self, node_name: [  # pyright: ignore[reportAttributeAccessIssue]
+    event.expectation_result for event in self.events_for_node(node_name) if event.is_expectation_result
+]
 _attach(OpExecutionContext, "op", _own("op_def"), "The op.")
+_attach(OpExecutionContext, "pdb", _debugger, "A debugger: `context.pdb.set_trace()`.")
 _attach(OpExecutionContext, "dagster_run", _own("run"), "The run.")
 _attach(OpExecutionContext, "op_handle", lambda context: context.op_def.name, "The op's place in its job.")
 _attach(

@@ -41,10 +41,12 @@ def _in(folder: str) -> Iterable[str]:
 
 
 def _is_pinned(metadata: str) -> bool:
-    """Whether a package wants one exact version of Dagster."""
+    """Whether a package wants one exact version of Dagster, not only for an extra."""
     try:
         with open(metadata, encoding="utf-8") as file:
-            needs = [line[15:].replace(" ", "").replace("(", "") for line in file if line.startswith("Requires-Dist: ")]
+            needs = [line[15:].lower().partition(";") for line in file if line.startswith("Requires-Dist: ")]
     except OSError:
         return False
-    return any(need.startswith(("dagster==", "dagster>=1!")) for need in needs)
+    plain = [need.replace(" ", "").replace("(", "") for need, _, marker in needs if "extra" not in marker]
+    names = [need.partition("[")[0] + need.rpartition("]")[2] if "[" in need else need for need in plain]
+    return any(name.startswith(("dagster==", "dagster>=1!")) for name in names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dagster import _aliases as _attached  # noqa: F401
+from dagster import _run_filters as _attached  # noqa: F401
 from treadle.host import execution
 
 

@@ -36,6 +36,11 @@ class UnresolvedAssetJobDefinition:
         """The partitions it was declared with."""
         return self.options.get("partitions_def")
 
+    @property
+    def automation_condition(self) -> AutomationRule | None:
+        """When it should run without being asked."""
+        return self.options.get("automation_condition")
+
     def resolve(self, layer: AssetLayer, resource_defs: Mapping[str, Any], **defaults: Any) -> JobDefinition:
         """The job, over these assets."""
         return asset_job(self.name, layer, resource_defs, self.selection, **{**defaults, **self.options})

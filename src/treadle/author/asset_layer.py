@@ -93,7 +93,8 @@ class AssetLayer:
     @cached_property
     def binding(self) -> list[AssetsDefinition]:
         """Those that bring resources along."""
-        return [definition for definition in self.definitions.values() if definition.resource_defs]
+        known = [*self.definitions.values(), *self.by_key.values()]
+        return list({id(definition): definition for definition in known if definition.resource_defs}.values())
 
     @cached_property
     def graph(self) -> AssetGraph:

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from typing import Any, overload
+from typing import Any
 
-from treadle.author.assets_definition import AssetsDefinition
-from treadle.author.ops import (
-    DEFAULT_OUTPUT,
-    In,
-    OpDefinition,
-    Out,
-    output_annotation,
-    type_outputs,
-)
-from treadle.author.signature import NO_ANNOTATION, docstring, signature_of, where
+from treadle.author.assets_definition import AssetsDefinition, derived
+from treadle.author.ops import DEFAULT_OUTPUT, In, OpDefinition, Out, output_annotation, type_outputs
+from treadle.author.signature import NO_ANNOTATION, decorator, docstring, signature_of, where
 from treadle.author.types import NOTHING
-from treadle.core.keys import AssetCheckKey, AssetKey, CoercibleToAssetKey
+from treadle.core.keys import AssetKey, CoercibleToAssetKey
 from treadle.core.mappings import PartitionMapping
 from treadle.core.metadata import IO_MANAGER_KEY
 from treadle.core.partitions import PartitionsDefinition
-from treadle.core.tags import COMPUTE_KIND
 from treadle.errors import DefinitionError
 from treadle.spec.assets import AssetCheckSpec, AssetDep, AssetSpec, CoercibleToAssetDep, deps_of, plain_dep
 from treadle.spec.policies import AutomationRule, BackfillPolicy, FreshnessPolicy, check_types
@@ -148,9 +140,40 @@ class AssetOut:
         return self.key if self.key is not None else AssetKey([*(self.key_prefix or ()), name])
 
 
-@overload
-def asset(compute_fn: Callable[..., Any], /) -> AssetsDefinition: ...
-@overload
+def key_of(
+    fn: Callable[..., Any], key: CoercibleToAssetKey | None, name: str | None, key_prefix: str | Sequence[str] | None
+) -> AssetKey:
+    """The key of the asset that a function makes: `key`, or its name with a prefix.
+
+    Raises:
+        DefinitionError: both are given.
+    """
+    if key is None:
+        own = AssetKey(name or fn.__name__)
+        return own if key_prefix is None else own.with_prefix(key_prefix)
+    if name is not None or key_prefix is not None:
+        raise DefinitionError(f"{fn.__name__!r}: give key, or name and key_prefix, not both.{where(fn)}")
+    return AssetKey.of(key)
+
+
+def io_manager_key_of(
+    fn: Callable[..., Any], key: AssetKey, given: str | None, definition: object | None, resources: dict[str, Any]
+) -> str | None:
+    """The resource that stores and loads an asset; one that is given as an object joins `resources`.
+
+    Raises:
+        DefinitionError: both are given.
+    """
+    if definition is None:
+        return given
+    if given is not None:
+        raise DefinitionError(f"{fn.__name__!r}: give io_manager_def or io_manager_key, not both.{where(fn)}")
+    own = key.to_python_identifier("io_manager")
+    resources[own] = definition
+    return own
+
+
+@decorator("compute_fn")
 def asset(
     *,
     name: str | None = None,
@@ -182,42 +205,7 @@ def asset(
     kinds: Set[str] | None = None,
     pool: str | None = None,
     is_virtual: bool = False,
-    compute_kind: str | None = None,
-) -> Callable[[Callable[..., Any]], AssetsDefinition]: ...
-def asset(
-    compute_fn: Callable[..., Any] | None = None,
-    *,
-    name: str | None = None,
-    key_prefix: str | Sequence[str] | None = None,
-    ins: Mapping[str, AssetIn] | None = None,
-    deps: Iterable[CoercibleToAssetDep] | None = None,
-    metadata: Mapping[str, Any] | None = None,
-    tags: Mapping[str, str] | None = None,
-    description: str | None = None,
-    config_schema: Any = None,
-    required_resource_keys: Set[str] | None = None,
-    resource_defs: Mapping[str, object] | None = None,
-    hooks: Set[Any] | None = None,
-    io_manager_def: object | None = None,
-    io_manager_key: str | None = None,
-    dagster_type: Any = NO_ANNOTATION,
-    partitions_def: PartitionsDefinition | None = None,
-    op_tags: Mapping[str, Any] | None = None,
-    group_name: str | None = None,
-    output_required: bool = True,
-    automation_condition: AutomationRule | None = None,
-    freshness_policy: FreshnessPolicy | None = None,
-    backfill_policy: BackfillPolicy | None = None,
-    retry_policy: RetryPolicy | None = None,
-    code_version: str | None = None,
-    key: CoercibleToAssetKey | None = None,
-    check_specs: Sequence[AssetCheckSpec] | None = None,
-    owners: Sequence[str] | None = None,
-    kinds: Set[str] | None = None,
-    pool: str | None = None,
-    is_virtual: bool = False,
-    compute_kind: str | None = None,
-) -> Any:
+) -> Callable[[Callable[..., Any]], AssetsDefinition]:
     """Make a function an asset: calling it makes the data.
 
     Parameters are upstream assets, loaded by name, except `context`, `config` and resources, which are recognised by
@@ -225,15 +213,13 @@ def asset(
     or is annotated `-> None`.
 
     Args:
-        name: the last part of the key; the function's name by default.
-        key_prefix: the parts before.
+        name, key_prefix, key: the last part of the key (the function's name by default) and those before; or all of it.
         ins: parameters whose upstream asset is not the one with their name.
         deps: upstream assets that are not loaded.
         metadata, tags, description, group_name, owners, kinds, code_version, automation_condition, freshness_policy,
             partitions_def, is_virtual: see `AssetSpec`. The description defaults to the docstring.
         config_schema: config in the older style; `config: MyConfig` as a parameter is the newer one.
-        required_resource_keys: resources used through `context.resources`.
-        resource_defs: resources bound to this asset.
+        required_resource_keys, resource_defs: resources used through `context.resources`; resources bound to it.
         hooks: called after each attempt.
         io_manager_def, io_manager_key: what stores and loads its value: an object, or the key of a resource.
         dagster_type: the type its value must have; the return annotation by default.
@@ -241,54 +227,38 @@ def asset(
         output_required: False if the function may leave it out.
         backfill_policy: how many partitions a run of a backfill makes.
         retry_policy: what happens when the function fails.
-        key: the whole key, in place of name and key_prefix.
         check_specs: checks that the function evaluates itself.
         pool: the concurrency pool that each step of it needs a slot of.
-        compute_kind: deprecated; use kinds.
 
     Raises:
         DefinitionError: arguments contradict each other, or a name breaks its rule.
     """
 
     def make(fn: Callable[..., Any]) -> AssetsDefinition:
-        if key is not None and (name is not None or key_prefix is not None):
-            raise DefinitionError(f"{fn.__name__!r}: give key, or name and key_prefix, not both.{where(fn)}")
-        if io_manager_def is not None and io_manager_key is not None:
-            raise DefinitionError(f"{fn.__name__!r}: give io_manager_def or io_manager_key, not both.{where(fn)}")
-        if key is not None:
-            asset_key = AssetKey.of(key)
-        elif key_prefix is None:
-            asset_key = AssetKey(name or fn.__name__)
-        else:
-            asset_key = AssetKey(name or fn.__name__).with_prefix(key_prefix)
-        resources = dict(resource_defs) if resource_defs else None
-        manager_key = io_manager_key
-        if io_manager_def is not None:
-            manager_key = asset_key.to_python_identifier("io_manager")
-            resources = {**(resources or {}), manager_key: io_manager_def}
-        out = _out(fn, dagster_type, output_required, manager_key, metadata, code_version)
-        tags_of_op = {**(op_tags or {}), COMPUTE_KIND: compute_kind} if compute_kind else op_tags
-        builder = _Builder(fn, asset_key.to_python_identifier(), ins, deps)
+        asset_key = key_of(fn, key, name, key_prefix)
+        resources = dict(resource_defs) if resource_defs else {}
+        manager = io_manager_key_of(fn, asset_key, io_manager_key, io_manager_def, resources)
+        out = _out(fn, dagster_type, output_required, manager, metadata, code_version)
         outs = {DEFAULT_OUTPUT: out} if out is not _PLAIN_OUT or check_specs else _PLAIN_OUTS
-        op = builder.op(outs, check_specs, description, config_schema, required_resource_keys,
-                        tags_of_op, retry_policy, code_version, pool)  # fmt: skip
-        keys_by_input = builder.keys_by_input(op)
-        spec = AssetSpec(
-            asset_key, deps=builder.all_deps(keys_by_input), description=description or docstring(fn),
-            metadata=metadata if manager_key is None else {**(metadata or {}), IO_MANAGER_KEY: manager_key},
-            group_name=group_name, code_version=code_version, automation_condition=automation_condition, owners=owners,
-            tags=tags, kinds={*(kinds or ()), compute_kind} if compute_kind else kinds, partitions_def=partitions_def,
-            freshness_policy=freshness_policy, is_virtual=is_virtual, skippable=not output_required,
+        inputs = _Inputs(ins, deps)
+        op = OpDefinition(
+            fn, asset_key.to_python_identifier(), inputs.ins, _with_checks(outs, check_specs), description,
+            config_schema, required_resource_keys, op_tags, None, retry_policy, code_version, pool,
         )  # fmt: skip
-        _check_declared((spec,), check_specs, fn)
-        return AssetsDefinition(
-            op, (spec,), keys_by_input_name=keys_by_input, keys_by_output_name={DEFAULT_OUTPUT: asset_key},
-            check_specs=check_specs or (), check_keys_by_output_name=_check_outputs(check_specs),
-            partitions_def=partitions_def, partition_mappings=builder.partition_mappings(spec.deps),
+        keys = inputs.keys(op)
+        spec = AssetSpec(
+            asset_key, deps=inputs.deps(keys), description=description or docstring(fn),
+            metadata=metadata if manager is None else {**(metadata or {}), IO_MANAGER_KEY: manager},
+            group_name=group_name, code_version=code_version, automation_condition=automation_condition, owners=owners,
+            tags=tags, kinds=kinds, partitions_def=partitions_def, freshness_policy=freshness_policy,
+            is_virtual=is_virtual, skippable=not output_required,
+        )  # fmt: skip
+        return derived(
+            op, None, (spec,), keys, {DEFAULT_OUTPUT: asset_key}, check_specs or (), partitions_def=partitions_def,
             backfill_policy=backfill_policy, resource_defs=resources, hook_defs=hooks,
         )  # fmt: skip
 
-    return make if compute_fn is None else make(compute_fn)
+    return make
 
 
 _PLAIN_OUT = Out()
@@ -322,93 +292,44 @@ def _asset_value_annotation(annotation: Any) -> Any:
     return output_annotation(annotation)
 
 
-class _Builder:
-    """What `asset` and `multi_asset` share: inputs from parameters, `ins` and `deps`."""
+class _Inputs:
+    """The parameters that are upstream assets, by `ins` or by their name, and what else is upstream."""
 
-    def __init__(
-        self,
-        fn: Callable[..., Any],
-        name: str,
-        ins: Mapping[str, AssetIn] | None,
-        deps: Iterable[CoercibleToAssetDep] | None,
-    ) -> None:
-        self.fn = fn
-        self.name = name
-        self.ins = ins or {}
-        self.deps = deps_of(deps)
+    def __init__(self, ins: Mapping[str, AssetIn] | None, deps: Iterable[CoercibleToAssetDep] | None) -> None:
+        self._given = ins or {}
+        self._deps = deps_of(deps)
+        self.ins = {name: one.as_in() for name, one in ins.items()} if ins else None
 
-    def op(
-        self,
-        outs: dict[str, Out],
-        check_specs: Sequence[AssetCheckSpec] | None,
-        description: str | None,
-        config_schema: Any,
-        required_resource_keys: Set[str] | None,
-        tags: Mapping[str, Any] | None,
-        retry_policy: RetryPolicy | None,
-        code_version: str | None,
-        pool: str | None,
-        can_subset: bool = False,
-    ) -> OpDefinition:
-        for spec in check_specs or ():
-            outs[spec.key.to_python_identifier()] = Out(NOTHING, is_required=not can_subset)
-        ins = {name: asset_in.as_in() for name, asset_in in self.ins.items()} if self.ins else None
-        return OpDefinition(
-            self.fn, self.name, ins, outs, description, config_schema, required_resource_keys, tags, None,
-            retry_policy, code_version, pool,
-        )  # fmt: skip
+    def keys(self, op: OpDefinition) -> dict[str, AssetKey]:
+        """By parameter, the asset that it is."""
+        given = self._given
+        return {name: given[name].key_for(name) if name in given else AssetKey(name) for name in op.ins}
 
-    def keys_by_input(self, op: OpDefinition) -> dict[str, AssetKey]:
-        if not op.ins:
-            return {}
-        ins = self.ins
-        return {name: ins[name].key_for(name) if name in ins else AssetKey(name) for name in op.ins}
+    def keys_in(self, op: OpDefinition, specs: Iterable[AssetSpec]) -> dict[str, AssetKey]:
+        """By parameter, the asset that it is: what `ins` says, or a dependency of a spec with this last part."""
+        named = {dep.asset_key.parts[-1]: dep.asset_key for spec in specs for dep in spec.deps}
+        given = self._given
+        return {n: given[n].key_for(n) if n in given else named.get(n, AssetKey(n)) for n in op.ins}
 
-    def all_deps(self, keys_by_input: Mapping[str, AssetKey]) -> tuple[AssetDep, ...]:
+    def deps(self, keys: Mapping[str, AssetKey]) -> tuple[AssetDep, ...]:
         """What the parameters load, then `deps`."""
-        if not keys_by_input:
-            return self.deps
+        if not keys:
+            return self._deps
         loaded = []
-        for name, key in keys_by_input.items():
-            mapping = self.ins[name].partition_mapping if name in self.ins else None
+        for name, key in keys.items():
+            mapping = self._given[name].partition_mapping if name in self._given else None
             loaded.append(plain_dep(key) if mapping is None else AssetDep(key, partition_mapping=mapping))
-        if not self.deps:
-            return deps_of(loaded)
-        keys = {dep.asset_key for dep in loaded}
-        return (*loaded, *(dep for dep in self.deps if dep.asset_key not in keys))
-
-    @staticmethod
-    def partition_mappings(deps: Iterable[AssetDep]) -> dict[AssetKey, PartitionMapping] | None:
-        found = {dep.asset_key: dep.partition_mapping for dep in deps if dep.partition_mapping is not None}
-        return found or None
+        own = {dep.asset_key for dep in loaded}
+        return deps_of([*loaded, *(dep for dep in self._deps if dep.asset_key not in own)])
 
 
-def _check_outputs(check_specs: Sequence[AssetCheckSpec] | None) -> dict[str, AssetCheckKey] | None:
-    return {spec.key.to_python_identifier(): spec.key for spec in check_specs} if check_specs else None
-
-
-def _check_declared(
-    made: Sequence[AssetSpec], check_specs: Sequence[AssetCheckSpec] | None, fn: Callable[..., Any]
-) -> None:
-    """An asset is made from itself only by way of other partitions; a function evaluates checks of its own assets."""
-    for spec in made:
-        for dep in spec.deps:
-            if dep.asset_key == spec.key and dep.partition_mapping is None:
-                raise DefinitionError(
-                    f"{spec.key} depends on itself. That works between partitions only, as from one day to the next: "
-                    f"give a partition_mapping that says from which.{where(fn)}"
-                )
+def _with_checks(
+    outs: dict[str, Out], check_specs: Sequence[AssetCheckSpec] | None, can_subset: bool = False
+) -> dict[str, Out]:
+    """The outputs of an op that evaluates checks as well."""
     if not check_specs:
-        return
-    keys = {spec.key for spec in made}
-    for check in check_specs:
-        if check.asset_key not in keys:
-            raise DefinitionError(
-                f"{fn.__name__!r} declares the check {check.name!r} of {check.asset_key}, which it does not make. Use "
-                f"@asset_check for it.{where(fn)}"
-            )
-    if len({check.key for check in check_specs}) < len(check_specs):
-        raise DefinitionError(f"{fn.__name__!r} declares a check twice in check_specs. Keep one.{where(fn)}")
+        return outs
+    return {**outs, **{one.key.to_python_identifier(): Out(NOTHING, is_required=not can_subset) for one in check_specs}}
 
 
 def multi_asset(
@@ -433,7 +354,6 @@ def multi_asset(
     specs: Sequence[AssetSpec] | None = None,
     check_specs: Sequence[AssetCheckSpec] | None = None,
     pool: str | None = None,
-    compute_kind: str | None = None,
 ) -> Callable[[Callable[..., Any]], AssetsDefinition]:
     """Make a function several assets at once.
 
@@ -450,51 +370,54 @@ def multi_asset(
     if (outs is None) == (specs is None):
         raise DefinitionError("multi_asset: give `outs` (values that are returned) or `specs`, one of the two.")
 
+    shared = {"group_name": group_name, "code_version": code_version, "partitions_def": partitions_def}
+
     def make(fn: Callable[..., Any]) -> AssetsDefinition:
-        builder = _Builder(fn, name or fn.__name__, ins, deps)
-        shared = {"group_name": group_name, "code_version": code_version, "partitions_def": partitions_def}
-        if specs is not None:
+        inputs = _Inputs(ins, deps)
+        if outs is None:
+            assert specs is not None
             keys_by_output = {spec.key.to_python_identifier(): spec.key for spec in specs}
-            op_outs = {
-                spec.key.to_python_identifier(): Out(
-                    is_required=not (spec.skippable or can_subset),
-                    io_manager_key=spec.metadata.get(IO_MANAGER_KEY),
-                    metadata=spec.metadata,
-                    code_version=spec.code_version,
-                )
-                for spec in specs
-            }
+            op_outs = {spec.key.to_python_identifier(): _spec_out(spec, can_subset) for spec in specs}
         else:
-            assert outs is not None
             keys_by_output = {output: out.key_for(output) for output, out in outs.items()}
             op_outs = {output: _multi_out(out, can_subset) for output, out in outs.items()}
             type_outputs(list(op_outs.values()), signature_of(fn))
-        tags = {**(op_tags or {}), COMPUTE_KIND: compute_kind} if compute_kind else op_tags
-        op = builder.op(op_outs, check_specs, description, config_schema, required_resource_keys, tags,
-                        retry_policy, code_version, pool, can_subset)  # fmt: skip
-        if specs is not None:
-            input_keys = _inputs_of_specs(builder, op, specs)
-            made = [_spec_with(spec, shared, input_keys, builder) for spec in specs]
+        op = OpDefinition(
+            fn, name or fn.__name__, inputs.ins, _with_checks(op_outs, check_specs, can_subset), description,
+            config_schema, required_resource_keys, op_tags, None, retry_policy, code_version, pool,
+        )  # fmt: skip
+        if outs is None:
+            assert specs is not None
+            keys = inputs.keys_in(op, specs)
+            everything = inputs.deps(keys)
+            made = [_spec_with(spec, shared, everything) for spec in specs]
         else:
-            assert outs is not None
-            input_keys = builder.keys_by_input(op)
-            everything = builder.all_deps(input_keys)
+            keys = inputs.keys(op)
+            everything = inputs.deps(keys)
             made = [
                 spec_of_out(keys_by_output[output], out, _internal(output, internal_asset_deps, everything), shared)
                 for output, out in outs.items()
             ]
-        _check_declared(made, check_specs, fn)
-        policies = {out.backfill_policy for out in outs.values() if out.backfill_policy} if outs else set()
-        return AssetsDefinition(
-            op, made, keys_by_input_name=input_keys, keys_by_output_name=keys_by_output, check_specs=check_specs or (),
-            check_keys_by_output_name=_check_outputs(check_specs),
+        return derived(
+            op, None, made, keys, keys_by_output, check_specs or (),
             partitions_def=partitions_def or next((s.partitions_def for s in made if s.partitions_def), None),
-            partition_mappings=builder.partition_mappings(dep for spec in made for dep in spec.deps),
-            backfill_policy=backfill_policy or next(iter(policies), None), can_subset=can_subset,
-            resource_defs=resource_defs, hook_defs=hooks, is_by_specs=specs is not None,
+            backfill_policy=backfill_policy or backfill_policy_of(outs), can_subset=can_subset,
+            resource_defs=resource_defs, hook_defs=hooks, is_by_specs=outs is None,
         )  # fmt: skip
 
     return make
+
+
+def backfill_policy_of(outs: Mapping[str, AssetOut] | None) -> BackfillPolicy | None:
+    """The backfill policy that one of the outputs has."""
+    return next((out.backfill_policy for out in (outs or {}).values() if out.backfill_policy), None)
+
+
+def _spec_out(spec: AssetSpec, can_subset: bool) -> Out:
+    return Out(
+        is_required=not (spec.skippable or can_subset), io_manager_key=spec.metadata.get(IO_MANAGER_KEY),
+        metadata=spec.metadata, code_version=spec.code_version,
+    )  # fmt: skip
 
 
 def _multi_out(out: AssetOut, can_subset: bool) -> Out:
@@ -534,18 +457,8 @@ def spec_of_out(key: AssetKey, out: AssetOut, deps: tuple[AssetDep, ...], shared
     return AssetSpec(key, deps=deps, skippable=not out.is_required, **args)
 
 
-def _inputs_of_specs(builder: _Builder, op: OpDefinition, specs: Sequence[AssetSpec]) -> dict[str, AssetKey]:
-    """Parameters of a function with specs load what a spec depends on, or what `ins` names."""
-    named = {dep.asset_key.parts[-1]: dep.asset_key for spec in specs for dep in spec.deps}
-    keys: dict[str, AssetKey] = {}
-    for name in op.ins:
-        keys[name] = builder.ins[name].key_for(name) if name in builder.ins else named.get(name, AssetKey(name))
-    return keys
-
-
-def _spec_with(
-    spec: AssetSpec, shared: Mapping[str, Any], input_keys: Mapping[str, AssetKey], builder: _Builder
-) -> AssetSpec:
+def _spec_with(spec: AssetSpec, shared: Mapping[str, Any], everything: tuple[AssetDep, ...]) -> AssetSpec:
+    """A spec with what is said for all of the function's assets; and with all that the function loads or waits for."""
     changes: dict[str, Any] = {}
     for field, value in shared.items():
         own = getattr(spec, field)
@@ -556,7 +469,7 @@ def _spec_with(
         if own is None and value is not None:
             changes[field] = value
     own_keys = {dep.asset_key for dep in spec.deps}
-    if builder.deps or not own_keys.issuperset(input_keys.values()):
-        extra = [dep for dep in builder.all_deps(input_keys) if dep.asset_key not in own_keys]
+    extra = [dep for dep in everything if dep.asset_key not in own_keys]
+    if extra:
         changes["deps"] = [*spec.deps, *extra]
     return spec.replace_attributes(**changes) if changes else spec

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import cached_property
-from typing import Any
+from typing import Any, Self, TypedDict, Unpack
 
 from treadle.author import composition, port
 from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, OpDefinition, required_keys
@@ -23,6 +23,42 @@ from treadle.spec.policies import BackfillPolicy, wrong_type
 
 _NOTHING: Mapping[Any, Any] = {}
 _NO_HOOKS: frozenset[Any] = frozenset()
+
+
+class NodeOptions(TypedDict, total=False):
+    """How the inputs and outputs of an op or graph are assets.
+
+    Attributes:
+        keys_by_input_name, keys_by_output_name: by default the names of the inputs and outputs; for a single output
+            the name of the op or graph.
+        key_prefix: goes before the keys of the outputs.
+        internal_asset_deps: for each output name, what its asset depends on, where that is not all inputs.
+        partition_mappings: by input name.
+        The others are those of `multi_asset`, by output name where each asset has its own.
+    """
+
+    keys_by_input_name: Mapping[str, AssetKey] | None
+    keys_by_output_name: Mapping[str, AssetKey] | None
+    key_prefix: str | Sequence[str] | None
+    internal_asset_deps: Mapping[str, set[AssetKey]] | None
+    partitions_def: PartitionsDefinition | None
+    partition_mappings: Mapping[str, PartitionMapping] | None
+    group_name: str | None
+    group_names_by_output_name: Mapping[str, str | None] | None
+    descriptions_by_output_name: Mapping[str, str] | None
+    metadata_by_output_name: Mapping[str, Mapping[str, Any] | None] | None
+    tags_by_output_name: Mapping[str, Mapping[str, str] | None] | None
+    automation_conditions_by_output_name: Mapping[str, Any] | None
+    backfill_policy: BackfillPolicy | None
+    can_subset: bool
+    hook_defs: Set[Any] | None
+
+
+_BY_OUTPUT = {
+    "automation_conditions_by_output_name": "automation_condition", "code_versions_by_output_name": "code_version",
+    "descriptions_by_output_name": "description", "group_names_by_output_name": "group_name",
+    "metadata_by_output_name": "metadata", "owners_by_output_name": "owners", "tags_by_output_name": "tags",
+}  # fmt: skip
 
 
 class AssetsDefinition:
@@ -82,92 +118,43 @@ class AssetsDefinition:
         self.is_observable = is_observable
 
     @staticmethod
-    def from_op(
-        op_def: OpDefinition,
-        *,
-        keys_by_input_name: Mapping[str, AssetKey] | None = None,
-        keys_by_output_name: Mapping[str, AssetKey] | None = None,
-        key_prefix: str | Sequence[str] | None = None,
-        internal_asset_deps: Mapping[str, set[AssetKey]] | None = None,
-        partitions_def: PartitionsDefinition | None = None,
-        partition_mappings: Mapping[str, PartitionMapping] | None = None,
-        group_name: str | None = None,
-        group_names_by_output_name: Mapping[str, str | None] | None = None,
-        descriptions_by_output_name: Mapping[str, str] | None = None,
-        metadata_by_output_name: Mapping[str, Mapping[str, Any] | None] | None = None,
-        tags_by_output_name: Mapping[str, Mapping[str, str] | None] | None = None,
-        automation_conditions_by_output_name: Mapping[str, Any] | None = None,
-        backfill_policy: BackfillPolicy | None = None,
-        can_subset: bool = False,
-        hook_defs: Set[Any] | None = None,
-    ) -> AssetsDefinition:
+    def from_op(op_def: OpDefinition, **options: Unpack[NodeOptions]) -> AssetsDefinition:
         """Assets that an op makes, one for each of its outputs; its inputs are assets, too.
 
         Args:
             op_def: the op.
-            keys_by_input_name, keys_by_output_name: by default the names of the inputs and outputs; for a single
-                output the name of the op.
-            key_prefix: goes before the keys of the outputs.
-            internal_asset_deps: for each output name, what its asset depends on, where that is not all inputs.
-            partition_mappings: by input name.
-            The other arguments are those of `multi_asset`, by output name where each asset has its own.
+            options: see `NodeOptions`.
 
         Raises:
             DefinitionError: a name is not that of an input or output.
         """
-        by_output = {
-            "group_name": group_names_by_output_name, "description": descriptions_by_output_name,
-            "metadata": metadata_by_output_name, "tags": tags_by_output_name,
-            "automation_condition": automation_conditions_by_output_name,
-        }  # fmt: skip
-        return _from_node(
-            op_def, None, keys_by_input_name, keys_by_output_name, key_prefix, internal_asset_deps, partition_mappings,
-            group_name, by_output, (), partitions_def=partitions_def, backfill_policy=backfill_policy,
-            can_subset=can_subset, hook_defs=hook_defs,
-        )  # fmt: skip
+        versions = {name: out.code_version or op_def.code_version for name, out in op_def.outs.items()}
+        return _from_node(op_def, None, (), code_versions_by_output_name=versions, **options)
 
     @staticmethod
     def from_graph(
         graph_def: Any,
         *,
-        keys_by_input_name: Mapping[str, AssetKey] | None = None,
-        keys_by_output_name: Mapping[str, AssetKey] | None = None,
-        key_prefix: str | Sequence[str] | None = None,
-        internal_asset_deps: Mapping[str, set[AssetKey]] | None = None,
-        partitions_def: PartitionsDefinition | None = None,
-        partition_mappings: Mapping[str, PartitionMapping] | None = None,
         resource_defs: Mapping[str, Any] | None = None,
-        group_name: str | None = None,
-        group_names_by_output_name: Mapping[str, str | None] | None = None,
-        descriptions_by_output_name: Mapping[str, str] | None = None,
-        metadata_by_output_name: Mapping[str, Mapping[str, Any] | None] | None = None,
-        tags_by_output_name: Mapping[str, Mapping[str, str] | None] | None = None,
-        automation_conditions_by_output_name: Mapping[str, Any] | None = None,
-        backfill_policy: BackfillPolicy | None = None,
-        can_subset: bool = False,
         check_specs: Sequence[AssetCheckSpec] | None = None,
         owners_by_output_name: Mapping[str, Sequence[str]] | None = None,
         code_versions_by_output_name: Mapping[str, str | None] | None = None,
-        hook_defs: Set[Any] | None = None,
+        **options: Unpack[NodeOptions],
     ) -> AssetsDefinition:
-        """Assets that a graph makes, one for each of its outputs; its inputs are assets, too. Arguments as `from_op`.
+        """Assets that a graph makes, one for each of its outputs; its inputs are assets, too.
 
         Args:
             graph_def: the graph.
             check_specs: checks that ops of the graph evaluate; each is an output of the graph.
+            options: see `NodeOptions`.
 
         Raises:
             DefinitionError: a name is not that of an input or output.
         """
-        by_output = {
-            "group_name": group_names_by_output_name, "description": descriptions_by_output_name,
-            "metadata": metadata_by_output_name, "tags": tags_by_output_name, "owners": owners_by_output_name,
-            "automation_condition": automation_conditions_by_output_name, "code_version": code_versions_by_output_name,
-        }  # fmt: skip
         return _from_node(
-            None, graph_def, keys_by_input_name, keys_by_output_name, key_prefix, internal_asset_deps,
-            partition_mappings, group_name, by_output, check_specs or (), partitions_def=partitions_def,
-            backfill_policy=backfill_policy, can_subset=can_subset, resource_defs=resource_defs, hook_defs=hook_defs,
+            None, graph_def, check_specs or (), resource_defs=resource_defs,
+            owners_by_output_name=owners_by_output_name, code_versions_by_output_name=code_versions_by_output_name,
+            **options,
         )  # fmt: skip
 
     @property
@@ -321,52 +308,48 @@ class AssetsDefinition:
         others.update(dep.asset_key for check in self.check_specs for dep in check.additional_deps)
         return tuple(sorted(others - made))
 
-    def with_keys(self, renamed: Mapping[AssetKey, AssetKey]) -> AssetsDefinition:
-        """A copy whose assets, checks and dependencies have other keys."""
+    def _with(self, **changes: Any) -> Self:
         changed = object.__new__(type(self))
-        changed.__dict__.update(self.__dict__)
-        changed.__dict__.pop("node", None)
-        changed.keys_by_input_name = {n: renamed.get(k, k) for n, k in self.keys_by_input_name.items()}
-        changed.keys_by_output_name = {n: renamed.get(k, k) for n, k in self.keys_by_output_name.items()}
-        changed.partition_mappings = {renamed.get(k, k): m for k, m in self.partition_mappings.items()}
-        changed.specs = tuple(spec.with_keys(renamed) for spec in self.specs)
-        changed.check_specs = tuple(spec.with_keys(renamed) for spec in self.check_specs)
-        changed.check_keys_by_output_name = {
-            n: AssetCheckKey(renamed.get(k.asset_key, k.asset_key), k.name)
-            for n, k in self.check_keys_by_output_name.items()
-        }
+        changed.__dict__.update(self.__dict__, **changes)
+        changed.__dict__.pop("node", None)  # it follows from the rest
         return changed
 
-    def with_specs(self, change: Callable[[AssetSpec], AssetSpec]) -> AssetsDefinition:
+    def with_keys(self, renamed: Mapping[AssetKey, AssetKey]) -> Self:
+        """A copy whose assets, checks and dependencies have other keys."""
+
+        def new(key: AssetKey) -> AssetKey:
+            return renamed.get(key, key)
+
+        return self._with(
+            keys_by_input_name={name: new(key) for name, key in self.keys_by_input_name.items()},
+            keys_by_output_name={name: new(key) for name, key in self.keys_by_output_name.items()},
+            partition_mappings={new(key): mapping for key, mapping in self.partition_mappings.items()},
+            specs=tuple(spec.with_keys(renamed) for spec in self.specs),
+            check_specs=tuple(spec.with_keys(renamed) for spec in self.check_specs),
+            check_keys_by_output_name={
+                name: AssetCheckKey(new(key.asset_key), key.name)
+                for name, key in self.check_keys_by_output_name.items()
+            },
+        )
+
+    def with_specs(self, change: Callable[[AssetSpec], AssetSpec]) -> Self:
         """A copy whose specs went through `change`, which must keep their keys."""
-        changed = object.__new__(type(self))
-        changed.__dict__.update(self.__dict__)
-        changed.__dict__.pop("node", None)
-        changed.specs = tuple(change(spec) for spec in self.specs)
-        if {spec.key for spec in changed.specs} != self.keys:
+        changed = self._with(specs=tuple(change(spec) for spec in self.specs))
+        if changed.keys != self.keys:
             raise DefinitionError(f"{self!r}: an asset spec may be changed, but not its key.")
         return changed
 
-    def with_backfill_policy(self, backfill_policy: BackfillPolicy) -> AssetsDefinition:
+    def with_backfill_policy(self, backfill_policy: BackfillPolicy) -> Self:
         """A copy that is backfilled so."""
-        changed = object.__new__(type(self))
-        changed.__dict__.update(self.__dict__)
-        changed.backfill_policy = backfill_policy
-        return changed
+        return self._with(backfill_policy=backfill_policy)
 
-    def with_resources(self, resource_defs: Mapping[str, Any]) -> AssetsDefinition:
+    def with_resources(self, resource_defs: Mapping[str, Any]) -> Self:
         """A copy with these resources bound, where it does not bind them itself."""
-        changed = object.__new__(type(self))
-        changed.__dict__.update(self.__dict__)
-        changed.resource_defs = {**resource_defs, **self.resource_defs}
-        return changed
+        return self._with(resource_defs={**resource_defs, **self.resource_defs})
 
-    def with_hooks(self, hook_defs: Set[Any]) -> AssetsDefinition:
+    def with_hooks(self, hook_defs: Set[Any]) -> Self:
         """A copy with more hooks."""
-        changed = object.__new__(type(self))
-        changed.__dict__.update(self.__dict__)
-        changed.hook_defs = self.hook_defs | frozenset(hook_defs)
-        return changed
+        return self._with(hook_defs=self.hook_defs | frozenset(hook_defs))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the user's function with these inputs, as tests do. In a graph: place its op there."""
@@ -389,24 +372,33 @@ def derived(
     specs: Sequence[AssetSpec],
     keys_by_input_name: Mapping[str, AssetKey],
     keys_by_output_name: Mapping[str, AssetKey],
-    check_specs: Sequence[AssetCheckSpec],
+    check_specs: Sequence[AssetCheckSpec] = (),
     **options: Any,
 ) -> AssetsDefinition:
     """The assets that outputs of an op or graph are, with the checks that other outputs of it report.
 
     Raises:
-        DefinitionError: a check is of an asset that is not made here.
+        DefinitionError: a check is of an asset that is not made here, or is there twice; or an asset depends on itself.
     """
-    made = {spec.key for spec in specs}
+    made, node = {spec.key for spec in specs}, graph if op is None else op
+    mappings: dict[AssetKey, PartitionMapping] = {}
+    for spec in specs:
+        for dep in spec.deps:
+            if dep.partition_mapping is not None:
+                mappings[dep.asset_key] = dep.partition_mapping
+            elif dep.asset_key == spec.key:
+                raise DefinitionError(
+                    f"{spec.key} depends on itself. That works between partitions only, as from one day to the next: "
+                    f"give a partition_mapping that says from which.{node.where}"
+                )
     for check in check_specs:
         if check.asset_key not in made:
             raise DefinitionError(
-                f"{_title(op, specs)} declares the check {check.name!r} of {check.asset_key}, which it does not make. "
-                "Use @asset_check for it."
+                f"{node.name!r} declares the check {check.name!r} of {check.asset_key}, which it does "
+                f"not make. Use @asset_check for it.{node.where}"
             )
-    mappings = {
-        d.asset_key: d.partition_mapping for spec in specs for d in spec.deps if d.partition_mapping is not None
-    }
+    if len({check.key for check in check_specs}) < len(check_specs):
+        raise DefinitionError(f"{node.name!r} declares a check twice in check_specs. Keep one.{node.where}")
     return AssetsDefinition(
         op, specs, graph=graph, keys_by_input_name=keys_by_input_name, keys_by_output_name=keys_by_output_name,
         check_specs=check_specs, check_keys_by_output_name={c.key.to_python_identifier(): c.key for c in check_specs},
@@ -415,36 +407,31 @@ def derived(
 
 
 def _from_node(
-    op: OpDefinition | None,
-    graph: Any,
-    keys_by_input: Mapping[str, AssetKey] | None,
-    keys_by_output: Mapping[str, AssetKey] | None,
-    key_prefix: str | Sequence[str] | None,
-    internal: Mapping[str, set[AssetKey]] | None,
-    partition_mappings: Mapping[str, PartitionMapping] | None,
-    group_name: str | None,
-    by_output: Mapping[str, Mapping[str, Any] | None],
-    check_specs: Sequence[AssetCheckSpec],
-    **options: Any,
+    op: OpDefinition | None, graph: Any, check_specs: Sequence[AssetCheckSpec], **options: Any
 ) -> AssetsDefinition:
+    by_output = {field: options.pop(argument, None) for argument, field in _BY_OUTPUT.items()}
+    keys_by_input = options.pop("keys_by_input_name", None) or {}
+    keys_by_output = options.pop("keys_by_output_name", None) or {}
+    internal = options.pop("internal_asset_deps", None) or {}
+    mappings = options.pop("partition_mappings", None) or {}
+    key_prefix, group_name = options.pop("key_prefix", None), options.pop("group_name", None)
     node: Any = graph if graph is not None else op
     reported = {check.key.to_python_identifier() for check in check_specs}
     outputs = [name for name in node.outs if name not in reported]
     for what, named, known in (("input", keys_by_input, node.ins), ("output", keys_by_output, outputs),
-                               ("output", internal, outputs), ("input", partition_mappings, node.ins)):  # fmt: skip
-        for name in named or ():
+                               ("output", internal, outputs), ("input", mappings, node.ins)):  # fmt: skip
+        for name in named:
             if name not in known:
                 raise DefinitionError(
                     f"{node.name!r} has no {what} {name!r} that could be an asset.{did_you_mean(name, known)} "
                     f"It has: {', '.join(known) or 'none'}.{node.where}"
                 )
-    inputs = {name: (keys_by_input or {}).get(name) or AssetKey(name) for name in node.ins}
-    mappings = partition_mappings or {}
+    inputs = {name: keys_by_input.get(name) or AssetKey(name) for name in node.ins}
     deps = tuple(AssetDep(key, partition_mapping=mappings.get(name)) for name, key in inputs.items())
     keys: dict[str, AssetKey] = {}
     specs: list[AssetSpec] = []
     for name in outputs:
-        key = (keys_by_output or {}).get(name) or AssetKey(node.name if len(outputs) == 1 else name)
+        key = keys_by_output.get(name) or AssetKey(node.name if len(outputs) == 1 else name)
         keys[name] = key.with_prefix(key_prefix) if key_prefix else key
         own = {field: given[name] for field, given in by_output.items() if given and given.get(name) is not None}
         own.setdefault("group_name", group_name)
@@ -452,11 +439,11 @@ def _from_node(
         manager = io_manager_of(node, name)
         if manager is not None:
             own["metadata"] = {**own.get("metadata", {}), IO_MANAGER_KEY: manager}
-        chosen = internal[name] if internal is not None and name in internal else None
+        chosen = internal.get(name)
         needed = deps if chosen is None else [dep for dep in deps if dep.asset_key in chosen]
         if chosen is not None:
             needed = [*needed, *sorted(chosen - set(inputs.values()))]
-        specs.append(AssetSpec(keys[name], deps=needed, partitions_def=options["partitions_def"], **own))
+        specs.append(AssetSpec(keys[name], deps=needed, partitions_def=options.get("partitions_def"), **own))
     return derived(op, graph, specs, inputs, keys, check_specs, **options)
 
 

@@ -56,7 +56,7 @@ def _bound(definition: T, given: Mapping[str, Any]) -> T:
     needed = required_keys(definition.ops)
     known = {DEFAULT_IO_MANAGER_KEY: fs_io_manager, **resource_definitions({**given, **own})}
     all_needed = resolve_keys(known, needed, dict.fromkeys(needed, repr(definition.node_def.name)))
-    return definition.with_resources({key: given[key] for key in all_needed if key in given})  # pyright: ignore[reportReturnType]
+    return definition.with_resources({key: given[key] for key in all_needed if key in given})
 
 
 def bound_resources(

@@ -15,8 +15,8 @@ class ConfigMapping:
     Args:
         config_fn: for a job, gives run config (a dict or `RunConfig`); for a graph, the config of its nodes by name.
         config_schema: what config it takes; None takes anything.
-        receive_processed_config_values: False hands the function the config as it was written, without defaults and
-            with environment variables not looked up.
+        receive_processed_config_values: False hands the function of a job the config with environment variables not
+            looked up.
 
     Attributes:
         config_class: the config class that the function's parameter is annotated with, if it is.
@@ -34,9 +34,14 @@ class ConfigMapping:
         self.config_class: Any = None
 
     @property
+    def declared(self) -> Any:
+        """What config it takes, as it was declared; None takes anything."""
+        return self.config_schema if self.config_class is None else self.config_class
+
+    @property
     def has_config(self) -> bool:
         """Whether it says what config it takes."""
-        return self.config_class is not None or self.config_schema is not None
+        return self.declared is not None
 
     def resolve_from_unvalidated_config(self, config: Any) -> Any:
         """What the function makes of `config`."""
@@ -47,7 +52,14 @@ class ConfigMapping:
         """The mapping that `config=` of a graph means: a mapping, or fixed config."""
         if config is None or isinstance(config, ConfigMapping):
             return config
-        return ConfigMapping(lambda _: config, config_schema=None)
+        return ConfigMapping(lambda _: config)
+
+    @staticmethod
+    def given(config: Any, config_schema: Any) -> ConfigMapping:
+        """The mapping that `configured` was given: a function, or fixed config."""
+        if callable(config):
+            return config_mapping(config_schema=config_schema)(config)
+        return ConfigMapping(lambda _: config, config_schema)
 
 
 @overload

@@ -72,7 +72,9 @@ class Array(ConfigType):
     def __init__(self, inner_type: object) -> None:
         inner = self.inner_type = schema_from(inner_type)
         load = inner.load_inside(lambda value: [inner.load(item) for item in value])
-        super().__init__(config.Array(inner.schema), load, inner.description)
+        super().__init__(
+            config.Array(inner.schema), load, inner.description or f"A list of {config.describe(inner.schema)}."
+        )
 
 
 class Noneable(ConfigType):

@@ -18,12 +18,14 @@ from treadle.core.partitions import PartitionsDefinition
 from treadle.core.subsets import PartitionKeyRange
 from treadle.core.time import TimeWindow
 from treadle.errors import InvariantError
-from treadle.state.facts import AssetMaterialization, AssetObservation
+from treadle.state.facts import Reported
 from treadle.state.runs import Run
 
 
 class StepPort(Protocol):
     """What contexts read and write; the runtime implements it, and `build_op_context` does for tests."""
+
+    must_report: bool
 
     @property
     def run(self) -> Run: ...
@@ -54,7 +56,7 @@ class StepPort(Protocol):
     def run_partitions_def(self) -> PartitionsDefinition | None: ...
     def input_partition_keys(self, input_name: str) -> Sequence[str]: ...
     def input_partitions_def(self, input_name: str) -> PartitionsDefinition | None: ...
-    def log_event(self, event: AssetMaterialization | AssetObservation) -> None: ...
+    def log_event(self, event: Reported) -> None: ...
     def add_output_metadata(
         self, metadata: Mapping[str, Any], output_name: str | None, mapping_key: str | None
     ) -> None: ...
@@ -109,6 +111,11 @@ class OpExecutionContext:
     def job_name(self) -> str:
         """The job."""
         return self._step.run.job_name
+
+    @property
+    def location_name(self) -> str | None:
+        """The code location that the job comes from, if it comes from one."""
+        return self._step.run.location_name
 
     @property
     def job_def(self) -> JobDefinition:
@@ -344,8 +351,8 @@ class OpExecutionContext:
         made = latest.asset_materialization if latest is not None else None
         return DataProvenance.from_tags(made.tags) if made is not None else None
 
-    def log_event(self, event: AssetMaterialization | AssetObservation) -> None:
-        """Put a materialization or observation into the log now."""
+    def log_event(self, event: Reported) -> None:
+        """Put a materialization, an observation or an expectation into the log now."""
         self._step.log_event(event)
 
     def add_output_metadata(
@@ -410,8 +417,9 @@ class AssetCheckExecutionContext(OpExecutionContext):
 
     @property
     def check_specs(self) -> Sequence[Any]:
-        """The checks that this step evaluates."""
-        return self.assets_def.check_specs
+        """The checks that this step was asked to evaluate."""
+        asked = self.selected_asset_check_keys
+        return [spec for spec in self.assets_def.check_specs if spec.key in asked]
 
 
 def _running() -> StepPort:

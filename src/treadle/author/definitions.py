@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,7 @@ from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, required_keys
 from treadle.author.resources import ResourceDefinition, as_resource_definition
 from treadle.author.schedules import ScheduleDefinition, UnresolvedPartitionedAssetScheduleDefinition
 from treadle.author.sensors import SensorDefinition
+from treadle.author.signature import where
 from treadle.core.keys import AssetKey, CoercibleToAssetKey, did_you_mean
 from treadle.core.metadata import normalize
 from treadle.errors import DefinitionError, InvariantError, InvocationError, UnknownResourceError
@@ -104,16 +105,16 @@ class Definitions:
     def _bind(self, job: JobDefinition | UnresolvedAssetJobDefinition) -> JobDefinition:
         if isinstance(job, UnresolvedAssetJobDefinition):
             return job.resolve(self.layer, self.resource_defs, **self._defaults)
-        return job.with_top_level_resources(self.resource_defs)
+        own = {"executor_def": job.executor_def, "logger_defs": job.logger_defs}
+        lacking = {name: value for name, value in self._defaults.items() if not own[name]}
+        bound = job.with_top_level_resources(self.resource_defs)
+        return bound.replace(**lacking) if lacking else bound
 
     @property
     def _defaults(self) -> dict[str, Any]:
-        options: dict[str, Any] = {}
-        if self.executor is not None:
-            options["executor_def"] = self.executor
-        if self.loggers:
-            options["logger_defs"] = self.loggers
-        return options
+        """What its jobs have that do not say otherwise."""
+        given = {"executor_def": self.executor, "logger_defs": self.loggers}
+        return {name: value for name, value in given.items() if value}
 
     @cached_property
     def implicit_job(self) -> JobDefinition:
@@ -240,6 +241,61 @@ class Definitions:
         return merged
 
 
+class LazyDefinitions:
+    """A function that returns definitions; it is called when they are loaded. Made by `@definitions`."""
+
+    def __init__(self, fn: Callable[..., Definitions]) -> None:
+        code = fn.__code__
+        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        kinds = [getattr(kind, "__name__", str(kind)) for kind in map(fn.__annotations__.get, names)]
+        self._takes_context = bool(names)
+        if len(names) > 1 or any(kind.rpartition(".")[2] != "ComponentLoadContext" for kind in kinds):
+            raise DefinitionError(
+                f"@definitions: {fn.__name__!r} may take one parameter, annotated `ComponentLoadContext`, or none. "
+                f"Take what else it needs from its module.{where(fn)}"
+            )
+        self._fn = fn
+
+    def __call__(self, context: Any = None) -> Definitions:
+        """Call the function.
+
+        Args:
+            context: the `ComponentLoadContext` of the folder that it is in, for a function that takes one.
+
+        Raises:
+            DefinitionError: it takes a context and there is none, or it returned something else.
+        """
+        if self._takes_context and context is None:
+            raise DefinitionError(
+                f"{self._fn.__name__!r} takes a ComponentLoadContext, and there is one only where a folder of "
+                f"components is loaded. Load it from there, or leave the parameter out.{where(self._fn)}"
+            )
+        made = self._fn(context) if self._takes_context else self._fn()
+        if not isinstance(made, Definitions):
+            raise DefinitionError(
+                f"{self._fn.__name__!r} is decorated with @definitions, and returned {made!r}. Return a "
+                f"Definitions.{where(self._fn)}"
+            )
+        return made
+
+
+def definitions(fn: Callable[..., Definitions]) -> LazyDefinitions:
+    """Make a function the source of what a code location declares. It is called when the location is loaded.
+
+    Args:
+        fn: takes nothing, or one `ComponentLoadContext`, and returns `Definitions`.
+
+    Example:
+        @definitions
+        def defs():
+            return Definitions(assets=load_assets_from_package_name("shop.assets"))
+
+    Raises:
+        DefinitionError: it has other parameters.
+    """
+    return LazyDefinitions(fn)
+
+
 def map_asset_specs(
     func: Callable[[AssetSpec], AssetSpec], iterable: Iterable[AssetsDefinition | AssetSpec]
 ) -> list[AssetsDefinition | AssetSpec]:
@@ -304,60 +360,54 @@ def _check_triggers(defs: Definitions) -> None:
                         f"{did_you_mean(target, defs.jobs_by_name)} Give it to Definitions(jobs=[...])."
                     )
             found = defs.get_schedule_def(trigger.name) if kind == "schedule" else trigger
-            missing = found.required_resource_keys - defs.resource_defs.keys()
-            if missing:
-                raise UnknownResourceError(
-                    f"{trigger!r} needs a resource {min(missing)!r}, and there is none."
-                    f"{did_you_mean(min(missing), defs.resource_defs)} Give it to Definitions(resources=...).",
-                    keys=frozenset(missing),
-                )
+            _require(found.required_resource_keys, defs.resource_defs, repr(trigger))
+
+
+def _require(
+    needed: Set[str],
+    provided: Mapping[str, Any],
+    who: str | Callable[[str], str],
+    *,
+    place: str = "Definitions(resources=...)",
+    where: str = "",
+) -> None:
+    """Each needed resource is there.
+
+    Args:
+        who: who needs it, for the message; may depend on the key.
+        place: where to give it.
+    """
+    missing = needed - provided.keys()
+    if missing:
+        key = min(missing)
+        raise UnknownResourceError(
+            f"{who if isinstance(who, str) else who(key)} needs a resource {key!r}, and there is none."
+            f"{did_you_mean(key, provided)} Give it to {place}.{where}",
+            keys=frozenset(missing),
+        )
 
 
 def _require_resources(defs: Definitions) -> None:
     """Every resource that an asset or check asks for is there."""
-    provided = defs.resource_defs
-    for definition in {id(one): one for one in defs.layer.definitions.values()}.values():
-        op = definition.node_def
-        if (
-            definition.graph is None
-            and not op.required_resource_keys
-            and op.outs.keys() == {"result"}
-            and not definition.resource_defs
-        ):
-            out = op.outs["result"]
-            if out.io_manager_key == DEFAULT_IO_MANAGER_KEY:
-                continue
-        missing = (
-            required_keys(definition.ops) - provided.keys() - definition.resource_defs.keys() - {DEFAULT_IO_MANAGER_KEY}
-        )
-        if missing:
-            key = min(missing)
-            raise UnknownResourceError(
-                f"{op.name!r} needs a resource {key!r}, and there is none.{did_you_mean(key, provided)} Give it to "
-                f"Definitions(resources={{{key!r}: ...}}).{op.where}",
-                keys=frozenset(missing),
-            )
+    provided = {DEFAULT_IO_MANAGER_KEY: None, **defs.resource_defs}
+    definitions = {id(one): one for one in defs.layer.definitions.values()}.values()
+    if required_keys(op for one in definitions for op in one.ops) <= provided.keys():
+        return
+    for definition in definitions:
+        node = definition.node_def
+        known = {**provided, **definition.resource_defs} if definition.resource_defs else provided
+        _require(required_keys(definition.ops), known, repr(node.name), where=node.where)
 
 
 def _require_job_resources(job: JobDefinition) -> None:
     """Every resource that an op or hook of the job asks for is there."""
+    place = "the job's resource_defs, or to Definitions(resources=...)"
     provided = job.resource_defs
-    unmet = job.hook_keys(job.ops) - provided.keys()
-    if unmet:
-        key = min(unmet)
-        raise UnknownResourceError(
-            f"{job.needed_by[key].capitalize()} of job {job.name!r} needs a resource {key!r}, and there is none."
-            f"{did_you_mean(key, provided)} Give it to the job's resource_defs, or to Definitions(resources=...).",
-            keys=frozenset(unmet),
-        )
+    _require(
+        job.hook_keys(job.ops), provided, lambda key: f"{job.needed_by[key].capitalize()} of job {job.name!r}",
+        place=place,
+    )  # fmt: skip
     for handle, op in job.ops.items():
-        bound = job.assets[handle].resource_defs if handle in job.assets else {}
-        missing = required_keys([op]) - provided.keys() - bound.keys()
-        if missing:
-            key = min(missing)
-            raise UnknownResourceError(
-                f"Op {op.name!r} of job {job.name!r} needs a resource {key!r}, and there is none."
-                f"{did_you_mean(key, provided)} Give it to the job's resource_defs, or to Definitions(resources=...)."
-                f"{op.where}",
-                keys=frozenset(missing),
-            )
+        bound = job.assets[handle].resource_defs if handle in job.assets else None
+        known = {**provided, **bound} if bound else provided
+        _require(required_keys([op]), known, f"Op {op.name!r} of job {job.name!r}", place=place, where=op.where)

@@ -6,15 +6,32 @@ They are declared by jobs and `Definitions`, and their config is checked. Runs i
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+import enum
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, TypeAlias, overload
 
-from treadle.author.config_types import ConfigType, Field, field_from
+from treadle.author.config_types import ConfigType, Field
+from treadle.author.configured import Configurable
 from treadle.author.executions import DEFAULT_EXECUTION, IN_PROCESS, MULTIPROCESS
 from treadle.core.keys import check_name
-from treadle.spec import config as schemas
+
+
+class ExecutorRequirement(enum.Enum):
+    """What an executor may need: a job that other processes can load, an instance that they can open, and IO managers
+    whose values they can read."""
+
+    RECONSTRUCTABLE_PIPELINE = "RECONSTRUCTABLE_PIPELINE"
+    NON_EPHEMERAL_INSTANCE = "NON_EPHEMERAL_INSTANCE"
+    PERSISTENT_OUTPUTS = "PERSISTENT_OUTPUTS"
+
+
+MULTIPLE_PROCESSES = tuple(ExecutorRequirement)
+"""What an executor needs whose steps are in processes of their own."""
+
+Requirements: TypeAlias = (
+    Sequence[ExecutorRequirement] | Callable[[Mapping[str, object]], Sequence[ExecutorRequirement]]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,33 +51,32 @@ class InitExecutorContext:
     instance: Any
 
 
-class ExecutorDefinition:
+class ExecutorDefinition(Configurable):
     """How a run executes its steps.
 
     Args:
         name: its name, under which its config is found.
         config_schema: its config.
-        requirements: what it needs of the job and the instance; kept, and not looked at in this process.
+        requirements: what it needs of the job and the instance, or a function of its config that returns that.
         executor_creation_fn: takes an `InitExecutorContext` and makes the executor. Runs in this process do without.
         description: a sentence for people.
     """
 
-    __slots__ = ("_mapped", "config_schema", "description", "executor_creation_fn", "name", "requirements")
+    _what = "executor"
 
     def __init__(
         self,
         name: str,
         config_schema: Any = None,
-        requirements: Any = None,
+        requirements: Requirements | None = None,
         executor_creation_fn: Callable[[InitExecutorContext], Any] | None = None,
         description: str | None = None,
     ) -> None:
         self.name = check_name(name, "an executor")
-        self.config_schema = config_schema
+        self._config_schema = config_schema
         self.requirements = requirements
         self.executor_creation_fn = executor_creation_fn
         self.description = description
-        self._mapped: tuple[ExecutorDefinition, Any] | None = None
 
     def configured(
         self,
@@ -70,27 +86,9 @@ class ExecutorDefinition:
         description: str | None = None,
     ) -> ExecutorDefinition:
         """This executor with its config given now, or computed by a function from config as `config_schema` says."""
-        made = ExecutorDefinition(
-            name or self.name, config_schema, self.requirements, self.executor_creation_fn,
-            description or self.description,
-        )  # fmt: skip
-        made._mapped = (self, config_or_config_fn)
+        made = self._configured(config_or_config_fn, config_schema, description)
+        made.name = check_name(name or self.name, "an executor")
         return made
-
-    def resolve_config(self, config: Any) -> Any:
-        """What the executor is set up with when run config says `config`.
-
-        Raises:
-            ConfigError: what `configured` was given, or its function returned, does not fit.
-        """
-        if self._mapped is None:
-            return config
-        inner, given = self._mapped
-        value = given(config) if callable(given) else given
-        if inner.config_schema is not None:
-            schema = field_from(inner.config_schema).field.schema
-            value = schemas.resolve(schema, value, env=os.environ, what=f"The config of executor {inner.name!r}")
-        return inner.resolve_config(value)
 
     def __repr__(self) -> str:
         return f"<executor {self.name}>"
@@ -100,9 +98,9 @@ class ExecutorDefinition:
 def executor(name: Callable[[InitExecutorContext], Any]) -> ExecutorDefinition: ...
 @overload
 def executor(
-    name: str | None = None, config_schema: Any = None, requirements: Any = None
+    name: str | None = None, config_schema: Any = None, requirements: Requirements | None = None
 ) -> Callable[[Callable[[InitExecutorContext], Any]], ExecutorDefinition]: ...
-def executor(name: Any = None, config_schema: Any = None, requirements: Any = None) -> Any:
+def executor(name: Any = None, config_schema: Any = None, requirements: Requirements | None = None) -> Any:
     """Make a function that makes an executor an executor definition: `@executor` or `@executor(name=...)`.
 
     Args:
@@ -119,7 +117,10 @@ in_process_executor = ExecutorDefinition(
     "in_process", Field(ConfigType(IN_PROCESS), is_required=False), description="All steps in one process."
 )
 multiprocess_executor = ExecutorDefinition(
-    "multiprocess", Field(ConfigType(MULTIPROCESS), is_required=False), description="Each step in a process of its own."
+    "multiprocess",
+    Field(ConfigType(MULTIPROCESS), is_required=False),
+    MULTIPLE_PROCESSES,
+    description="Each step in a process of its own.",
 )
 multi_or_in_process_executor = ExecutorDefinition(
     "multi_or_in_process_executor",

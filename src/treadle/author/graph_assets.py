@@ -11,14 +11,14 @@ from typing import Any
 
 from msgspec import structs
 
-from treadle.author.assets import AssetIn, AssetOut, spec_of_out
+from treadle.author.assets import AssetIn, AssetOut, backfill_policy_of, key_of, spec_of_out
 from treadle.author.assets_definition import AssetsDefinition, derived, io_manager_of
 from treadle.author.config_mapping import ConfigMapping
 from treadle.author.flattening import flatten
 from treadle.author.graphs import GraphDefinition, GraphOut
 from treadle.author.jobs import FlatGraph
 from treadle.author.ops import DEFAULT_OUTPUT
-from treadle.author.signature import where
+from treadle.author.signature import decorator, where
 from treadle.core.keys import AssetKey, CoercibleToAssetKey
 from treadle.core.metadata import IO_MANAGER_KEY
 from treadle.core.partitions import PartitionsDefinition
@@ -93,8 +93,8 @@ def _part(
     )
 
 
+@decorator("compose_fn")
 def graph_asset(
-    compose_fn: Callable[..., Any] | None = None,
     *,
     name: str | None = None,
     description: str | None = None,
@@ -114,7 +114,7 @@ def graph_asset(
     code_version: str | None = None,
     key: CoercibleToAssetKey | None = None,
     kinds: Set[str] | None = None,
-) -> Any:
+) -> Callable[[Callable[..., Any]], AssetsDefinition]:
     """Make a function that composes ops an asset: the ops make it together, the last one's value is the asset's.
 
     Parameters are upstream assets, by name; they are passed on to ops. With `check_specs` the function returns a dict:
@@ -135,9 +135,7 @@ def graph_asset(
     """
 
     def make(fn: Callable[..., Any]) -> AssetsDefinition:
-        if key is not None and (name is not None or key_prefix is not None):
-            raise DefinitionError(f"{fn.__name__!r}: give key, or name and key_prefix, not both.{where(fn)}")
-        asset_key = AssetKey.of(key) if key is not None else AssetKey(name or fn.__name__).with_prefix(key_prefix or ())
+        asset_key = key_of(fn, key, name, key_prefix)
         checks = list(check_specs or ())
         outs = [DEFAULT_OUTPUT, *(check.key.to_python_identifier() for check in checks)]
         graph = GraphDefinition.composed(
@@ -157,7 +155,7 @@ def graph_asset(
             backfill_policy=backfill_policy, resource_defs=resource_defs, hook_defs=hooks,
         )  # fmt: skip
 
-    return make if compose_fn is None else make(compose_fn)
+    return make
 
 
 def graph_multi_asset(
@@ -199,10 +197,9 @@ def graph_multi_asset(
             spec = spec_of_out(keys[output], out, deps, shared)
             manager = io_manager_of(graph, output)
             specs.append(spec if manager is None else spec.with_io_manager_key(manager))
-        policies = [out.backfill_policy for out in outs.values() if out.backfill_policy]
         return derived(
             None, graph, specs, keys_by_input, keys, checks, partitions_def=partitions_def, can_subset=can_subset,
-            backfill_policy=backfill_policy or next(iter(policies), None), resource_defs=resource_defs,
+            backfill_policy=backfill_policy or backfill_policy_of(outs), resource_defs=resource_defs,
             hook_defs=hooks,
         )  # fmt: skip
 

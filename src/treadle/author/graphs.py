@@ -6,6 +6,8 @@ as nodes by name and sources for their inputs. What runs is flat: see `flatten`.
 
 from __future__ import annotations
 
+import copy
+import os
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, overload
@@ -22,12 +24,14 @@ from treadle.author.dependencies import (
 )
 from treadle.author.flattening import flatten
 from treadle.author.jobs import FlatGraph, JobDefinition
+from treadle.author.op_config import call_mapping, config_field
 from treadle.author.ops import DEFAULT_OUTPUT
 from treadle.author.signature import NO_ANNOTATION, docstring, signature_of, where
 from treadle.author.types import ValueType, value_type
 from treadle.core.keys import AssetKey, check_name, did_you_mean
 from treadle.core.tags import run_tags as checked_tags
 from treadle.errors import DefinitionError, InvariantError
+from treadle.spec.config import resolve
 from treadle.spec.nodes import FromAsset, FromOutput, FromRunInput
 from treadle.spec.retry import RetryPolicy
 
@@ -217,6 +221,35 @@ class GraphDefinition:
     def tag(self, tags: Mapping[str, str] | None) -> PendingNode:
         """This graph with more tags, to be called in a graph."""
         return PendingNode(self, tags=tags)
+
+    def configured(
+        self, config_or_config_fn: Any, name: str, config_schema: Any = None, description: str | None = None
+    ) -> GraphDefinition:
+        """This graph under another name, with the config of its mapping given now, or computed by a function.
+
+        Raises:
+            DefinitionError: it has no config mapping.
+        """
+        inner = self.config_mapping
+        if inner is None:
+            raise DefinitionError(
+                f"Graph {self.name!r} has no config mapping, so it takes no config that could be `configured`. Give it "
+                f"one (config=...), or configure its ops.{self.where}"
+            )
+        outer = ConfigMapping.given(config_or_config_fn, config_schema)
+
+        def both(config: Any) -> Any:
+            made = call_mapping(outer, config, f"the `configured` graph {self.name!r}")
+            what = f"The config that `configured` gives to graph {self.name!r}"
+            return call_mapping(
+                inner, resolve(config_field(inner).schema, made, env=os.environ, what=what), f"graph {self.name!r}"
+            )
+
+        made = copy.copy(self)
+        made.name = check_name(name, "a graph")
+        made.description = description or self.description
+        made.config_mapping = ConfigMapping(both, outer.declared)
+        return made
 
     def with_hooks(self, hook_defs: Set[Any]) -> PendingNode:
         """This graph with hooks for each of its steps, to be called in a graph."""

@@ -248,7 +248,7 @@ class UPathIOManager(IOManager):
     def handle_output(self, context: OutputContext, obj: Any) -> None:
         path = self._path(context, one_partition(context))
         self.make_directory(path.parent)
-        self.dump_to_path(context, obj, path)
+        self.dump_to_path(context=context, obj=obj, path=path)
         if obj is not None:
             context.add_output_metadata({"path": PathMetadataValue(str(path)), **self.get_metadata(context, obj)})
 
@@ -258,7 +258,7 @@ class UPathIOManager(IOManager):
     def _load(self, context: InputContext, key: str | None) -> Any:
         path = self._path(context, key)
         try:
-            return self.load_from_path(context, path)
+            return self.load_from_path(context=context, path=path)
         except FileNotFoundError as error:
             raise not_stored(context, path, key) from error
 

@@ -8,7 +8,7 @@ error.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,10 +17,10 @@ from treadle.author.config_mapping import ConfigMapping
 from treadle.author.config_types import ConfigType
 from treadle.author.input_config import input_config
 from treadle.author.jobs import JobDefinition
-from treadle.author.op_config import build_of, config_field, load_config
+from treadle.author.op_config import ask, call_mapping, config_field, load_config
 from treadle.author.ops import OpDefinition, required_keys
 from treadle.author.run_config import RunConfig, run_config_dict
-from treadle.errors import ConfigError, ConfigMappingError, InvocationError, TreadleError
+from treadle.errors import ConfigError, InvocationError
 from treadle.spec import config
 from treadle.spec.config import ConfigFault, Shape, render_faults
 from treadle.spec.config import field as part
@@ -59,10 +59,15 @@ class ResolvedConfig:
 
 @dataclass(frozen=True, slots=True)
 class _OpenInput:
-    """An input that run config can give a value."""
+    """An input that run config can give a value, or that its input manager takes config for.
+
+    Attributes:
+        field: what may stand there; None if run config cannot say it.
+    """
 
     config: ConfigType | None
     required: bool
+    field: config.Field | None
 
 
 @dataclass(slots=True)
@@ -103,6 +108,8 @@ def _look(job: JobDefinition) -> _Layout:
     inputs: dict[str, dict[str, _OpenInput]] = {}
     run_inputs: dict[str, _OpenInput] = {}
     for node in job.nodes:
+        for name, managed in _managed_inputs(job, job.ops[node.handle]).items():
+            inputs.setdefault(node.handle, {})[name] = managed
         for spec in node.inputs:
             for source in spec.sources:
                 if type(source) is FromConfig:
@@ -140,10 +147,21 @@ def _open(
     known = found.get(name)
     graph = job.graphs.get(place)
     declared = graph.input_types.get(name) if graph is not None else None
-    found[name] = _OpenInput(
-        config=known.config if known is not None else input_config(declared or op_in.dagster_type),
-        required=not op_in.has_default_value or (known is not None and known.required),
-    )
+    said = known.config if known is not None else input_config(declared or op_in.dagster_type)
+    required = not op_in.has_default_value or (known is not None and known.required)
+    found[name] = _OpenInput(said, required, None if said is None else _field(said.schema, required))
+
+
+def _managed_inputs(job: JobDefinition, op: OpDefinition) -> dict[str, _OpenInput]:
+    """The inputs of an op whose input managers take config for them."""
+    found: dict[str, _OpenInput] = {}
+    for name, op_in in op.ins.items():
+        manager = job.resource_defs.get(op_in.input_manager_key) if op_in.input_manager_key else None
+        schema = getattr(manager, "input_config_schema", None)
+        if schema is not None:
+            declared = config_types.field_from(schema)
+            found[name] = _OpenInput(declared.config_type, declared.is_required, declared.field)
+    return found
 
 
 def _needed_resources(job: JobDefinition) -> frozenset[str]:
@@ -203,9 +221,9 @@ class _Schemas:
         fields["execution"] = part(Shape({"config": execution}))
         fields["loggers"] = part(Shape(self.loggers()))
         inputs = {
-            name: _field(one.config.schema, one.required)
+            name: one.field
             for name, one in self.layout.run_inputs.items()
-            if name not in input_values and one.config is not None
+            if name not in input_values and one.field is not None
         }
         if inputs:
             fields["inputs"] = part(Shape(inputs))
@@ -231,9 +249,7 @@ class _Schemas:
             fields["ops"] = part(self.ops(inner, handle + "."))
         inputs = self.layout.inputs.get(handle)
         if inputs:
-            fields["inputs"] = part(
-                Shape({name: _field(one.config.schema, one.required) for name, one in inputs.items() if one.config})
-            )
+            fields["inputs"] = part(Shape({name: one.field for name, one in inputs.items() if one.field}))
         return part(Shape(fields))
 
     def runs(self, handle: str) -> bool:
@@ -280,20 +296,7 @@ def run_config_of(
     if given or partitioned is None or partition_key is None:
         return given
     title = f"function that gives job {job.name!r} its config for a partition"
-    return _ask(partitioned.get_run_config_for_partition_key, partition_key, title)
-
-
-def _ask(function: Callable[[Any], Any], argument: Any, title: str) -> dict[str, Any]:
-    """The config that a user's function makes."""
-    try:
-        return run_config_dict(function(argument))
-    except TreadleError:
-        raise
-    except Exception as error:
-        raise ConfigMappingError(
-            f"The {title} raised {type(error).__name__}: {error}. It was called with {argument!r}.",
-            user_exception=error,
-        ) from error
+    return ask(partitioned.get_run_config_for_partition_key, partition_key, title)
 
 
 def _refused(faults: Sequence[ConfigFault], title: str, given: Any) -> ConfigError:
@@ -333,8 +336,9 @@ def resolve(
         value, faults = config.check(config_field(mapping).schema, given, env=env)
         if faults:
             raise _refused(faults, f"The config that the config mapping of job {job.name!r} takes", given)
-        processed = mapping.receive_processed_config_values is not False
-        given = _call(mapping, value if processed else given, f"job {job.name!r}")
+        if mapping.receive_processed_config_values is False:
+            value, _ = config.check(config_field(mapping).schema, given)
+        given = call_mapping(mapping, value, f"job {job.name!r}")
     elif job.config is not None and job.partitioned_config is None:
         given = _with_defaults(run_config_dict(job.config), given)
     values = {**job.input_values, **(input_values or _NOTHING)}
@@ -348,12 +352,6 @@ def _with_defaults(default: Mapping[str, Any], given: Mapping[str, Any]) -> dict
         ours = merged.get(section)
         merged[section] = {**ours, **value} if isinstance(ours, Mapping) and isinstance(value, Mapping) else value
     return merged
-
-
-def _call(mapping: ConfigMapping, value: Any, title: str) -> dict[str, Any]:
-    """Call a config mapping with config that was checked before."""
-    value = build_of(mapping, load_config(mapping, value), title)
-    return _ask(mapping.config_fn, {} if value is None else value, f"config mapping of {title}")
 
 
 @dataclass(slots=True)
@@ -445,7 +443,7 @@ class _Resolver(_Schemas):
         """The config of the nodes of a graph that has a config mapping."""
         title = f"graph {handle!r} in job {self.job.name!r}" if handle else f"the graph of job {self.job.name!r}"
         # What it takes was checked with everything else, references to environment variables included.
-        made = _call(self.layout.mapped[handle], given, title)
+        made = call_mapping(self.layout.mapped[handle], given, title)
         prefix = f"{handle}." if handle else ""
         places = [place for place in (*self.job.ops, *self.layout.groups) if place.startswith(prefix)]
         inside = _tree(place[len(prefix) :] for place in places)

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from treadle.author.asset_jobs import UnresolvedAssetJobDefinition
 from treadle.author.assets_definition import AssetsDefinition
@@ -39,16 +39,28 @@ _OTHERS: dict[str, tuple[type, ...]] = {
 # --- assets --------------------------------------------------------------------------------------------------------
 
 
+class LoadOptions(TypedDict, total=False):
+    """What is said of all assets that are loaded.
+
+    Attributes:
+        freshness_policy, automation_condition, backfill_policy: given to each that something here makes, in place of
+            its own.
+        source_key_prefix: put before the key of each that nothing here makes.
+        include_specs: whether a bare `AssetSpec` counts as an asset.
+    """
+
+    freshness_policy: FreshnessPolicy | None
+    automation_condition: AutomationRule | None
+    backfill_policy: BackfillPolicy | None
+    source_key_prefix: _Prefix
+    include_specs: bool
+
+
 def load_assets_from_modules(
     modules: Iterable[ModuleType],
     group_name: str | None = None,
     key_prefix: _Prefix = None,
-    *,
-    freshness_policy: FreshnessPolicy | None = None,
-    automation_condition: AutomationRule | None = None,
-    backfill_policy: BackfillPolicy | None = None,
-    source_key_prefix: _Prefix = None,
-    include_specs: bool = False,
+    **options: Unpack[LoadOptions],
 ) -> _Loaded:
     """The assets at the top level of modules.
 
@@ -56,71 +68,36 @@ def load_assets_from_modules(
         modules: the modules.
         group_name: the group of all of them.
         key_prefix: put before the key of each asset that something here makes.
-        freshness_policy, automation_condition, backfill_policy: given to each of these, in place of their own.
-        source_key_prefix: put before the key of each asset that nothing here makes.
-        include_specs: whether a bare `AssetSpec` counts as an asset.
+        options: see `LoadOptions`.
 
     Raises:
         DefinitionError: two definitions declare one asset, or an asset is in another group already.
     """
-    return _assets(
-        [_namespace(module) for module in modules], group_name, key_prefix, freshness_policy, automation_condition,
-        backfill_policy, source_key_prefix, include_specs,
-    )  # fmt: skip
+    return _assets([_namespace(module) for module in modules], group_name, key_prefix, **options)
 
 
 def load_assets_from_current_module(
-    group_name: str | None = None,
-    key_prefix: _Prefix = None,
-    *,
-    freshness_policy: FreshnessPolicy | None = None,
-    automation_condition: AutomationRule | None = None,
-    backfill_policy: BackfillPolicy | None = None,
-    source_key_prefix: _Prefix = None,
-    include_specs: bool = False,
+    group_name: str | None = None, key_prefix: _Prefix = None, **options: Unpack[LoadOptions]
 ) -> _Loaded:
     """The assets at the top level of the module that calls this, as far as it got. See `load_assets_from_modules`."""
-    return _assets(
-        [_caller()], group_name, key_prefix, freshness_policy, automation_condition, backfill_policy,
-        source_key_prefix, include_specs,
-    )  # fmt: skip
+    return _assets([_caller()], group_name, key_prefix, **options)
 
 
 def load_assets_from_package_module(
     package_module: ModuleType,
     group_name: str | None = None,
     key_prefix: _Prefix = None,
-    *,
-    freshness_policy: FreshnessPolicy | None = None,
-    automation_condition: AutomationRule | None = None,
-    backfill_policy: BackfillPolicy | None = None,
-    source_key_prefix: _Prefix = None,
-    include_specs: bool = False,
+    **options: Unpack[LoadOptions],
 ) -> _Loaded:
     """The assets of a package and of every module in it, which are all imported. See `load_assets_from_modules`."""
-    return _assets(
-        list(_package(package_module)), group_name, key_prefix, freshness_policy, automation_condition,
-        backfill_policy, source_key_prefix, include_specs,
-    )  # fmt: skip
+    return _assets(list(_package(package_module)), group_name, key_prefix, **options)
 
 
 def load_assets_from_package_name(
-    package_name: str,
-    group_name: str | None = None,
-    key_prefix: _Prefix = None,
-    *,
-    freshness_policy: FreshnessPolicy | None = None,
-    automation_condition: AutomationRule | None = None,
-    backfill_policy: BackfillPolicy | None = None,
-    source_key_prefix: _Prefix = None,
-    include_specs: bool = False,
+    package_name: str, group_name: str | None = None, key_prefix: _Prefix = None, **options: Unpack[LoadOptions]
 ) -> _Loaded:
     """The assets of the package of this name and of every module in it. See `load_assets_from_modules`."""
-    return load_assets_from_package_module(
-        import_module(package_name), group_name, key_prefix, freshness_policy=freshness_policy,
-        automation_condition=automation_condition, backfill_policy=backfill_policy,
-        source_key_prefix=source_key_prefix, include_specs=include_specs,
-    )  # fmt: skip
+    return _assets(list(_package(import_module(package_name))), group_name, key_prefix, **options)
 
 
 # --- asset checks --------------------------------------------------------------------------------------------------
@@ -263,31 +240,27 @@ def _found(namespaces: Iterable[_Namespace], wanted: tuple[type, ...]) -> Iterat
 
 def _assets(
     namespaces: Sequence[_Namespace],
-    group_name: str | None,
-    key_prefix: _Prefix,
-    freshness_policy: FreshnessPolicy | None,
-    automation_condition: AutomationRule | None,
-    backfill_policy: BackfillPolicy | None,
-    source_key_prefix: _Prefix,
-    include_specs: bool,
+    group_name: str | None = None,
+    key_prefix: _Prefix = None,
+    *,
+    freshness_policy: FreshnessPolicy | None = None,
+    automation_condition: AutomationRule | None = None,
+    backfill_policy: BackfillPolicy | None = None,
+    source_key_prefix: _Prefix = None,
+    include_specs: bool = False,
 ) -> _Loaded:
     check_types(
         "load_assets_from_...", freshness_policy=freshness_policy, automation_condition=automation_condition,
         backfill_policy=backfill_policy,
     )  # fmt: skip
     found: list[AssetsDefinition | AssetSpec] = []
-    places: dict[AssetKey, tuple[str, AssetsDefinition | AssetSpec]] = {}
+    places: dict[AssetKey, tuple[str, Any]] = {}
     for name, one in _found(namespaces, (AssetsDefinition, AssetSpec)):
         if isinstance(one, AssetChecksDefinition) or (isinstance(one, AssetSpec) and not include_specs):
             continue
-        keys = [one.key] if isinstance(one, AssetSpec) else one.keys
-        known = [places.setdefault(key, (name, one)) for key in keys]
-        if isinstance(one, AssetSpec) and known[0][1] is not one and known[0][1] == one:
-            continue
-        for key, (first, other) in zip(keys, known, strict=True):
-            if other is not one:
-                raise DefinitionError(_twice(f"Asset {key.to_user_string()!r}", first, other, name, one))
-        found.append(one)
+        if not (isinstance(one, AssetSpec) and one.key in places and places[one.key][1] == one):
+            _note(places, "Asset", _keys(one), name, one)
+            found.append(one)
     made = [one for one in found if _is_made(one)]
     renamed = {
         **_prefixed(key_prefix, (key for one in made for key in _keys(one))),
@@ -342,12 +315,9 @@ def _checks(namespaces: Sequence[_Namespace], asset_key_prefix: _Prefix) -> Sequ
     for name, one in _found(namespaces, (AssetsDefinition, AssetSpec)):
         if not isinstance(one, AssetChecksDefinition):
             continue
-        for spec in one.check_specs:
-            first, other = places.setdefault(spec.key, (name, one))
-            if other is not one:
-                raise DefinitionError(_twice(f"Check {spec.key.to_user_string()!r}", first, other, name, one))
+        _note(places, "Check", one.check_keys, name, one)
         checked = {spec.asset_key for spec in one.check_specs}
-        loaded.append(one.with_keys(_prefixed(asset_key_prefix, checked)) if asset_key_prefix else one)  # pyright: ignore[reportArgumentType]
+        loaded.append(one.with_keys(_prefixed(asset_key_prefix, checked)) if asset_key_prefix else one)
     return loaded
 
 
@@ -359,7 +329,7 @@ def _definitions(
 ) -> Definitions:
     others: dict[str, Any] = {name: [one for _, one in _found(namespaces, types)] for name, types in _OTHERS.items()}
     return Definitions(
-        assets=_assets(namespaces, None, None, None, None, None, None, include_specs=True),
+        assets=_assets(namespaces, include_specs=True),
         asset_checks=_checks(namespaces, None),
         **others,
         resources=resources,
@@ -368,9 +338,19 @@ def _definitions(
     )
 
 
-def _twice(what: str, first: str, other: Any, second: str, one: Any) -> str:
-    places = " and ".join(f"{module}{_where(value)}" for module, value in ((first, other), (second, one)))
-    return f"{what} is declared twice: in {places}. Rename one, or load one of the modules with a key_prefix."
+def _note(places: dict[Any, tuple[str, Any]], what: str, keys: Iterable[Any], name: str, one: Any) -> None:
+    """Remember where these keys are declared.
+
+    Raises:
+        DefinitionError: one of them is declared elsewhere.
+    """
+    for key in keys:
+        first, other = places.setdefault(key, (name, one))
+        if other is not one:
+            raise DefinitionError(
+                f"{what} {key.to_user_string()!r} is declared twice: in {first}{_where(other)} and {name}{_where(one)}."
+                " Rename one, or load one of the modules with a key_prefix."
+            )
 
 
 def _where(one: Any) -> str:

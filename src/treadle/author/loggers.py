@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, overload
 
-from treadle.author.config_types import Field, field_from
+from treadle.author.config_types import Field
+from treadle.author.configured import Configurable
 from treadle.author.jobs import JobDefinition
 from treadle.author.signature import signature_of
 from treadle.errors import InvocationError
-from treadle.spec import config as schemas
+from treadle.spec.config import UNSET
 
 
 class InitLoggerContext:
@@ -51,7 +51,7 @@ def build_init_logger_context(logger_config: Any = None, job_def: JobDefinition 
     return InitLoggerContext(logger_config, None, job_def)
 
 
-class LoggerDefinition:
+class LoggerDefinition(Configurable):
     """How to set up a `logging.Logger` that gets the lines and events of a run. Made by `@logger`.
 
     Args:
@@ -60,7 +60,7 @@ class LoggerDefinition:
         description: a sentence for people.
     """
 
-    __slots__ = ("config_schema", "description", "logger_fn")
+    _what = "logger"
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class LoggerDefinition:
         description: str | None = None,
     ) -> None:
         self.logger_fn = logger_fn
-        self.config_schema = config_schema
+        self._config_schema = config_schema
         self.description = description
 
     def __call__(self, *args: Any, **kwargs: Any) -> logging.Logger:
@@ -83,13 +83,14 @@ class LoggerDefinition:
         if len(given) != 1 or not isinstance(given[0], InitLoggerContext | None):
             raise InvocationError("A logger definition is called with one context: build_init_logger_context(...).")
         context = given[0] or build_init_logger_context()
-        return self.start(self._checked(context.logger_config), context.job_def, context.run_id)
+        config = UNSET if context.logger_config is None else context.logger_config
+        return self.start(self.check_config(config), context.job_def, context.run_id)
 
     def start(self, config: Any, job_def: JobDefinition | None, run_id: str | None) -> logging.Logger:
         """Set the logger up with config that was checked."""
         if not signature_of(self.logger_fn).names and signature_of(self.logger_fn).context is None:
             return self.logger_fn()  # type: ignore[call-arg]  # it needs nothing of the context
-        return self.logger_fn(InitLoggerContext(config, self, job_def, run_id))
+        return self.logger_fn(InitLoggerContext(self.resolve_config(config), self, job_def, run_id))
 
     def configured(
         self,
@@ -99,19 +100,7 @@ class LoggerDefinition:
     ) -> LoggerDefinition:
         """This logger with its config given now, or computed by a function from config as `config_schema` says."""
 
-        def start(context: InitLoggerContext) -> logging.Logger:
-            given = config_or_config_fn
-            config = given(context.logger_config) if callable(given) else given
-            return self.start(self._checked(config), context.job_def, context.run_id)
-
-        return LoggerDefinition(start, config_schema, description or self.description)
-
-    def _checked(self, config: Any) -> Any:
-        if self.config_schema is None:
-            return config
-        part = field_from(self.config_schema).field
-        value = config if config is not None else part.default if part.default is not schemas.UNSET else {}
-        return schemas.resolve(part.schema, value, env=os.environ, what="The config of a logger")
+        return self._configured(config_or_config_fn, config_schema, description)
 
 
 @overload
@@ -146,7 +135,9 @@ class _Colored(logging.Formatter):
         return super().format(record)
 
 
-class _Json(logging.Formatter):
+class JsonFormatter(logging.Formatter):
+    """Each line a JSON object with all that is known of it, whatever the format says."""
+
     def format(self, record: logging.LogRecord) -> str:
         record.message = record.getMessage()
         known: Mapping[str, Any] = {key: value for key, value in vars(record).items() if key not in ("args", "msg")}
@@ -172,7 +163,7 @@ def colored_console_logger(context: InitLoggerContext) -> logging.Logger:
 @logger(config_schema=_CONSOLE_CONFIG, description="Writes to stderr, each line a JSON object.")
 def json_console_logger(context: InitLoggerContext) -> logging.Logger:
     """Writes to stderr, each line a JSON object."""
-    return _console(context, _Json())
+    return _console(context, JsonFormatter())
 
 
 def default_loggers() -> Mapping[str, LoggerDefinition]:

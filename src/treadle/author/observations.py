@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 
-from treadle.author.assets_definition import AssetsDefinition
+from treadle.author.assets import io_manager_key_of, key_of
+from treadle.author.assets_definition import AssetsDefinition, derived
 from treadle.author.ops import DEFAULT_OUTPUT, OpDefinition, Out
 from treadle.author.outcomes import AssetCheckResult, DataVersion
-from treadle.author.signature import docstring, where
+from treadle.author.signature import decorator, docstring, where
 from treadle.author.types import NOTHING
 from treadle.core.keys import AssetKey, CoercibleToAssetKey
 from treadle.core.metadata import IO_MANAGER_KEY
@@ -72,8 +73,8 @@ class DataVersionsByPartition(msgspec.Struct, frozen=True):
         msgspec.structs.force_setattr(self, "data_versions_by_partition", versions)
 
 
+@decorator("observe_fn")
 def observable_source_asset(
-    observe_fn: Callable[..., Any] | None = None,
     *,
     key: CoercibleToAssetKey | None = None,
     name: str | None = None,
@@ -89,7 +90,7 @@ def observable_source_asset(
     automation_condition: AutomationRule | None = None,
     op_tags: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
-) -> Any:
+) -> Callable[[Callable[..., Any]], AssetsDefinition]:
     """Make a function the observer of an asset that something else makes.
 
     It returns a `DataVersion`, `DataVersionsByPartition` for an asset with partitions, or an `ObserveResult`. A job
@@ -105,19 +106,12 @@ def observable_source_asset(
     """
 
     def make(fn: Callable[..., Any]) -> AssetsDefinition:
-        if key is not None and (name is not None or key_prefix is not None):
-            raise DefinitionError(f"{fn.__name__!r}: give key, or name and key_prefix, not both.{where(fn)}")
-        if io_manager_def is not None and io_manager_key is not None:
-            raise DefinitionError(f"{fn.__name__!r}: give io_manager_def or io_manager_key, not both.{where(fn)}")
-        asset_key = AssetKey.of(key) if key is not None else AssetKey(name or fn.__name__).with_prefix(key_prefix or ())
+        asset_key = key_of(fn, key, name, key_prefix)
         resources = dict(resource_defs or {})
-        manager_key = io_manager_key
-        if io_manager_def is not None:
-            manager_key = asset_key.to_python_identifier("io_manager")
-            resources[manager_key] = io_manager_def
+        manager = io_manager_key_of(fn, asset_key, io_manager_key, io_manager_def, resources)
         spec = AssetSpec(
             asset_key, description=description or docstring(fn), group_name=group_name, tags=tags,
-            metadata={**(metadata or {}), IO_MANAGER_KEY: manager_key} if manager_key else metadata,
+            metadata={**(metadata or {}), IO_MANAGER_KEY: manager} if manager else metadata,
             partitions_def=partitions_def, automation_condition=automation_condition,
         )  # fmt: skip
         return _observing(
@@ -125,7 +119,7 @@ def observable_source_asset(
             partitions_def=partitions_def, resource_defs=resources,
         )  # fmt: skip
 
-    return make if observe_fn is None else make(observe_fn)
+    return make
 
 
 def multi_observable_source_asset(
@@ -182,15 +176,12 @@ def _observing(
     description: str | None = None,
     **options: Any,
 ) -> AssetsDefinition:
-    checks = {check.get_python_identifier(): check.key for check in check_specs}
-    outs = {output: Out(NOTHING, is_required=False) for output in (*specs, *checks)}
+    outs = {one: Out(NOTHING, is_required=False) for one in (*specs, *(c.get_python_identifier() for c in check_specs))}
     op = OpDefinition(fn, name, None, outs, description, None, required_resource_keys, op_tags)
     if op.ins:
         raise DefinitionError(
             f"{name!r} observes assets and takes a parameter {next(iter(op.ins))!r}, and nothing is loaded for it. "
             f"Take `context`, `config` and resources only.{op.where}"
         )
-    return AssetsDefinition(
-        op, list(specs.values()), keys_by_input_name={}, check_specs=check_specs, check_keys_by_output_name=checks,
-        keys_by_output_name={output: spec.key for output, spec in specs.items()}, is_observable=True, **options,
-    )  # fmt: skip
+    keys = {output: spec.key for output, spec in specs.items()}
+    return derived(op, None, list(specs.values()), {}, keys, check_specs, is_observable=True, **options)

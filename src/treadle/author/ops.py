@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import wraps
 from typing import Any, TypeVar, overload
 
 from treadle.author import composition, port
+from treadle.author.op_config import map_config
 from treadle.author.outcomes import NO_VALUE
 from treadle.author.resources import is_resource_annotation
 from treadle.author.signature import NO_ANNOTATION, Signature, docstring, signature_of, where
@@ -204,7 +206,7 @@ class OpDefinition:
         self.resource_args: Mapping[str, str] = _NOTHING
         names = signature.names
         if signature.annotations:
-            names = self._take_special(signature)
+            names = self._take_special(signature, ins or {})
         elif "config" in names:
             names = self._take_config(signature, names)
         self.ins = _inputs(signature, names, ins, self)
@@ -215,7 +217,7 @@ class OpDefinition:
             else _NO_KEYS
         )
 
-    def _take_special(self, signature: Signature) -> tuple[str, ...]:
+    def _take_special(self, signature: Signature, ins: Mapping[str, In]) -> tuple[str, ...]:
         """The names that are inputs: `config` and resources are not."""
         names = []
         resources: dict[str, str] = {}
@@ -223,6 +225,12 @@ class OpDefinition:
             annotation = signature.annotations.get(name, NO_ANNOTATION)
             if annotation is not NO_ANNOTATION and is_resource_annotation(annotation):
                 resources[name] = name
+            elif name != "config" and name not in ins and getattr(annotation, "__treadle_config__", False) is True:
+                raise DefinitionError(
+                    f"The parameter {name!r} of {self.name!r} has the type {annotation.__name__}, a config class, and "
+                    f"config reaches a function as `config`. Write `config: {annotation.__name__}`; or, if an op or "
+                    f"asset upstream makes the value, declare it: ins={{{name!r}: ...}}.{where(self.fn)}"
+                )
             else:
                 names.append(name)
         if resources:
@@ -242,7 +250,19 @@ class OpDefinition:
     @property
     def has_config(self) -> bool:
         """Whether it declares config."""
-        return self.config_class is not None or self.config_schema is not None
+        return self.config_class is not None or self.config_schema is not None or "mapped" in self.__dict__
+
+    def configured(
+        self, config_or_config_fn: Any, name: str, config_schema: Any = None, description: str | None = None
+    ) -> OpDefinition:
+        """This op under another name, with its config given now, or computed by a function from other config, which is
+        as `config_schema` says.
+        """
+        made = copy.copy(self)
+        made.name = check_name(name, "an op")
+        made.description = description or self.description
+        map_config(made, self, config_or_config_fn, config_schema)
+        return made
 
     @property
     def compute_fn(self) -> Callable[..., Any]:
@@ -458,5 +478,10 @@ def required_keys(ops: Iterable[OpDefinition]) -> set[str]:
     for definition in ops:
         keys |= definition.required_resource_keys
         keys.update(out.io_manager_key for out in definition.outs.values() if not out.is_nothing)
-        keys.update(i.input_manager_key for i in definition.ins.values() if i.input_manager_key)
+        for one in definition.ins.values():
+            if one.input_manager_key:
+                keys.add(one.input_manager_key)
+        for one in (*definition.ins.values(), *definition.outs.values()):
+            if one.type is not None and (one.type.required_resource_keys or one.type.loader is not None):
+                keys |= one.type.needed_keys
     return keys

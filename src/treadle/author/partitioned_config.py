@@ -8,23 +8,22 @@ from typing import Any, Generic, TypeVar
 
 from treadle.author.run_config import RunConfig, run_config_dict
 from treadle.core import tags as tag_rules
-from treadle.core.partitions import (
-    DynamicPartitionsDefinition,
-    Partition,
-    PartitionsDefinition,
-    StaticPartitionsDefinition,
-)
+from treadle.core.partitions import PartitionsDefinition, StaticPartitionsDefinition
 from treadle.core.time_partitions import (
+    Bound,
     DailyPartitionsDefinition,
+    Exclusions,
     HourlyPartitionsDefinition,
     MonthlyPartitionsDefinition,
     TimeWindowPartitionsDefinition,
     WeeklyPartitionsDefinition,
 )
-from treadle.errors import DefinitionError, InvocationError
+from treadle.errors import InvocationError
 
 D = TypeVar("D", bound=PartitionsDefinition)
+_T = TypeVar("_T", bound=TimeWindowPartitionsDefinition)
 ConfigOfKey = Callable[[str], Any]
+ConfigOfWindow = Callable[[datetime, datetime], "Mapping[str, Any] | RunConfig"]
 TagsOfKey = Callable[[str], Mapping[str, str]] | None
 TagsOfWindow = Callable[[datetime, datetime], Mapping[str, str]] | None
 
@@ -37,31 +36,18 @@ class PartitionedConfig(Generic[D]):
         run_config_for_partition_key_fn: the config for a key, as a dict or `RunConfig`.
         tags_for_partition_key_fn: more run tags for a key.
         decorated_fn: what calling the object calls.
-        run_config_for_partition_fn, tags_for_partition_fn: deprecated; as those for a key, of a `Partition`.
-
-    Raises:
-        DefinitionError: not exactly one function gives the config, or two give tags.
     """
 
     def __init__(
         self,
         partitions_def: D,
-        run_config_for_partition_fn: Callable[[Partition], Mapping[str, Any]] | None = None,
-        decorated_fn: Callable[..., Any] | None = None,
-        tags_for_partition_fn: Callable[[Partition], Mapping[str, str]] | None = None,
-        run_config_for_partition_key_fn: ConfigOfKey | None = None,
+        *,
+        run_config_for_partition_key_fn: ConfigOfKey,
         tags_for_partition_key_fn: TagsOfKey = None,
+        decorated_fn: Callable[..., Any] | None = None,
     ) -> None:
-        if (run_config_for_partition_fn is None) == (run_config_for_partition_key_fn is None):
-            raise DefinitionError(
-                "PartitionedConfig takes one function of the config: run_config_for_partition_key_fn."
-            )
-        if tags_for_partition_fn is not None and tags_for_partition_key_fn is not None:
-            raise DefinitionError("PartitionedConfig takes one function of the tags: tags_for_partition_key_fn.")
         self.partitions_def = partitions_def
-        self.run_config_for_partition_fn = run_config_for_partition_fn
         self.run_config_for_partition_key_fn = run_config_for_partition_key_fn
-        self.tags_for_partition_fn = tags_for_partition_fn
         self.tags_for_partition_key_fn = tags_for_partition_key_fn
         self._decorated = decorated_fn
 
@@ -71,18 +57,11 @@ class PartitionedConfig(Generic[D]):
 
     def get_run_config_for_partition_key(self, partition_key: str) -> Mapping[str, Any]:
         """The run config of a partition."""
-        if self.run_config_for_partition_key_fn is not None:
-            return run_config_dict(self.run_config_for_partition_key_fn(partition_key))
-        assert self.run_config_for_partition_fn is not None
-        return run_config_dict(self.run_config_for_partition_fn(Partition(partition_key)))
+        return run_config_dict(self.run_config_for_partition_key_fn(partition_key))
 
     def get_tags_for_partition_key(self, partition_key: str, job_name: str | None = None) -> Mapping[str, str]:
         """The tags of a run of a partition; with the name of its job, that of the set of its partitions too."""
-        found: Mapping[str, Any] = {}
-        if self.tags_for_partition_key_fn is not None:
-            found = self.tags_for_partition_key_fn(partition_key)
-        elif self.tags_for_partition_fn is not None:
-            found = self.tags_for_partition_fn(Partition(partition_key))
+        found = self.tags_for_partition_key_fn(partition_key) if self.tags_for_partition_key_fn is not None else {}
         return {
             **tag_rules.run_tags(found, "a partition"),
             **partition_tags(self.partitions_def, partition_key, job_name),
@@ -110,108 +89,67 @@ def partitioned_config(
 
     def make(fn: ConfigOfKey) -> PartitionedConfig[D]:
         return PartitionedConfig(
-            partitions_def, decorated_fn=fn, run_config_for_partition_key_fn=fn,
-            tags_for_partition_key_fn=tags_for_partition_key_fn,
+            partitions_def, run_config_for_partition_key_fn=fn, tags_for_partition_key_fn=tags_for_partition_key_fn,
+            decorated_fn=fn,
         )  # fmt: skip
 
     return make
 
 
 def static_partitioned_config(
-    partition_keys: Sequence[str], tags_for_partition_fn: TagsOfKey = None, tags_for_partition_key_fn: TagsOfKey = None
+    partition_keys: Sequence[str], tags_for_partition_key_fn: TagsOfKey = None
 ) -> Callable[[ConfigOfKey], PartitionedConfig[StaticPartitionsDefinition]]:
-    """Make a function of a key a `PartitionedConfig` over a list of keys. `tags_for_partition_fn` is deprecated."""
-    return partitioned_config(
-        StaticPartitionsDefinition(partition_keys), _one(tags_for_partition_key_fn, tags_for_partition_fn)
-    )
+    """Make a function of a key a `PartitionedConfig` over a list of keys."""
+    return partitioned_config(StaticPartitionsDefinition(partition_keys), tags_for_partition_key_fn)
 
 
-def dynamic_partitioned_config(
-    partition_fn: Callable[[datetime | None], Sequence[str]],
-    tags_for_partition_fn: TagsOfKey = None,
-    tags_for_partition_key_fn: TagsOfKey = None,
-) -> Callable[[ConfigOfKey], PartitionedConfig[DynamicPartitionsDefinition]]:
-    """Make a function of a key a `PartitionedConfig` over the keys that `partition_fn` gives for a time."""
-    return partitioned_config(
-        DynamicPartitionsDefinition(partition_fn), _one(tags_for_partition_key_fn, tags_for_partition_fn)
-    )
+def _over_windows(kind: type[_T], given: dict[str, Any]) -> Callable[[ConfigOfWindow], PartitionedConfig[_T]]:
+    """The decorator that was given these arguments: those of the definition, and the function of the tags."""
+    tags_fn: TagsOfWindow = given.pop("tags_for_partition_fn")
+    definition = kind(**given)
 
-
-def _one(new: TagsOfKey, old: TagsOfKey) -> TagsOfKey:
-    if new is not None and old is not None:
-        raise DefinitionError(
-            "tags_for_partition_fn is the old name of tags_for_partition_key_fn. Give only the latter."
-        )
-    return new or old
-
-
-_T = TypeVar("_T", bound=TimeWindowPartitionsDefinition)
-ConfigOfWindow = Callable[[datetime, datetime], "Mapping[str, Any] | RunConfig"]
-
-
-def _over_windows(definition: _T, tags_fn: TagsOfWindow) -> Callable[[ConfigOfWindow], PartitionedConfig[_T]]:
-    def tags(key: str) -> Mapping[str, str]:
-        assert tags_fn is not None
-        return tags_fn(*definition.time_window_for_partition_key(key))
+    def of_key(fn: Callable[[datetime, datetime], Any]) -> Callable[[str], Any]:
+        return lambda key: fn(*definition.time_window_for_partition_key(key))
 
     def make(fn: ConfigOfWindow) -> PartitionedConfig[_T]:
         return PartitionedConfig(
-            definition,
-            decorated_fn=fn,
-            run_config_for_partition_key_fn=lambda key: fn(*definition.time_window_for_partition_key(key)),
-            tags_for_partition_key_fn=tags if tags_fn is not None else None,
-        )
+            definition, run_config_for_partition_key_fn=of_key(fn),
+            tags_for_partition_key_fn=of_key(tags_fn) if tags_fn is not None else None, decorated_fn=fn,
+        )  # fmt: skip
 
     return make
 
 
 def hourly_partitioned_config(
-    start_date: datetime | str, minute_offset: int = 0, timezone: str | None = None, fmt: str | None = None,
-    end_offset: int = 0, tags_for_partition_fn: TagsOfWindow = None,
-    exclusions: Sequence[str | datetime] | None = None,
+    start_date: Bound, minute_offset: int = 0, timezone: str | None = None, fmt: str | None = None,
+    end_offset: int = 0, tags_for_partition_fn: TagsOfWindow = None, exclusions: Exclusions = None,
 ) -> Callable[[ConfigOfWindow], PartitionedConfig[HourlyPartitionsDefinition]]:  # fmt: skip
     """Make a function of the start and end of an hour a `PartitionedConfig`. Other arguments as for the partitions."""
-    definition = HourlyPartitionsDefinition(
-        start_date, minute_offset=minute_offset, timezone=timezone, fmt=fmt, end_offset=end_offset,
-        exclusions=exclusions,
-    )  # fmt: skip
-    return _over_windows(definition, tags_for_partition_fn)
+    return _over_windows(HourlyPartitionsDefinition, locals())
 
 
 def daily_partitioned_config(
-    start_date: datetime | str, minute_offset: int = 0, hour_offset: int = 0, timezone: str | None = None,
+    start_date: Bound, minute_offset: int = 0, hour_offset: int = 0, timezone: str | None = None,
     fmt: str | None = None, end_offset: int = 0, tags_for_partition_fn: TagsOfWindow = None,
-    exclusions: Sequence[str | datetime] | None = None,
+    exclusions: Exclusions = None,
 ) -> Callable[[ConfigOfWindow], PartitionedConfig[DailyPartitionsDefinition]]:  # fmt: skip
     """Make a function of the start and end of a day a `PartitionedConfig`. Other arguments as for the partitions."""
-    definition = DailyPartitionsDefinition(
-        start_date, minute_offset=minute_offset, hour_offset=hour_offset, timezone=timezone, fmt=fmt,
-        end_offset=end_offset, exclusions=exclusions,
-    )  # fmt: skip
-    return _over_windows(definition, tags_for_partition_fn)
+    return _over_windows(DailyPartitionsDefinition, locals())
 
 
 def weekly_partitioned_config(
-    start_date: datetime | str, minute_offset: int = 0, hour_offset: int = 0, day_offset: int = 0,
-    timezone: str | None = None, fmt: str | None = None, end_offset: int = 0,
-    tags_for_partition_fn: TagsOfWindow = None, exclusions: Sequence[str | datetime] | None = None,
+    start_date: Bound, minute_offset: int = 0, hour_offset: int = 0, day_offset: int = 0, timezone: str | None = None,
+    fmt: str | None = None, end_offset: int = 0, tags_for_partition_fn: TagsOfWindow = None,
+    exclusions: Exclusions = None,
 ) -> Callable[[ConfigOfWindow], PartitionedConfig[WeeklyPartitionsDefinition]]:  # fmt: skip
     """Make a function of the start and end of a week a `PartitionedConfig`. Other arguments as for the partitions."""
-    definition = WeeklyPartitionsDefinition(
-        start_date, minute_offset=minute_offset, hour_offset=hour_offset, day_offset=day_offset, timezone=timezone,
-        fmt=fmt, end_offset=end_offset, exclusions=exclusions,
-    )  # fmt: skip
-    return _over_windows(definition, tags_for_partition_fn)
+    return _over_windows(WeeklyPartitionsDefinition, locals())
 
 
 def monthly_partitioned_config(
-    start_date: datetime | str, minute_offset: int = 0, hour_offset: int = 0, day_offset: int = 1,
-    timezone: str | None = None, fmt: str | None = None, end_offset: int = 0,
-    tags_for_partition_fn: TagsOfWindow = None, exclusions: Sequence[str | datetime] | None = None,
+    start_date: Bound, minute_offset: int = 0, hour_offset: int = 0, day_offset: int = 1, timezone: str | None = None,
+    fmt: str | None = None, end_offset: int = 0, tags_for_partition_fn: TagsOfWindow = None,
+    exclusions: Exclusions = None,
 ) -> Callable[[ConfigOfWindow], PartitionedConfig[MonthlyPartitionsDefinition]]:  # fmt: skip
     """Make a function of the start and end of a month a `PartitionedConfig`. Other arguments as for the partitions."""
-    definition = MonthlyPartitionsDefinition(
-        start_date, minute_offset=minute_offset, hour_offset=hour_offset, day_offset=day_offset, timezone=timezone,
-        fmt=fmt, end_offset=end_offset, exclusions=exclusions,
-    )  # fmt: skip
-    return _over_windows(definition, tags_for_partition_fn)
+    return _over_windows(MonthlyPartitionsDefinition, locals())

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, TypeVar, overload
 
-from treadle.author import config_types, port
-from treadle.author.config_types import Field
+from treadle.author import port
+from treadle.author.configured import Configurable
 from treadle.author.run_config import plain
 from treadle.core.keys import did_you_mean
-from treadle.errors import ConfigError, ConfigMappingError, DefinitionError, InvocationError, UnknownResourceError
-from treadle.spec.config import UNSET, Shape, describe, resolve
+from treadle.errors import DefinitionError, InvocationError, UnknownResourceError
+from treadle.spec.config import UNSET, Shape, resolve
 from treadle.spec.config import field as config_part
 
 T = TypeVar("T")
@@ -132,9 +132,12 @@ class InitResourceContext:
         all_resource_defs: every resource definition of the run, by key.
         instance: the instance, if there is one.
         run: the run, if there is one.
+        event_loop: the event loop that was given to `build_resources`, if one was.
     """
 
-    __slots__ = ("_log", "all_resource_defs", "instance", "resource_config", "resource_def", "resources", "run")
+    __slots__ = (
+        "_log", "all_resource_defs", "event_loop", "instance", "resource_config", "resource_def", "resources", "run",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -145,6 +148,7 @@ class InitResourceContext:
         instance: Any = None,
         run: Any = None,
         log: Any = None,
+        event_loop: Any = None,
     ) -> None:
         self.resource_config = resource_config
         self.resource_def = resource_def
@@ -153,6 +157,7 @@ class InitResourceContext:
         self.instance = instance
         self.run = run
         self._log = log
+        self.event_loop = event_loop
 
     @property
     def log(self) -> Any:
@@ -173,15 +178,15 @@ class InitResourceContext:
 
     def replace_config(self, config: Any) -> InitResourceContext:
         """The same context with another config."""
-        return InitResourceContext(
-            config, self.resources, self.resource_def, self.all_resource_defs, self.instance, self.run, self._log
-        )
+        made = copy.copy(self)
+        made.resource_config = config
+        return made
 
 
 _NO_RESOURCES = Resources({})
 
 
-class ResourceDefinition:
+class ResourceDefinition(Configurable):
     """How to set up a resource, and how to take it down again.
 
     Args:
@@ -196,6 +201,7 @@ class ResourceDefinition:
         origin: the object that was given as the resource, if that was not this definition.
     """
 
+    _what = "resource"
     origin: Any = None
 
     def __init__(
@@ -217,7 +223,6 @@ class ResourceDefinition:
         self._config_schema = config_schema
         self._required = frozenset(required_resource_keys) if required_resource_keys else _EMPTY
         self._constant = _NO_CONSTANT  # the value itself, where there is nothing to set up: the short way of `start`
-        self._mapped: tuple[ResourceDefinition, Any] | None = None
 
     # --- ready-made ones -------------------------------------------------------------------------------------------
 
@@ -246,17 +251,6 @@ class ResourceDefinition:
     # --- what it needs ---------------------------------------------------------------------------------------------
 
     @property
-    def config_schema(self) -> Any:
-        """What config it takes, as it was declared; None takes anything."""
-        return self._config_schema
-
-    @cached_property
-    def config_field(self) -> Field:
-        """What may stand under `resources.<key>.config` in run config, and whether something has to."""
-        schema = self._config_schema
-        return Field(config_types.Any, is_required=False) if schema is None else config_types.field_from(schema)
-
-    @property
     def required_resource_keys(self) -> frozenset[str]:
         """The resources that it names itself. `requires` also has those it finds among others by identity."""
         return self._required
@@ -277,55 +271,7 @@ class ResourceDefinition:
         """This resource with its config given now, or computed by a function from other config, which is as
         `config_schema` says. Without a description it has this one's.
         """
-        made = copy.copy(self)
-        made.__dict__.pop("config_field", None)
-        made._mapped = (self, config_or_config_fn)
-        made._config_schema = config_schema
-        if description is not None:
-            made.description = description
-        return made
-
-    def check_config(self, config: Any = UNSET) -> Any:
-        """What run config says, against `config_field`, with defaults and environment variables filled in. Without
-        config: the default.
-
-        Raises:
-            ConfigError: it does not fit, or there has to be one.
-        """
-        part = self.config_field.field
-        if config is UNSET:
-            config = part.default
-            if config is UNSET:
-                if not part.required:
-                    return None
-                raise ConfigError(
-                    f"It needs config: {describe(part.schema)}. Give it in run config, under resources.<key>.config.",
-                    config=None,
-                )
-        return resolve(part.schema, config, env=os.environ, what="The config of a resource")
-
-    def resolve_config(self, config: Any) -> Any:
-        """What the function finds as `resource_config` when `check_config` gave `config`: mappings applied, enum
-        members looked up.
-
-        Raises:
-            ConfigMappingError: the function given to `configured` raised.
-            ConfigError: what it returned does not fit.
-        """
-        config = self.config_field.config_type.load(config)
-        if self._mapped is None:
-            return config
-        inner, mapping = self._mapped
-        if callable(mapping):
-            try:
-                mapping = mapping(config)
-            except Exception as error:
-                raise ConfigMappingError(
-                    f"The config function given to `configured` of a resource raised {type(error).__name__}: {error}. "
-                    f"It was called with {config!r}.",
-                    user_exception=error,
-                ) from error
-        return inner.resolve_config(inner.check_config(plain(mapping)))
+        return self._configured(config_or_config_fn, config_schema, description)
 
     # --- setting up ------------------------------------------------------------------------------------------------
 
@@ -589,8 +535,10 @@ class ResourceInit:
         instance: the instance, if there is one.
         run: the run, if there is one.
         log: a logger.
+        event_loop: an event loop for those that need one.
     """
 
     instance: Any = None
     run: Any = None
     log: Any = None
+    event_loop: Any = None

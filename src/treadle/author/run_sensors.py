@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Self, overload
 
-from treadle.author.requests import RunRequest, SensorResult, SkipReason
+from treadle.author.requests import SensorExecutionData, SensorResult, SkipReason, outcome_of
 from treadle.author.sensors import DefaultSensorStatus, SensorDefinition, SensorType
-from treadle.author.signature import docstring
 from treadle.author.tick_contexts import SensorEvaluationContext, TickContext
 from treadle.core import tags as tag_names
-from treadle.errors import DefinitionError, InvariantError, InvocationError
+from treadle.errors import DefinitionError, InvocationError
+from treadle.state.error_info import error_info
 from treadle.state.event_types import Event, EventType
 from treadle.state.records import RunStatusChangeRecordsFilter
 from treadle.state.runs import Run, RunStatus
@@ -26,7 +27,62 @@ _EVENT_OF = {
     RunStatus.CANCELED: EventType.RUN_CANCELED,
 }
 _MOST_RUNS = 5
-"""Runs that one evaluation looks at, at most."""
+"""Runs that one evaluation calls the function for, at most."""
+_PAGE = 25
+"""Changes of status that one evaluation looks at, at most."""
+_ONLY_REPOSITORY = "__repository__"
+
+
+@dataclass(frozen=True, slots=True)
+class CodeLocationSelector:
+    """All jobs of a code location, for `monitored_jobs`."""
+
+    location_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositorySelector:
+    """All jobs of a repository, for `monitored_jobs`. A code location has one, which is called `__repository__`."""
+
+    location_name: str
+    repository_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobSelector:
+    """A job of another code location, for `monitored_jobs`.
+
+    Raises:
+        InvocationError: no `job_name` is given.
+    """
+
+    location_name: str
+    repository_name: str | None = None
+    job_name: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.job_name is None:
+            raise InvocationError("JobSelector got no job_name. Write JobSelector(location_name=..., job_name=...).")
+        object.__setattr__(self, "repository_name", self.repository_name or _ONLY_REPOSITORY)
+
+
+_Selector = CodeLocationSelector | RepositorySelector | JobSelector
+
+
+def _is_of(run: Run, monitored: Any, here: str | None) -> bool:
+    """Whether it is a run of what is monitored: a selector, a job, or None for all jobs of the location `here`.
+
+    A run that came from no location is taken for one of the sensor's own, and so is any where `here` is not known.
+    """
+    repository, _, location = run.tags.get(tag_names.REPOSITORY, _ONLY_REPOSITORY).partition("@")
+    location = location or run.location_name
+    if isinstance(monitored, _Selector):
+        return (
+            location == monitored.location_name
+            and getattr(monitored, "repository_name", repository) == repository
+            and getattr(monitored, "job_name", run.job_name) == run.job_name
+        )
+    return (monitored is None or monitored.name == run.job_name) and (None in (location, here) or location == here)
 
 
 class RunStatusSensorContext(TickContext):
@@ -35,8 +91,8 @@ class RunStatusSensorContext(TickContext):
     def __init__(
         self,
         sensor_name: str,
-        dagster_run: Run,
-        dagster_event: Event,
+        run: Run,
+        event: Event,
         instance: Any,
         context: SensorEvaluationContext | None = None,
         resource_defs: Mapping[str, Any] | None = None,
@@ -47,21 +103,18 @@ class RunStatusSensorContext(TickContext):
         given = context._given_resources if resource_defs is None and context is not None else resource_defs
         super().__init__(instance, given, repository_def)
         self.sensor_name = sensor_name
-        self.run = dagster_run
-        self.event = dagster_event
+        self.run = run
+        self.event = event
         self.partition_key = partition_key
         self.context = context
         if logger is not None:
             self.log = logger
 
-    dagster_run = property(lambda self: self.run)
-    dagster_event = property(lambda self: self.event)
-
     def for_run_failure(self) -> RunFailureSensorContext:
         """The same, for a run failure sensor."""
         return RunFailureSensorContext(
             self.sensor_name, self.run, self.event, self._instance, self.context, self._given_resources, self.log,
-            self.partition_key, self._definitions,
+            self.partition_key, self.repository_def,
         )  # fmt: skip
 
 
@@ -85,9 +138,9 @@ class RunFailureSensorContext(RunStatusSensorContext):
 
 def build_run_status_sensor_context(
     sensor_name: str,
-    dagster_event: Event,
-    dagster_instance: Any,
-    dagster_run: Run,
+    event: Event,
+    instance: Any,
+    run: Run,
     context: SensorEvaluationContext | None = None,
     resources: Mapping[str, object] | None = None,
     partition_key: str | None = None,
@@ -96,9 +149,8 @@ def build_run_status_sensor_context(
 ) -> RunStatusSensorContext:
     """A context to call a run status sensor with in a test; `for_run_failure()` makes it one for a failure sensor."""
     return RunStatusSensorContext(
-        sensor_name, dagster_run, dagster_event, dagster_instance, context, resources, None, partition_key,
-        repository_def,
-    )  # fmt: skip
+        sensor_name, run, event, instance, context, resources, None, partition_key, repository_def
+    )
 
 
 class RunStatusSensorDefinition(SensorDefinition):
@@ -107,7 +159,7 @@ class RunStatusSensorDefinition(SensorDefinition):
     Args:
         run_status: the status.
         run_status_sensor_fn: called with a `RunStatusSensorContext`.
-        monitored_jobs: the jobs whose runs it looks at; by default all of the code location.
+        monitored_jobs: the jobs whose runs it looks at, as objects or selectors; by default all of its code location.
         monitor_all_code_locations: whether it looks at the runs of every code location.
         request_job, request_jobs: what its run requests start.
 
@@ -122,7 +174,7 @@ class RunStatusSensorDefinition(SensorDefinition):
 
     def __init__(
         self,
-        name: str,
+        name: str | None,
         run_status: RunStatus,
         run_status_sensor_fn: Callable[..., Any],
         minimum_interval_seconds: int | None = None,
@@ -148,54 +200,71 @@ class RunStatusSensorDefinition(SensorDefinition):
             raise DefinitionError(f"{self._what} got monitored_jobs and monitor_all_code_locations. Give one of them.")
         self.run_status = run_status
         self.monitored_jobs = list(monitored_jobs or ())
+        for one in self.monitored_jobs:
+            if not hasattr(one, "name") and not isinstance(one, _Selector):
+                raise DefinitionError(f"{self._what} got {one!r} in monitored_jobs. Give it a job or a selector.")
         self.monitor_all_code_locations = bool(monitor_all_code_locations)
 
-    def _evaluate(self, context: SensorEvaluationContext) -> Any:
-        """Call the function for runs that reached the status since the cursor; the first evaluation only sets it."""
+    def evaluate_tick(self, context: SensorEvaluationContext) -> SensorExecutionData:
+        """Call the function for runs that reached the status since the cursor; the first evaluation only sets it.
+
+        What it raises for a run, or may not give, is kept in `run_errors`, and the others go on.
+
+        Raises:
+            InvariantError: it asks for a run of another job, or moves the cursor.
+        """
         event_type, instance = _EVENT_OF[self.run_status], context.instance
         if context.cursor is None:
             last = instance.fetch_run_status_changes(event_type, limit=1).records
             context.update_cursor(json.dumps({"record_id": last[0].storage_id if last else 0}))
-            return SkipReason("From now on it looks at runs.")
+            return self._read(context, SkipReason("From now on it looks at runs."))
         position = json.loads(context.cursor)["record_id"]
-        names = [one.name for one in self.monitored_jobs if getattr(one, "name", None)]
+        names: list[Any] = [getattr(one, "name", None) or getattr(one, "job_name", None) for one in self.monitored_jobs]
         page = instance.fetch_run_status_changes(
-            RunStatusChangeRecordsFilter(event_type, after_storage_id=position, job_names=names or None),
-            limit=_MOST_RUNS, ascending=True,
+            RunStatusChangeRecordsFilter(
+                event_type, after_storage_id=position, job_names=names if names and all(names) else None
+            ),
+            limit=_PAGE, ascending=True,
         )  # fmt: skip
-        requests: list[RunRequest] = []
-        skips: list[SkipReason] = []
+        given, errors, called = [], {}, 0
         for record in page.records:
+            if called == _MOST_RUNS:
+                break
             position = record.storage_id
             run = instance.get_run_by_id(record.run_id)
-            if run is not None and run.tags.get(tag_names.SENSOR_NAME) != self.name:
-                made = self._for_run(context, run, record.event_log_entry.event)
-                requests += made[0]
-                skips += made[1]
+            if run is None or not self._watches(run, context.location_name):
+                continue
+            called += 1
+            try:
+                given.append(outcome_of(self._what, self._call_for(context, run, record.event_log_entry.event)))
+            except Exception as error:  # of one run; the others are still looked at
+                errors[run.run_id] = error_info(error)
         context.update_cursor(json.dumps({"record_id": position}))
-        return requests or skips[-1:]
+        return self._read(context, _together(given))._replace(run_errors=errors)
 
-    def _for_run(
-        self, context: SensorEvaluationContext, run: Run, event: Event
-    ) -> tuple[list[RunRequest], list[SkipReason]]:
-        made = self._context_type(
-            self.name, run, event, context.instance, context, None, context.log, run.tags.get(tag_names.PARTITION),
-            context.repository_def,
+    def _watches(self, run: Run, here: str | None) -> bool:
+        return self.monitor_all_code_locations or any(_is_of(run, one, here) for one in self.monitored_jobs or [None])
+
+    def _call_for(self, context: SensorEvaluationContext, run: Run, event: Event) -> Any:
+        return self._function(
+            self._context_type(
+                self.name, run, event, context.instance, context, None, context.log,
+                run.tags.get(tag_names.PARTITION), context.repository_def,
+            )
         )  # fmt: skip
-        given = self._function(made)
-        if given is None:
-            return [], []
-        items = list(given) if not isinstance(given, RunRequest | SkipReason | SensorResult) else [given]
-        if items and isinstance(items[0], SensorResult):
-            whole = items[0]
-            if whole.cursor is not None:
-                raise InvariantError(f"{self._what} keeps the cursor itself. Leave cursor out of the SensorResult.")
-            items = [*(whole.run_requests or ()), *([whole.skip_reason] if whole.skip_reason else [])]
-        runs = [one for one in items if isinstance(one, RunRequest)]
-        skips = [one for one in items if isinstance(one, SkipReason)]
-        if len(runs) + len(skips) != len(items):
-            raise InvariantError(f"{self._what} gave {items!r:.200}. It may give run requests or a SkipReason.")
-        return runs, skips
+
+
+def _together(outcomes: Sequence[SensorResult]) -> SensorResult:
+    """What several calls came to, as one. A reason to skip counts where nothing runs."""
+    requests = [request for one in outcomes for request in one.run_requests]
+    reasons = [one.skip_reason for one in outcomes if one.skip_reason is not None]
+    return SensorResult(
+        requests,
+        reasons[-1] if reasons and not requests else None,
+        next((one.cursor for one in outcomes if one.cursor is not None), None),
+        [request for one in outcomes for request in one.dynamic_partitions_requests],
+        [event for one in outcomes for event in one.asset_events],
+    )
 
 
 class _RunFailureSensor(RunStatusSensorDefinition):
@@ -207,72 +276,47 @@ class _RunFailureSensor(RunStatusSensorDefinition):
         return super().__call__(*changed, **kwargs)
 
 
-def _jobs_wanted(
-    monitored_jobs: Sequence[Any] | None, job_selection: Sequence[Any] | None, everywhere: bool | None, old: bool | None
-) -> dict[str, Any]:
-    """The two pairs of arguments that have an old name each."""
-    if monitored_jobs is not None and job_selection is not None:
-        raise InvocationError("job_selection is the old name of monitored_jobs. Give only the latter.")
-    return {
-        "monitored_jobs": monitored_jobs if monitored_jobs is not None else job_selection,
-        "monitor_all_code_locations": everywhere if everywhere is not None else old,
-    }
-
-
 def run_status_sensor(
     run_status: RunStatus,
     name: str | None = None,
     minimum_interval_seconds: int | None = None,
     description: str | None = None,
     monitored_jobs: Sequence[Any] | None = None,
-    job_selection: Sequence[Any] | None = None,
     monitor_all_code_locations: bool | None = None,
     default_status: DefaultSensorStatus = DefaultSensorStatus.STOPPED,
     request_job: Any = None,
     request_jobs: Sequence[Any] | None = None,
-    monitor_all_repositories: bool | None = None,
     tags: Mapping[str, str] | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., Any]], RunStatusSensorDefinition]:
     """Make a function a sensor that is called for each run that reaches a status, with a `RunStatusSensorContext`.
 
-    `job_selection` and `monitor_all_repositories` are old names of `monitored_jobs` and `monitor_all_code_locations`.
-    Other arguments as for `RunStatusSensorDefinition`.
+    Arguments as for `RunStatusSensorDefinition`.
     """
-    wanted = _jobs_wanted(monitored_jobs, job_selection, monitor_all_code_locations, monitor_all_repositories)
-
-    def make(fn: Callable[..., Any]) -> RunStatusSensorDefinition:
-        return RunStatusSensorDefinition(
-            name or fn.__name__, run_status, fn, minimum_interval_seconds, description or docstring(fn),
-            default_status=default_status, request_job=request_job, request_jobs=request_jobs, tags=tags,
-            metadata=metadata, **wanted,
-        )  # fmt: skip
-
-    return make
+    given = locals()
+    return lambda fn: RunStatusSensorDefinition(run_status_sensor_fn=fn, **given)
 
 
 @overload
-def run_failure_sensor(name: Callable[..., Any]) -> SensorDefinition: ...
+def run_failure_sensor(name: Callable[..., Any]) -> RunStatusSensorDefinition: ...
 @overload
 def run_failure_sensor(
     name: str | None = None, minimum_interval_seconds: int | None = None, description: str | None = None,
-    monitored_jobs: Sequence[Any] | None = None, job_selection: Sequence[Any] | None = None,
+    monitored_jobs: Sequence[Any] | None = None,
     monitor_all_code_locations: bool | None = None,
     default_status: DefaultSensorStatus = DefaultSensorStatus.STOPPED, request_job: Any = None,
-    request_jobs: Sequence[Any] | None = None, monitor_all_repositories: bool | None = None,
+    request_jobs: Sequence[Any] | None = None,
     tags: Mapping[str, str] | None = None, metadata: Mapping[str, Any] | None = None,
-) -> Callable[[Callable[..., Any]], SensorDefinition]: ...  # fmt: skip
+) -> Callable[[Callable[..., Any]], RunStatusSensorDefinition]: ...  # fmt: skip
 def run_failure_sensor(
     name: Callable[..., Any] | str | None = None,
     minimum_interval_seconds: int | None = None,
     description: str | None = None,
     monitored_jobs: Sequence[Any] | None = None,
-    job_selection: Sequence[Any] | None = None,
     monitor_all_code_locations: bool | None = None,
     default_status: DefaultSensorStatus = DefaultSensorStatus.STOPPED,
     request_job: Any = None,
     request_jobs: Sequence[Any] | None = None,
-    monitor_all_repositories: bool | None = None,
     tags: Mapping[str, str] | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> Any:
@@ -280,13 +324,9 @@ def run_failure_sensor(
 
     Arguments as for `run_status_sensor`.
     """
-    wanted = _jobs_wanted(monitored_jobs, job_selection, monitor_all_code_locations, monitor_all_repositories)
+    given = {**locals(), "name": None if callable(name) else name, "run_status": RunStatus.FAILURE}
 
-    def make(fn: Callable[..., Any]) -> SensorDefinition:
-        return _RunFailureSensor(
-            fn.__name__ if callable(name) or name is None else name, RunStatus.FAILURE, fn, minimum_interval_seconds,
-            description or docstring(fn), default_status=default_status, request_job=request_job,
-            request_jobs=request_jobs, tags=tags, metadata=metadata, **wanted,
-        )  # fmt: skip
+    def make(fn: Callable[..., Any]) -> RunStatusSensorDefinition:
+        return _RunFailureSensor(run_status_sensor_fn=fn, **given)
 
     return make(name) if callable(name) else make

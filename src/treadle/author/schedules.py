@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from treadle.author.asset_jobs import UnresolvedAssetJobDefinition
 from treadle.author.jobs import JobDefinition
-from treadle.author.requests import RunRequest, ScheduleExecutionData, SkipReason
+from treadle.author.requests import RunRequest, ScheduleExecutionData, SkipReason, outcome_of
 from treadle.author.run_config import RunConfig
-from treadle.author.signature import docstring
-from treadle.author.tick_contexts import ScheduleEvaluationContext, TickFunction
-from treadle.author.tick_targets import Job, name_of, resolved, targets_of
+from treadle.author.tick_contexts import ScheduleEvaluationContext
+from treadle.author.triggers import Job, TickFunction, Trigger, resolved, targets_of
 from treadle.core import tags as tag_rules
 from treadle.core.keys import check_name
-from treadle.core.metadata import normalize
 from treadle.core.multi_partitions import MultiPartitionsDefinition
 from treadle.core.partitions import PartitionsDefinition
 from treadle.core.time import parse_cron, zone_of
 from treadle.core.time_partitions import TimeWindowPartitionsDefinition
-from treadle.errors import DefinitionError, InvariantError, InvocationError
+from treadle.errors import DefinitionError, InvariantError
 
 
 class DefaultScheduleStatus(enum.Enum):
@@ -44,7 +42,7 @@ def _checked_cron(cron_schedule: Any, what: str) -> str | Sequence[str]:
     return cron_schedule if isinstance(cron_schedule, str) else list(cron_schedule)
 
 
-class ScheduleDefinition:
+class ScheduleDefinition(Trigger):
     """A schedule. `schedule` makes one of a function; without a function each tick is one run.
 
     Args:
@@ -55,7 +53,6 @@ class ScheduleDefinition:
         tags, tags_fn: tags of a run, or what gives them for a context.
         metadata: facts about it.
         should_execute: says, for a context, whether anything is to run at all.
-        environment_vars: taken and left alone: a schedule sees the environment of its code location.
         execution_timezone: the zone of the cron expressions; UTC by default.
         execution_fn: gives a `RunRequest`, several, a `SkipReason`, config for one run, or None.
         description: a sentence for people.
@@ -67,6 +64,9 @@ class ScheduleDefinition:
         DefinitionError: a cron expression or the zone cannot be read, what it starts is not given in exactly one way,
             or arguments exclude each other.
     """
+
+    _statuses = DefaultScheduleStatus
+    _context_type = ScheduleEvaluationContext
 
     def __init__(
         self,
@@ -80,7 +80,6 @@ class ScheduleDefinition:
         tags_fn: Callable[..., Mapping[str, str] | None] | None = None,
         metadata: Mapping[str, Any] | None = None,
         should_execute: Callable[..., bool] | None = None,
-        environment_vars: Mapping[str, str] | None = None,
         execution_timezone: str | None = None,
         execution_fn: Callable[..., Any] | None = None,
         description: str | None = None,
@@ -91,7 +90,7 @@ class ScheduleDefinition:
         owners: Sequence[str] | None = None,
     ) -> None:
         what = f"Schedule {name!r}" if name else "The schedule"
-        self.targets: tuple[Job | str, ...] = targets_of(what, name, job, None, job_name, target)
+        self.targets = targets_of(what, name, job, None, job_name, target)
         if not self.targets:
             raise DefinitionError(f"{what} starts nothing. Give it a job, a job_name or a target.")
         self.name = check_name(name or f"{self.job_name}_schedule", "a schedule")
@@ -102,56 +101,23 @@ class ScheduleDefinition:
         for value, fn, word in ((run_config, run_config_fn, "run_config"), (tags, tags_fn, "tags")):
             if value is not None and fn is not None:
                 raise DefinitionError(f"{what} got {word} and {word}_fn. Give one of them.")
-        if not isinstance(default_status, DefaultScheduleStatus):
-            raise DefinitionError(f"{what}: default_status is {default_status!r}. Use DefaultScheduleStatus.")
         self.execution_timezone = execution_timezone
         self.run_config = run_config
         self.tags: Mapping[str, str] = tag_rules.run_tags(tags, what)
-        self.metadata = normalize(metadata, what) if metadata else {}
-        self.environment_vars = dict(environment_vars or {})
-        self.description = description
-        self.default_status = default_status
-        self.owners = tag_rules.owners(owners, what)
-        keys = frozenset(required_resource_keys or ())
-        self._run_config_fn, self._tags_fn, self._should_execute, self._execution_fn = (
-            TickFunction.of(fn, what, keys) if fn is not None else None
-            for fn in (run_config_fn, tags_fn, should_execute, execution_fn)
+        self._describe(execution_fn, description, default_status, metadata, owners)
+        functions = [
+            TickFunction.of(fn, what, required_resource_keys) if fn is not None else None
+            for fn in (execution_fn, run_config_fn, tags_fn, should_execute)
+        ]
+        self._function, self._run_config_fn, self._tags_fn, self._should_execute = functions
+        self.required_resource_keys: set[str] = set(required_resource_keys or ()).union(
+            *(one.required for one in functions if one)
         )
-        self._decorated: TickFunction | None = None
-        functions = (self._run_config_fn, self._tags_fn, self._should_execute, self._execution_fn)
-        self.required_resource_keys: set[str] = set(keys).union(*(one.required for one in functions if one))
-
-    @property
-    def job(self) -> Job:
-        """The job.
-
-        Raises:
-            InvariantError: only its name was given.
-        """
-        if isinstance(self.targets[0], str):
-            raise InvariantError(f"{self._what} knows only the name of its job: {self.targets[0]!r}. See job_name.")
-        return self.targets[0]
-
-    @property
-    def job_name(self) -> str:
-        """The name of the job."""
-        return name_of(self.targets[0])
 
     @property
     def has_loadable_target(self) -> bool:
         """Whether it was given what it starts, and not only its name."""
         return not isinstance(self.targets[0], str)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the decorated function, as tests do, with a context from `build_schedule_context` if it takes one.
-
-        Raises:
-            InvocationError: there is no such function, or it is called with something else.
-        """
-        if self._decorated is None:
-            raise InvocationError(f"{self._what} was not made by @schedule. Call its evaluate_tick(context).")
-        context, resources = self._decorated.by_hand(ScheduleEvaluationContext, args, kwargs)
-        return self._decorated.fn(*(context,)[: len(self._decorated.names)], **resources)
 
     def evaluate_tick(self, context: ScheduleEvaluationContext) -> ScheduleExecutionData:
         """What a tick comes to.
@@ -161,10 +127,10 @@ class ScheduleDefinition:
         """
         if self._should_execute is not None and not self._should_execute(context):
             return ScheduleExecutionData((), f"should_execute of schedule {self.name!r} said no.")
-        if self._execution_fn is None:
-            given: Any = [self._one_run(context, self._config_of(context))]
+        if self._function is not None:
+            given = self._function(context)
         else:
-            given = self._execution_fn(context)
+            given = self._one_run(context, self._run_config_fn(context) if self._run_config_fn else self.run_config)
         requests, skipped = self._read(context, given)
         instance = context._instance
         own = {tag_rules.SCHEDULE_NAME: self.name}
@@ -173,36 +139,23 @@ class ScheduleDefinition:
             skipped,
         )
 
-    def _config_of(self, context: ScheduleEvaluationContext) -> Any:
-        return self.run_config if self._run_config_fn is None else self._run_config_fn(context)
-
     def _one_run(self, context: ScheduleEvaluationContext, config: Any) -> RunRequest:
         return RunRequest(None, config, self.tags if self._tags_fn is None else self._tags_fn(context))
 
-    def _read(self, context: ScheduleEvaluationContext, given: Any) -> tuple[list[RunRequest], str | None]:
+    def _read(self, context: ScheduleEvaluationContext, given: Any) -> tuple[Sequence[RunRequest], str | None]:
         """The run requests of what a function gave, or the message of a skip."""
         if isinstance(given, Mapping | RunConfig):
-            return [self._one_run(context, given)], None
-        items = list(given) if isinstance(given, Iterator | list | tuple) else [] if given is None else [given]
-        if not items:
-            return [], "The function of the schedule asked for no runs."
-        if len(items) == 1 and isinstance(items[0], SkipReason):
-            return [], items[0].skip_message
-        for one in items:
-            if not isinstance(one, RunRequest):
-                raise InvariantError(
-                    f"The function of schedule {self.name!r} gave {one!r:.100}. It may give run requests, or one "
-                    "SkipReason, or the config of one run."
-                )
-        if len(items) > 1 and any(one.run_key is None for one in items):
+            given = self._one_run(context, given)
+        outcome = outcome_of(self._what, given, whole=False)
+        if outcome.skip_reason is not None:
+            return (), outcome.skip_reason.skip_message
+        requests = outcome.run_requests
+        if len(requests) > 1 and any(one.run_key is None for one in requests):
             raise InvariantError(
-                f"Schedule {self.name!r} asks for {len(items)} runs, and not each has a run_key. They tell the runs of "
-                "one tick apart: write RunRequest(run_key=...)."
+                f"{self._what} asks for {len(requests)} runs, and not each has a run_key. They tell the runs of one "
+                "tick apart: write RunRequest(run_key=...)."
             )
-        return items, None
-
-    def __repr__(self) -> str:
-        return f"<schedule {self.name}>"
+        return requests, None if requests else "The function of the schedule asked for no runs."
 
 
 def schedule(
@@ -214,7 +167,6 @@ def schedule(
     tags_fn: Callable[..., Mapping[str, str] | None] | None = None,
     metadata: Mapping[str, Any] | None = None,
     should_execute: Callable[..., bool] | None = None,
-    environment_vars: Mapping[str, str] | None = None,
     execution_timezone: str | None = None,
     description: str | None = None,
     job: Any = None,
@@ -229,18 +181,8 @@ def schedule(
     run (a dict or `RunConfig`, with `tags` or `tags_fn` for its tags), or None. It may take a context and resources.
     Other arguments as for `ScheduleDefinition`.
     """
-
-    def make(fn: Callable[..., Any]) -> ScheduleDefinition:
-        made = ScheduleDefinition(
-            name or fn.__name__, cron_schedule=cron_schedule, job_name=job_name, tags=tags, tags_fn=tags_fn,
-            metadata=metadata, should_execute=should_execute, environment_vars=environment_vars,
-            execution_timezone=execution_timezone, execution_fn=fn, description=description or docstring(fn), job=job,
-            default_status=default_status, required_resource_keys=required_resource_keys, target=target, owners=owners,
-        )  # fmt: skip
-        made._decorated = made._execution_fn
-        return made
-
-    return make
+    given = locals()
+    return lambda fn: ScheduleDefinition(execution_fn=fn, **{**given, "name": name or fn.__name__})
 
 
 # --- of partitioned jobs ---------------------------------------------------------------------------------------------
@@ -261,7 +203,9 @@ class UnresolvedPartitionedAssetScheduleDefinition:
         Raises:
             DefinitionError: the job has no partitions.
         """
-        return _of_partitions(self.name, job, job.partitions_def, **self._options)
+        made = build_schedule_from_partitioned_job(**{**self._options, "job": job})
+        assert isinstance(made, ScheduleDefinition)  # as it is of every job that is not one over assets to come
+        return made
 
 
 def build_schedule_from_partitioned_job(
@@ -294,30 +238,15 @@ def build_schedule_from_partitioned_job(
     Raises:
         DefinitionError: the job has no partitions, or what is given does not fit them.
     """
-    options = {
-        "description": description, "default_status": default_status, "tags": tags, "cron_schedule": cron_schedule,
-        "execution_timezone": execution_timezone, "metadata": metadata, "owners": owners,
-        "times": {"minute_of_hour": minute_of_hour, "hour_of_day": hour_of_day, "day_of_week": day_of_week,
-                  "day_of_month": day_of_month},
-    }  # fmt: skip
-    chosen = name or f"{job.name}_schedule"
-    if isinstance(job, UnresolvedAssetJobDefinition) and job.partitions_def is None:
-        return UnresolvedPartitionedAssetScheduleDefinition(chosen, job, options)
-    return _of_partitions(chosen, job, job.partitions_def, **options)
-
-
-def _of_partitions(
-    name: str,
-    job: Job,
-    definition: PartitionsDefinition | None,
-    *,
-    times: Mapping[str, int | None],
-    tags: Mapping[str, str] | None,
-    cron_schedule: str | None,
-    execution_timezone: str | None,
-    **options: Any,
-) -> ScheduleDefinition:
+    given = locals()
+    name, definition = name or f"{job.name}_schedule", job.partitions_def
+    if isinstance(job, UnresolvedAssetJobDefinition) and definition is None:
+        return UnresolvedPartitionedAssetScheduleDefinition(name, job, given)
     what = f"Schedule {name!r}"
+    times = {
+        "minute_of_hour": minute_of_hour, "hour_of_day": hour_of_day, "day_of_week": day_of_week,
+        "day_of_month": day_of_month,
+    }  # fmt: skip
     if definition is None:
         raise DefinitionError(f"{what}: job {job.name!r} has no partitions. Use ScheduleDefinition(job=...).")
     windows = _windows_of(definition)
@@ -343,8 +272,8 @@ def _of_partitions(
         return [RunRequest(key, None, tags, job.name, partition_key=key) for key in keys]
 
     return ScheduleDefinition(
-        name, cron_schedule=cron_schedule, job=job, execution_timezone=execution_timezone, execution_fn=tick,
-        tags=tags, **options,
+        name, cron_schedule=cron_schedule, job=job, execution_timezone=execution_timezone, execution_fn=tick, tags=tags,
+        description=description, default_status=default_status, metadata=metadata, owners=owners,
     )  # fmt: skip
 
 

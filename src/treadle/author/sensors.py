@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
-from treadle.author.requests import RunRequest, SensorExecutionData, SensorResult, SkipReason
-from treadle.author.signature import docstring
-from treadle.author.tick_contexts import SensorEvaluationContext, TickFunction
-from treadle.author.tick_targets import Job, check_job_names, name_of, resolved, targets_of
+from treadle.author.requests import RunRequest, SensorExecutionData, SensorResult, outcome_of
+from treadle.author.tick_contexts import SensorEvaluationContext
+from treadle.author.triggers import Job, TickFunction, Trigger, check_job_names, resolved, targets_of
 from treadle.core import tags as tag_rules
-from treadle.core.keys import check_name
-from treadle.core.metadata import normalize
+from treadle.core.keys import AssetJobKey, check_name
 from treadle.core.partitions import AddDynamicPartitionsRequest
-from treadle.errors import DefinitionError, InvariantError, InvocationError
+from treadle.errors import DefinitionError, InvariantError, InvocationError, SelectionError
 from treadle.spec.policies import AutomationRule
 from treadle.spec.selection import AssetSelection
 
@@ -43,7 +41,7 @@ class SensorType(enum.Enum):
     UNKNOWN = "UNKNOWN"
 
 
-class SensorDefinition:
+class SensorDefinition(Trigger):
     """A sensor. `sensor` makes one of a function.
 
     Args:
@@ -63,7 +61,8 @@ class SensorDefinition:
     """
 
     sensor_type = SensorType.STANDARD
-    _context_type: type = SensorEvaluationContext
+    _statuses = DefaultSensorStatus
+    _context_type = SensorEvaluationContext
     _most_parameters = 1
 
     def __init__(
@@ -90,76 +89,29 @@ class SensorDefinition:
             raise DefinitionError(
                 f"{what} has no function. Give it evaluation_fn, or decorate a function with @sensor."
             )
-        self.targets: tuple[Job | str, ...] = targets_of(what, self.name, job, jobs, job_name, target)
+        self.targets = targets_of(what, self.name, job, jobs, job_name, target)
         if asset_selection is not None and self.targets:
             raise DefinitionError(f"{what} got asset_selection and a job. Give one of them.")
         self.asset_selection = None if asset_selection is None else AssetSelection.from_coercible(asset_selection)
         self._function = TickFunction.of(evaluation_fn, what, required_resource_keys, self._most_parameters)
-        self._set_facts(minimum_interval_seconds, description, default_status, tags, metadata, owners)
-        self.required_resource_keys: set[str] = set(self._function.required)
+        self._describe(evaluation_fn, description, default_status, metadata, owners)
+        self._describe_sensor(minimum_interval_seconds, tags, self._function.required)
 
-    def _set_facts(
-        self, minimum_interval_seconds: int | None, description: str | None, default_status: DefaultSensorStatus,
-        tags: Mapping[str, str] | None, metadata: Mapping[str, Any] | None, owners: Sequence[str] | None = None,
-    ) -> None:  # fmt: skip
-        what = self._what
-        if not isinstance(default_status, DefaultSensorStatus):
-            raise DefinitionError(f"{what}: default_status is {default_status!r}. Use DefaultSensorStatus.")
-        if minimum_interval_seconds is not None and minimum_interval_seconds < 0:
-            raise DefinitionError(f"{what}: minimum_interval_seconds is {minimum_interval_seconds}. Use 0 or more.")
-        self.minimum_interval_seconds = (
-            DEFAULT_INTERVAL if minimum_interval_seconds is None else minimum_interval_seconds
-        )
-        self.description = description
-        self.default_status = default_status
-        self.tags: Mapping[str, str] = tag_rules.definition_tags(tags, what)
-        self.metadata = normalize(metadata, what) if metadata else {}
-        self.owners = tag_rules.owners(owners, what)
+    def _describe_sensor(self, interval: int | None, tags: Mapping[str, Any] | None, required: Set[str]) -> None:
+        if interval is not None and interval < 0:
+            raise DefinitionError(f"{self._what}: minimum_interval_seconds is {interval}. Use 0 or more.")
+        self.minimum_interval_seconds = DEFAULT_INTERVAL if interval is None else interval
+        self.tags: Mapping[str, str] = tag_rules.run_tags(tags, self._what)
+        self.required_resource_keys: set[str] = set(required)
 
     @property
     def jobs(self) -> list[Job]:
         """Its jobs.
 
         Raises:
-            InvariantError: only a name was given.
+            DefinitionError: it has none, or only a name was given.
         """
-        for one in self.targets:
-            if isinstance(one, str):
-                raise InvariantError(f"{self._what} knows only the name of its job: {one!r}. See job_name.")
-        return [one for one in self.targets if not isinstance(one, str)]
-
-    @property
-    def job(self) -> Job:
-        """Its job.
-
-        Raises:
-            DefinitionError: it has none, or several.
-        """
-        self._only_target()
-        return self.jobs[0]
-
-    @property
-    def job_name(self) -> str | None:
-        """The name of its job.
-
-        Raises:
-            DefinitionError: it has none, or several.
-        """
-        return name_of(self._only_target())
-
-    def _only_target(self) -> Job | str:
-        if len(self.targets) != 1:
-            raise DefinitionError(f"{self._what} has {len(self.targets) or 'no'} jobs. See targets.")
-        return self.targets[0]
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the function, as tests do, with a context if it takes one. What it gives is returned as it is.
-
-        Raises:
-            InvocationError: it is called with something else.
-        """
-        context, resources = self._function.by_hand(self._context_type, args, kwargs)
-        return self._function.fn(*(context,)[: len(self._function.names)], **resources)
+        return [self.job] if len(self.targets) < 2 else [one for one in self.targets if not isinstance(one, str)]
 
     def evaluate_tick(self, context: Any) -> SensorExecutionData:
         """What an evaluation comes to.
@@ -173,37 +125,27 @@ class SensorDefinition:
         return self._function(context)
 
     def _read(self, context: Any, given: Any) -> SensorExecutionData:
-        items = list(given) if isinstance(given, Iterator | list | tuple) else [] if given is None else [given]
-        whole = next((one for one in items if isinstance(one, SensorResult)), None)
-        if whole is not None:
-            if len(items) > 1:
-                raise InvariantError(f"{self._what} gave a SensorResult and more. Put all of it into the SensorResult.")
-            if whole.cursor is not None and context.cursor_updated:
-                raise InvariantError(
-                    f"{self._what} called context.update_cursor and gave SensorResult(cursor=...). Do one of the two."
-                )
-            items = [*whole.run_requests, *([whole.skip_reason] if whole.skip_reason else [])]  # pyright: ignore[reportOptionalIterable]
-        requests = [one for one in items if isinstance(one, RunRequest)]
-        skips = [one for one in items if isinstance(one, SkipReason)]
-        if len(requests) + len(skips) < len(items) or len(skips) > 1 or (skips and requests):
+        outcome = outcome_of(self._what, given)
+        if outcome.cursor is not None and context.cursor_updated:
             raise InvariantError(
-                f"{self._what} gave {items!r:.200}. It may give run requests, or one SkipReason, or one SensorResult."
+                f"{self._what} gave SensorResult(cursor=...), and the cursor is moved already: by "
+                "context.update_cursor, or by a sensor that keeps it itself. Leave cursor out of the SensorResult."
             )
-        message = (
-            skips[0].skip_message if skips else None if requests else "The function of the sensor asked for no runs."
-        )
-        asked = whole.dynamic_partitions_requests if whole is not None else []
+        reason = outcome.skip_reason
+        quiet = None if outcome.run_requests else "The function of the sensor asked for no runs."
         return SensorExecutionData(
-            self._resolve(context, requests, asked),
-            message,
-            whole.cursor if whole is not None and whole.cursor is not None else context.cursor,
-            asked,
-            whole.asset_events if whole is not None else [],
+            self._resolve(context, outcome),
+            quiet if reason is None else reason.skip_message,
+            context.cursor if outcome.cursor is None else outcome.cursor,
+            outcome.dynamic_partitions_requests,
+            outcome.asset_events,
+            outcome.automation_condition_evaluations,
         )
 
-    def _resolve(self, context: Any, requests: list[RunRequest], asked: Sequence[Any]) -> list[RunRequest]:
+    def _resolve(self, context: Any, outcome: SensorResult) -> Sequence[RunRequest]:
+        requests = outcome.run_requests
         if not requests:
-            return []
+            return requests
         if not self.targets and self.asset_selection is None:
             raise InvariantError(
                 f"{self._what} asks for a run and starts nothing. Give it a job, a job_name or a target."
@@ -212,7 +154,7 @@ class SensorDefinition:
             requests = [self._over_assets(context, one) for one in requests]
         else:
             check_job_names(requests, self.targets, self._what)
-        store = _Store(context._instance, asked)
+        store = _Store(context._instance, outcome.dynamic_partitions_requests)
         own = {tag_rules.SENSOR_NAME: self.name}
         return [resolved(one, self.targets, context.repository_def, None, store, own) for one in requests]
 
@@ -221,17 +163,17 @@ class SensorDefinition:
         selection, definitions = self.asset_selection, context.repository_def
         chosen = request.asset_selection
         if definitions is not None and selection is not None:
-            allowed = selection.resolve(definitions.layer.graph)
-            wrong = next((key for key in chosen or () if key not in allowed), None)
-            if wrong is not None:
-                raise InvariantError(
-                    f"{self._what} asks for asset {wrong.to_user_string()!r}, which its asset_selection does not have."
+            graph = definitions.layer.graph
+            allowed = selection.resolve(graph)
+            chosen = sorted(allowed) if chosen is None else chosen
+            beside = [key for key in chosen if key not in allowed]
+            beside += [key for key in request.asset_check_keys or () if key not in graph.checks]
+            if beside:
+                raise SelectionError(
+                    f"{self._what} asks for {', '.join(key.to_user_string() for key in beside)}: not of its "
+                    "asset_selection, or not declared. Ask for some of these assets and their checks."
                 )
-            chosen = chosen if chosen is not None else sorted(allowed)
         return request.with_replaced_attrs(asset_selection=chosen, job_name=_ASSET_JOB)
-
-    def __repr__(self) -> str:
-        return f"<sensor {self.name}>"
 
 
 class _Store:
@@ -252,8 +194,8 @@ class _Store:
             if isinstance(one, AddDynamicPartitionsRequest):
                 keys.update(dict.fromkeys(one.partition_keys))
             else:
-                gone = set(one.partition_keys)
-                keys = dict.fromkeys(key for key in keys if key not in gone)
+                for key in one.partition_keys:
+                    keys.pop(key, None)
         return list(keys)
 
 
@@ -278,16 +220,8 @@ def sensor(
     It returns or yields `RunRequest`s, a `SkipReason`, or returns a `SensorResult` or None. It takes a context, whose
     cursor tells how far it came, and resources. Arguments as for `SensorDefinition`.
     """
-
-    def make(fn: Callable[..., Any]) -> SensorDefinition:
-        return SensorDefinition(
-            name or fn.__name__, evaluation_fn=fn, job_name=job_name,
-            minimum_interval_seconds=minimum_interval_seconds, description=description or docstring(fn), job=job,
-            jobs=jobs, default_status=default_status, asset_selection=asset_selection,
-            required_resource_keys=required_resource_keys, tags=tags, metadata=metadata, target=target, owners=owners,
-        )  # fmt: skip
-
-    return make
+    given = locals()
+    return lambda fn: SensorDefinition(evaluation_fn=fn, **given)
 
 
 class AutomationConditionSensorDefinition(SensorDefinition):
@@ -300,10 +234,14 @@ class AutomationConditionSensorDefinition(SensorDefinition):
         emit_backfills: whether it may start backfills where many partitions are due.
         use_user_code_server: whether conditions are evaluated where user code is, as custom conditions need.
         default_condition: for assets that have none; needs `use_user_code_server`.
+        asset_job_keys: the jobs whose conditions are evaluated too; not with `use_user_code_server`.
 
     Raises:
-        DefinitionError: `default_condition` is given without `use_user_code_server`, or is no condition.
+        DefinitionError: `default_condition` is no condition, or arguments exclude each other.
     """
+
+    targets = ()
+    _function = None
 
     def __init__(
         self,
@@ -319,6 +257,7 @@ class AutomationConditionSensorDefinition(SensorDefinition):
         emit_backfills: bool = True,
         use_user_code_server: bool = False,
         default_condition: AutomationRule | None = None,
+        asset_job_keys: Set[AssetJobKey] | None = None,
     ) -> None:
         self.name = check_name(name, "a sensor")
         self._what = f"Sensor {name!r}"
@@ -326,14 +265,16 @@ class AutomationConditionSensorDefinition(SensorDefinition):
             raise DefinitionError(f"{self._what}: default_condition is {default_condition!r}, which is no condition.")
         if default_condition is not None and not use_user_code_server:
             raise DefinitionError(f"{self._what}: default_condition needs use_user_code_server=True.")
-        self.targets = ()
+        if asset_job_keys and use_user_code_server:
+            raise DefinitionError(f"{self._what}: asset_job_keys exclude use_user_code_server. Make two sensors.")
         self.asset_selection = AssetSelection.from_coercible(target)
         self.run_tags = tag_rules.run_tags(run_tags, self._what)
         self.emit_backfills = emit_backfills
         self.use_user_code_server = use_user_code_server
         self.default_condition = default_condition
-        self.required_resource_keys = set()
-        self._set_facts(minimum_interval_seconds, description, default_status, tags, metadata)
+        self.asset_job_keys = frozenset(asset_job_keys or ())
+        self._describe(None, description, default_status, metadata, None)
+        self._describe_sensor(minimum_interval_seconds, tags, frozenset())
 
     @property
     def sensor_type(self) -> SensorType:  # pyright: ignore[reportIncompatibleVariableOverride]

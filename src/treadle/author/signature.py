@@ -12,7 +12,8 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 from treadle.errors import DefinitionError
 
@@ -185,3 +186,39 @@ def docstring(fn: Callable[..., Any]) -> str | None:
     """The docstring of a function, its indentation taken away."""
     text = fn.__doc__
     return inspect.cleandoc(text) if text and "\n" in text else text
+
+
+_P = ParamSpec("_P")
+_Made = TypeVar("_Made", covariant=True)
+
+
+class Decorator(Protocol[_P, _Made]):
+    """A decorator that stands alone (`@asset`) or is called with arguments first (`@asset(name="a")`)."""
+
+    @overload
+    def __call__(self, fn: Callable[..., Any], /) -> _Made: ...
+    @overload
+    def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> Callable[[Callable[..., Any]], _Made]: ...
+
+
+def decorator(
+    fn_name: str,
+) -> Callable[[Callable[_P, Callable[[Callable[..., Any]], _Made]]], Decorator[_P, _Made]]:
+    """Let a function that returns a decorator be one itself.
+
+    Args:
+        fn_name: the keyword under which the decorated function may be given.
+    """
+
+    def make(called: Callable[_P, Callable[[Callable[..., Any]], _Made]]) -> Decorator[_P, _Made]:
+        with_arguments: Any = called
+
+        @wraps(called)
+        def either(*args: Any, **given: Any) -> Any:
+            fn = args[0] if args else given.pop(fn_name, None)
+            arranged = with_arguments(**given)
+            return arranged if fn is None else arranged(fn)
+
+        return either
+
+    return make

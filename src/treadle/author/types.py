@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import enum
 import logging
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
+from treadle.author.resources import Resources
 from treadle.author.signature import NO_ANNOTATION
 from treadle.core.metadata import MetadataValue, normalize
 from treadle.errors import DefinitionError, InvariantError
@@ -45,11 +47,14 @@ class TypeCheckContext:
 
     Attributes:
         dagster_type: the type whose check it is.
+        resources: the resources that the type requires, as attributes; there are none outside of a run.
     """
 
     def __init__(self, step: Any, dagster_type: ValueType) -> None:
         self._step = step
         self.dagster_type = dagster_type
+        keys = dagster_type.required_resource_keys
+        self.resources: Any = Resources({}) if step is None or not keys else step.resources_for(keys)
 
     @property
     def run_id(self) -> str:
@@ -62,6 +67,17 @@ class TypeCheckContext:
         return logging.getLogger("treadle") if self._step is None else self._step.log
 
 
+class TypeKind(enum.Enum):
+    """What the values of a type are like."""
+
+    ANY = "ANY"
+    SCALAR = "SCALAR"
+    LIST = "LIST"
+    NOTHING = "NOTHING"
+    NULLABLE = "NULLABLE"
+    REGULAR = "REGULAR"
+
+
 class ValueType:
     """A type of values that pass between ops and assets, with its check.
 
@@ -69,8 +85,11 @@ class ValueType:
         type_check_fn: takes a `TypeCheckContext` and the value; gives a `TypeCheck` or a bool.
         key: what it is known by; its name by default.
         name: how people call it.
+        is_builtin: whether it is one of everybody's.
         description: a sentence for people.
         loader: reads inputs of this type from run config.
+        required_resource_keys: resources that its check uses, as `context.resources.<key>`.
+        kind: what its values are like.
         typing_type: the annotation that says the same to type checkers.
         metadata: facts about the type.
 
@@ -82,11 +101,14 @@ class ValueType:
         "accepts",
         "checks",
         "description",
+        "is_builtin",
         "key",
+        "kind",
         "loader",
         "metadata",
         "name",
         "python_type",
+        "required_resource_keys",
         "type_check_fn",
     )
 
@@ -95,8 +117,11 @@ class ValueType:
         type_check_fn: Callable[[TypeCheckContext, Any], TypeCheck | bool],
         key: str | None = None,
         name: str | None = None,
+        is_builtin: bool = False,
         description: str | None = None,
         loader: Any = None,
+        required_resource_keys: Set[str] | None = None,
+        kind: TypeKind = TypeKind.REGULAR,
         typing_type: Any = Any,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
@@ -116,8 +141,11 @@ class ValueType:
         self.checks = True
         self.key = key or known
         self.name = known
+        self.is_builtin = is_builtin
         self.description = description
         self.loader = loader
+        self.required_resource_keys: Set[str] = frozenset(required_resource_keys or ())
+        self.kind = kind
         self.python_type = typing_type
         self.metadata: Mapping[str, MetadataValue] = normalize(metadata, f"type {known!r}") if metadata else {}
 
@@ -128,13 +156,18 @@ class ValueType:
 
     @property
     def unique_name(self) -> str | None:
-        """Its name."""
-        return self.display_name
+        """Its name, if it has one of its own."""
+        return self.display_name if self.has_unique_name else None
 
     @property
     def has_unique_name(self) -> bool:
         """Whether it has a name of its own."""
         return self.type_check_fn is not None or not typing.get_args(self.python_type)
+
+    @property
+    def needed_keys(self) -> Set[str]:
+        """The resources that its check and its loader use."""
+        return self.required_resource_keys | (self.loader.required_resource_keys() if self.loader else set())
 
     @property
     def typing_type(self) -> Any:
@@ -160,14 +193,19 @@ class ValueType:
             f"The check of type {self.name!r} must give a bool or a TypeCheck, and it gave {type(result).__name__}."
         )
 
-    def failure(self, value: object, step: Any = None) -> TypeCheck | None:
-        """What is wrong with a value; None if nothing is."""
+    def finding(self, value: object, step: Any = None) -> TypeCheck | None:
+        """What its check says about a value at a step; None if that is no more than that it is of the type."""
         if self.accepts is not None:
             return None if self.accepts(value) else _NOT_ACCEPTED
         if self.type_check_fn is None:
             return None
         check = self.type_check(TypeCheckContext(step, self), value)
-        return None if check.success else check
+        return None if check.success and check.description is None and not check.metadata else check
+
+    def failure(self, value: object) -> TypeCheck | None:
+        """What is wrong with a value; None if nothing is."""
+        check = self.finding(value)
+        return None if check is None or check.success else check
 
 
 _NOT_ACCEPTED = TypeCheck(False)
@@ -178,7 +216,7 @@ class PythonObjectType(ValueType):
 
     Args:
         python_type: the class, or a tuple of them.
-        key, name, description, loader, metadata: as of `ValueType`; the name is that of the class by default.
+        key, name, kwargs: as of `ValueType`; the name is that of the class by default.
     """
 
     __slots__ = ()
@@ -195,17 +233,27 @@ class PythonObjectType(ValueType):
                 return TypeCheck(True)
             return TypeCheck(False, f"{type(value).__name__} is not {called}, which {name or called} asks for.")
 
-        super().__init__(check, key, name or called, typing_type=typing.Union[kinds], **kwargs)  # noqa: UP007
+        super().__init__(check, key, name or called, **{"typing_type": typing.Union[kinds], **kwargs})  # noqa: UP007
 
 
 def _plain(name: str, accepts: Callable[[Any], bool] | None, python_type: Any = Any) -> ValueType:
-    made = ValueType(_any, name=name, typing_type=python_type)
+    kind = _kind(python_type)
+    builtin = kind in (TypeKind.ANY, TypeKind.SCALAR, TypeKind.NOTHING)
+    made = ValueType(_any, name=name, is_builtin=builtin, kind=kind, typing_type=python_type)
     made.type_check_fn, made.accepts, made.checks = None, accepts, accepts is not None
     return made
 
 
 def _any(_context: TypeCheckContext, _value: object) -> bool:
     return True
+
+
+def _kind(annotation: Any) -> TypeKind:
+    origin = typing.get_origin(annotation) or annotation
+    if origin in (typing.Union, types.UnionType):
+        return TypeKind.NULLABLE if type(None) in typing.get_args(annotation) else TypeKind.REGULAR
+    kinds = {Any: TypeKind.ANY, list: TypeKind.LIST, typing.List: TypeKind.LIST, Nothing: TypeKind.NOTHING}  # noqa: UP006
+    return TypeKind.SCALAR if origin in (int, str, float, bool) else kinds.get(origin, TypeKind.REGULAR)
 
 
 _DISPLAY = {int: "Int", str: "String", float: "Float", bool: "Bool", Any: "Any", list: "[Any]", typing.List: "[Any]"}  # noqa: UP006

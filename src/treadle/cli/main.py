@@ -72,11 +72,16 @@ def load_env_file() -> None:
         os.environ.setdefault(key, value)
 
 
-def run(args: Sequence[str] | None = None, prog_name: str = "treadle", env_prefix: str = ENV_PREFIX) -> int:
-    """Run a command and return its exit code. `env_prefix`: every option has a variable
+def run(
+    args: Sequence[str] | None = None,
+    prog_name: str = "treadle",
+    env_prefix: str = ENV_PREFIX,
+    command: click.Command = cli,
+) -> int:
+    """Run a command of a root and return its exit code. `env_prefix`: every option has a variable
     `<prefix>_<COMMAND>_<OPTION>`."""
     try:
-        code: Any = cli.main(
+        code: Any = command.main(
             list(args) if args is not None else None, prog_name, standalone_mode=False, auto_envvar_prefix=env_prefix
         )
     except click.ClickException as error:

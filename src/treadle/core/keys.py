@@ -6,7 +6,7 @@ import json
 import keyword
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from treadle.errors import DefinitionError
 
@@ -171,6 +171,12 @@ class AssetCheckKey:
 
     def __reduce__(self) -> tuple[type[AssetCheckKey], tuple[AssetKey, str]]:
         return (AssetCheckKey, (self.asset_key, self.name))
+
+
+class AssetJobKey(NamedTuple):
+    """The name of a job over assets, where an automation condition or a selection is about the job."""
+
+    job_name: str
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -131,6 +131,10 @@ class PartitionMapping:
     def _downstream(self, subset: PartitionSubset, between: Between) -> PartitionSubset:
         raise InvariantError(f"{type(self).__name__} defines neither downstream nor its long name. Define one.")
 
+    def is_same_key(self, upstream_def: PartitionsDefinition, downstream_def: PartitionsDefinition | None) -> bool:
+        """Whether every partition needs exactly the one with its own key, if there is one."""
+        return False
+
     def validate_partition_mapping(
         self, upstream_partitions_def: PartitionsDefinition, downstream_partitions_def: PartitionsDefinition | None
     ) -> None:
@@ -193,6 +197,9 @@ class IdentityPartitionMapping(PartitionMapping):
 
     kind = "identity"
     _sentence = "The partition with the same key."
+
+    def is_same_key(self, upstream_def: PartitionsDefinition, downstream_def: PartitionsDefinition | None) -> bool:
+        return True
 
     def _upstream(self, subset: PartitionSubset | None, between: Between) -> UpstreamPartitionsResult:
         return between.existing(self._required(subset), between.upstream)
@@ -353,14 +360,14 @@ class TimeWindowPartitionMapping(PartitionMapping):
             sides.append(definition)
         return sides
 
-    def _is_exact(self, up: WindowSequence, down: WindowSequence) -> bool:
-        """Whether a window needs itself."""
-        return self.start_offset == self.end_offset == 0 and up == down
+    def is_same_key(self, upstream_def: PartitionsDefinition, downstream_def: PartitionsDefinition | None) -> bool:
+        up, down = self._sides(Between(upstream_def, downstream_def))
+        return self.start_offset == self.end_offset == 0 and up.windows == down.windows
 
     def _upstream(self, subset: PartitionSubset | None, between: Between) -> UpstreamPartitionsResult:
         up, down = self._sides(between)
         wanted = _spans_of(self._required(subset), down)
-        if not self._is_exact(up.windows, down.windows):
+        if not self.is_same_key(up, down):
             # what neighbours need touches, so a span is mapped as a whole; but not if the offsets cross
             units = _units(wanted, down.windows, alone=self.start_offset > self.end_offset)
             wanted = united(chain.from_iterable(self._needed(span, up.windows) for span in units))
@@ -384,7 +391,7 @@ class TimeWindowPartitionMapping(PartitionMapping):
     def _downstream(self, subset: PartitionSubset, between: Between) -> PartitionSubset:
         up, down = self._sides(between)
         spans = _spans_of(subset, up)
-        if not self._is_exact(up.windows, down.windows):
+        if not self.is_same_key(up, down):
             # a downstream window may need nothing: the offsets cross, or it lies in a hole of the moved windows
             holes = self.start_offset == self.end_offset != 0 and bool(up.windows.exclusions)
             units = _units(spans, up.windows, alone=holes or self.start_offset > self.end_offset)

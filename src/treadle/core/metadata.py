@@ -18,7 +18,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import GenericAlias
-from typing import Any, TypeAlias, get_args
+from typing import Any, Self, TypeAlias
 
 import msgspec
 
@@ -184,66 +184,61 @@ def _wrong(kind: str, expected: str, value: object) -> MetadataError:
     return MetadataError(f"Metadata of kind {kind!r} holds {expected}, not {type(value).__name__}: {value!r:.80}.")
 
 
-def _string(self: Any, field: str) -> None:
-    value = getattr(self, field)
-    if type(value) is not str and value is not None:
-        if not isinstance(value, str):
-            raise _wrong(self.kind, "a string", value)
-        msgspec.structs.force_setattr(self, field, str.__str__(value))  # an enum or subclass: keep the text alone
-
-
 class _Kind(MetadataValue, msgspec.Struct, frozen=True, gc=False):
     """What the kinds share: frozen, equal by value, told apart on the wire by their tag."""
 
+    @property
+    def value(self) -> Self:
+        return self
 
-class TextMetadataValue(_Kind, frozen=True, gc=False, tag="text"):
+
+class _Text(_Kind, frozen=True, gc=False):
+    """Kinds that hold one text, or None."""
+
+    def __post_init__(self) -> None:
+        field = self.__struct_fields__[0]
+        text = getattr(self, field)
+        if type(text) is not str and text is not None:
+            text = os.fspath(text) if isinstance(text, os.PathLike) and field == "path" else text
+            if not isinstance(text, str):
+                raise _wrong(self.kind, "a string", text)
+            msgspec.structs.force_setattr(self, field, str.__str__(text))  # an enum or subclass: keep the text alone
+
+    @property
+    def value(self) -> str:
+        return getattr(self, self.__struct_fields__[0]) or ""
+
+
+class TextMetadataValue(_Text, frozen=True, gc=False, tag="text"):
     """Plain text."""
 
     text: str | None = ""
 
     def __post_init__(self) -> None:
-        if type(self.text) is not str:
-            _string(self, "text")
-
-    @property
-    def value(self) -> str:
-        return self.text or ""
+        if type(self.text) is not str:  # the one kind that is made in every step: nothing else is asked of most
+            _Text.__post_init__(self)
 
 
-class UrlMetadataValue(_Kind, frozen=True, gc=False, tag="url"):
+class UrlMetadataValue(_Text, frozen=True, gc=False, tag="url"):
     """A link."""
 
     url: str | None = ""
 
-    def __post_init__(self) -> None:
-        _string(self, "url")
 
-    @property
-    def value(self) -> str:
-        return self.url or ""
-
-
-class _PathKind(_Kind, frozen=True, gc=False):
+class _Path(_Text, frozen=True, gc=False):
     path: str | None
-
-    def __post_init__(self) -> None:
-        if isinstance(self.path, os.PathLike):
-            msgspec.structs.force_setattr(self, "path", os.fspath(self.path))
-        _string(self, "path")
 
     @property
     def fspath(self) -> str:
         """The path; empty if there is none."""
         return self.path or ""
 
-    value = fspath
 
-
-class PathMetadataValue(_PathKind, frozen=True, gc=False, tag="path"):
+class PathMetadataValue(_Path, frozen=True, gc=False, tag="path"):
     """A path to a file or folder."""
 
 
-class NotebookMetadataValue(_PathKind, frozen=True, gc=False, tag="notebook"):
+class NotebookMetadataValue(_Path, frozen=True, gc=False, tag="notebook"):
     """A path to a notebook file."""
 
 
@@ -264,17 +259,10 @@ class JsonMetadataValue(_Kind, frozen=True, tag="json"):
         return self.data
 
 
-class MarkdownMetadataValue(_Kind, frozen=True, gc=False, tag="md"):
+class MarkdownMetadataValue(_Text, frozen=True, gc=False, tag="md"):
     """Markdown."""
 
     md_str: str | None = ""
-
-    def __post_init__(self) -> None:
-        _string(self, "md_str")
-
-    @property
-    def value(self) -> str:
-        return self.md_str or ""
 
 
 class PythonArtifactMetadataValue(_Kind, frozen=True, gc=False, tag="python_artifact"):
@@ -282,10 +270,6 @@ class PythonArtifactMetadataValue(_Kind, frozen=True, gc=False, tag="python_arti
 
     module: str
     name: str
-
-    @property
-    def value(self) -> PythonArtifactMetadataValue:
-        return self
 
 
 class FloatMetadataValue(_Kind, frozen=True, gc=False, tag="float"):
@@ -330,17 +314,10 @@ class TimestampMetadataValue(_Kind, frozen=True, gc=False, tag="timestamp"):
             msgspec.structs.force_setattr(self, "value", _as_float(self.kind, self.value))
 
 
-class RunMetadataValue(_Kind, frozen=True, gc=False, tag="run"):
+class RunMetadataValue(_Text, frozen=True, gc=False, tag="run"):
     """A run, by id."""
 
     run_id: str
-
-    def __post_init__(self) -> None:
-        _string(self, "run_id")
-
-    @property
-    def value(self) -> str:
-        return self.run_id
 
 
 class AssetMetadataValue(_Kind, frozen=True, tag="asset"):
@@ -363,10 +340,6 @@ class JobMetadataValue(_Kind, frozen=True, gc=False, tag="job"):
     job_name: str
     location_name: str
     repository_name: str | None = None
-
-    @property
-    def value(self) -> JobMetadataValue:
-        return self
 
 
 class TableMetadataValue(_Kind, frozen=True, tag="table"):
@@ -401,10 +374,6 @@ class TableMetadataValue(_Kind, frozen=True, tag="table"):
     def infer_column_type(value: object) -> str:
         """The name of the column type that fits `value`: bool, int, float or string."""
         return {bool: "bool", int: "int", float: "float"}.get(type(value), "string")
-
-    @property
-    def value(self) -> TableMetadataValue:
-        return self
 
 
 class TableSchemaMetadataValue(_Kind, frozen=True, tag="table_schema"):
@@ -446,20 +415,15 @@ class NullMetadataValue(_Kind, frozen=True, gc=False, tag="null"):
         return None
 
 
-class PoolMetadataValue(_Kind, frozen=True, gc=False, tag="pool"):
+class PoolMetadataValue(_Text, frozen=True, gc=False, tag="pool"):
     """A concurrency pool, by name."""
 
     pool: str
-
-    def __post_init__(self) -> None:
-        _string(self, "pool")
 
     @property
     def name(self) -> str:
         """The pool's name."""
         return self.pool
-
-    value = name
 
 
 class LocalFileCodeReference(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
@@ -497,10 +461,6 @@ class CodeReferencesMetadataValue(_Kind, frozen=True, tag="code_references"):
             if not isinstance(reference, LocalFileCodeReference | UrlCodeReference):
                 raise _wrong(self.kind, "LocalFileCodeReference and UrlCodeReference objects", reference)
 
-    @property
-    def value(self) -> CodeReferencesMetadataValue:
-        return self
-
 
 class UnknownMetadataValue(MetadataValue):
     """A value that another version of Treadle wrote and this one cannot read. It is written back as it was.
@@ -533,29 +493,10 @@ class UnknownMetadataValue(MetadataValue):
         return f"UnknownMetadataValue({self.raw!r})"
 
 
-AnyKind: TypeAlias = (
-    TextMetadataValue
-    | UrlMetadataValue
-    | PathMetadataValue
-    | NotebookMetadataValue
-    | JsonMetadataValue
-    | MarkdownMetadataValue
-    | PythonArtifactMetadataValue
-    | FloatMetadataValue
-    | IntMetadataValue
-    | BoolMetadataValue
-    | TimestampMetadataValue
-    | RunMetadataValue
-    | AssetMetadataValue
-    | JobMetadataValue
-    | TableMetadataValue
-    | TableSchemaMetadataValue
-    | TableColumnLineageMetadataValue
-    | NullMetadataValue
-    | PoolMetadataValue
-    | CodeReferencesMetadataValue
-)
-"""The union of all kinds that this version knows. Fields that are stored use `MetadataValue`, which tolerates more."""
+_LEAVES = (*_Kind.__subclasses__(), *_Text.__subclasses__(), *_Path.__subclasses__())
+_KINDS: dict[str, type[MetadataValue]] = {
+    cls.__struct_config__.tag: cls for cls in _LEAVES if cls not in (_Text, _Path)
+}  # fmt: skip
 
 
 # --- the wire ------------------------------------------------------------------------------------------------------
@@ -567,9 +508,6 @@ def _revive(cls: type, raw: Any) -> Any:
     if cls is TableColumnDep:
         return TableColumnDep(*raw)
     raise NotImplementedError(cls)  # msgspec's protocol for types that no kind contains
-
-
-_KINDS: dict[str, type[MetadataValue]] = {cls.__struct_config__.tag: cls for cls in get_args(AnyKind)}
 
 
 def _decode(raw: Any) -> MetadataValue:
@@ -681,11 +619,13 @@ def normalize(metadata: Mapping[str, Any] | None, where: str, *, lenient: bool =
             metadata of definitions, where users keep objects of their own.
 
     Raises:
-        MetadataError: a key is not a string, or a value has no kind.
+        MetadataError: it is no mapping, a key is not a string, or a value has no kind.
     """
     result: dict[str, MetadataValue] = {}
     if not metadata:
         return result
+    if type(metadata) is not dict and not isinstance(metadata, Mapping):
+        raise MetadataError(f"Metadata of {where} is {metadata!r:.80}. Write a dict: {{'name': value}}.")
     for key, value in metadata.items():
         if type(key) is not str and not isinstance(key, str):
             raise MetadataError(f"Metadata of {where} has the key {key!r}: keys are strings. Write {str(key)!r}.")

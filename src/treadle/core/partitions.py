@@ -52,14 +52,14 @@ _context: ContextVar[PartitionLoadingContext] = ContextVar("partition_loading_co
 
 @contextmanager
 def partition_loading_context(
-    effective_dt: Now = None, dynamic_partitions_store: Store = None
+    effective_dt: Now = None, dynamic_partitions_store: Store = None, *, new_ctx: PartitionLoadingContext | None = None
 ) -> Iterator[PartitionLoadingContext]:
     """Pin the current time, or the store of dynamic keys, for all partitions questions asked inside the block.
 
-    What is not given stays as it was pinned around the block.
+    What is not given stays as it was pinned around the block. `new_ctx`, what such a block gave, is pinned as it is.
     """
     outer = _context.get()
-    inner = PartitionLoadingContext(
+    inner = new_ctx or PartitionLoadingContext(
         effective_dt or outer.effective_dt, dynamic_partitions_store or outer.dynamic_partitions_store
     )
     token = _context.set(inner)
@@ -392,19 +392,6 @@ class StaticPartitionsDefinition(PartitionsDefinition):
         return f"StaticPartitionsDefinition([{shown}{more}])"
 
 
-class Partition:
-    """A partition with a value beside its key. Deprecated, as is the function of `DynamicPartitionsDefinition`."""
-
-    __slots__ = ("name", "value")
-
-    def __init__(self, value: Any, name: str | None = None) -> None:
-        self.value = value
-        self.name = name or str(value)
-
-
-PartitionFunction: TypeAlias = Callable[[datetime | None], Sequence[Partition] | Sequence[str]]
-
-
 class AddDynamicPartitionsRequest(NamedTuple):
     """Asks that keys be added to the dynamic partitions of a name; those that are there already stay."""
 
@@ -423,24 +410,18 @@ class DynamicPartitionsDefinition(PartitionsDefinition):
     """Partitions whose keys are added and removed while the system runs. The instance keeps them.
 
     Args:
-        partition_fn: deprecated; a function of the current time that gives the keys.
         name: the name under which the instance keeps the keys. Definitions with one name share them.
 
     Raises:
-        DefinitionError: both or neither are given.
+        DefinitionError: the name is empty.
     """
 
-    __slots__ = ("name", "partition_fn")
+    __slots__ = ("name",)
     kind = "dynamic"
 
-    def __init__(self, partition_fn: PartitionFunction | None = None, name: str | None = None) -> None:
-        if isinstance(partition_fn, str):
-            raise DefinitionError(
-                f"Write DynamicPartitionsDefinition(name={partition_fn!r}): the first argument is a function."
-            )
-        if (partition_fn is None) == (not name):
-            raise DefinitionError("DynamicPartitionsDefinition takes a name (or, as before, a function): exactly one.")
-        self.partition_fn = partition_fn
+    def __init__(self, name: str) -> None:
+        if not name or not isinstance(name, str):
+            raise DefinitionError(f"DynamicPartitionsDefinition takes the name its keys are kept under, not {name!r}.")
         self.name = name
 
     def get_partition_keys(self, current_time: Now = None, dynamic_partitions_store: Store = None) -> Sequence[str]:
@@ -449,32 +430,20 @@ class DynamicPartitionsDefinition(PartitionsDefinition):
         Raises:
             InvocationError: no store was passed or pinned.
         """
-        if self.partition_fn is not None:
-            found = self.partition_fn(current_time or _context.get().effective_dt)
-            return [one.name if isinstance(one, Partition) else one for one in found]
-        return list(self._store(dynamic_partitions_store).get_dynamic_partitions(self.name or ""))
+        return list(self._store(dynamic_partitions_store).get_dynamic_partitions(self.name))
 
     def build_add_request(self, partition_keys: Sequence[str]) -> AddDynamicPartitionsRequest:
         """What a sensor returns in `SensorResult(dynamic_partitions_requests=[...])` to add keys.
 
         Raises:
-            DefinitionError: a key is not valid or occurs twice, or the keys come from a function.
+            DefinitionError: a key is not valid or occurs twice.
         """
         check_partition_keys(partition_keys, f"build_add_request of {self!s}")
-        return AddDynamicPartitionsRequest(self._stored_name(), partition_keys)
+        return AddDynamicPartitionsRequest(self.name, partition_keys)
 
     def build_delete_request(self, partition_keys: Sequence[str]) -> DeleteDynamicPartitionsRequest:
-        """What a sensor returns in `SensorResult(dynamic_partitions_requests=[...])` to remove keys.
-
-        Raises:
-            DefinitionError: the keys come from a function.
-        """
-        return DeleteDynamicPartitionsRequest(self._stored_name(), partition_keys)
-
-    def _stored_name(self) -> str:
-        if self.name is None:
-            raise DefinitionError(f"The keys of {self!r} come from a function and cannot be changed. Give it a name.")
-        return self.name
+        """What a sensor returns in `SensorResult(dynamic_partitions_requests=[...])` to remove keys."""
+        return DeleteDynamicPartitionsRequest(self.name, partition_keys)
 
     def _store(self, given: Store) -> DynamicPartitionsStore:
         store = effective_store(given)
@@ -486,26 +455,22 @@ class DynamicPartitionsDefinition(PartitionsDefinition):
         return store
 
     def _has(self, key: str, at: PartitionLoadingContext) -> bool:
-        if self.name is not None:
-            has = getattr(self._store(at.dynamic_partitions_store), "has_dynamic_partition", None)
-            if has is not None:  # one look-up instead of all keys, where the store can
-                return bool(has(self.name, key))
-        return super()._has(key, at)
+        has = getattr(self._store(at.dynamic_partitions_store), "has_dynamic_partition", None)
+        # one look-up instead of all keys, where the store can
+        return super()._has(key, at) if has is None else bool(has(self.name, key))
 
     def to_wire(self) -> dict[str, Any]:
-        """The definition as plain data. One with a function travels as the keys it has now."""
-        return super().to_wire() if self.name is None else {"kind": self.kind, "name": self.name}
+        return {"kind": self.kind, "name": self.name}
 
     @classmethod
     def from_wire(cls, data: Mapping[str, Any]) -> Self:
         return cls(name=data["name"])
 
     def _value(self) -> tuple[object, ...]:
-        return (self.kind, self.name, self.partition_fn)
+        return (self.kind, self.name)
 
     def __repr__(self) -> str:
-        shown = f"name={self.name!r}" if self.partition_fn is None else f"partition_fn={self.partition_fn!r}"
-        return f"DynamicPartitionsDefinition({shown})"
+        return f"DynamicPartitionsDefinition(name={self.name!r})"
 
 
 # --- the wire --------------------------------------------------------------------------------------------------------

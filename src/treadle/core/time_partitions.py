@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from enum import Enum
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from treadle.core.partitions import (
     Now,
@@ -33,6 +33,9 @@ class ScheduleType(Enum):
     MONTHLY = "MONTHLY"
 
 
+Bound: TypeAlias = datetime | str
+Exclusions: TypeAlias = Sequence[str | datetime] | None
+_DATE = "%Y-%m-%d"
 _CRON = {
     ScheduleType.HOURLY: "{} * * * *",
     ScheduleType.DAILY: "{} {} * * *",
@@ -64,37 +67,21 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
     """
 
     __slots__ = (
-        "_end",
-        "_first_start",
-        "_last_stop",
-        "_start",
-        "end_offset",
-        "exclusions",
-        "fmt",
-        "timezone",
-        "windows",
-    )
+        "_end", "_first_start", "_last_stop", "_start", "end_offset", "exclusions", "fmt", "timezone", "windows",
+    )  # fmt: skip
     kind = "time_window"
     windows: WindowSequence
     fmt: str
     timezone: str
     end_offset: int
-    exclusions: Sequence[str | datetime] | None
+    exclusions: Exclusions
 
     def __init__(
-        self,
-        start: datetime | str,
-        fmt: str,
-        end: datetime | str | None = None,
-        schedule_type: ScheduleType | None = None,
-        timezone: str | None = None,
-        end_offset: int = 0,
-        minute_offset: int | None = None,
-        hour_offset: int | None = None,
-        day_offset: int | None = None,
-        cron_schedule: str | None = None,
-        exclusions: Sequence[str | datetime] | None = None,
-    ) -> None:
+        self, start: Bound, fmt: str, end: Bound | None = None, schedule_type: ScheduleType | None = None,
+        timezone: str | None = None, end_offset: int = 0, minute_offset: int | None = None,
+        hour_offset: int | None = None, day_offset: int | None = None, cron_schedule: str | None = None,
+        exclusions: Exclusions = None,
+    ) -> None:  # fmt: skip
         offsets = (minute_offset, hour_offset, day_offset)
         if cron_schedule is not None:
             if schedule_type is not None or any(offset is not None for offset in offsets):
@@ -105,18 +92,6 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
             raise DefinitionError("A partitions definition by time needs cron_schedule or schedule_type.")
         else:
             cron_schedule = _cron_of(schedule_type, *offsets)
-        self._declare(start, end, fmt, timezone, end_offset, exclusions, cron_schedule)
-
-    def _declare(
-        self,
-        start: datetime | str,
-        end: datetime | str | None,
-        fmt: str,
-        timezone: str | None,
-        end_offset: int,
-        exclusions: Sequence[str | datetime] | None,
-        cron_schedule: str,
-    ) -> None:
         self.fmt = fmt
         self.timezone = timezone or "UTC"
         self.end_offset = end_offset
@@ -131,7 +106,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         self._first_start = self.windows.first(start)
         self._last_stop = None if end is None else self.windows.cadence.floor(end)
 
-    def _bound(self, value: datetime | str, what: str) -> int:
+    def _bound(self, value: Bound, what: str) -> int:
         if isinstance(value, str):
             at = self.windows.format.read(value)
             if at is None:
@@ -178,16 +153,6 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
     def end(self) -> datetime | None:
         """The end that was declared, in the definition's zone."""
         return None if self._end is None else self.windows.cadence.zone.at(self._end)
-
-    @property
-    def start_timestamp(self) -> float:
-        """The start in seconds since 1970 UTC."""
-        return float(self._start)
-
-    @property
-    def end_timestamp(self) -> float | None:
-        """The end in seconds since 1970 UTC."""
-        return None if self._end is None else float(self._end)
 
     @property
     def schedule_type(self) -> ScheduleType | None:
@@ -593,17 +558,13 @@ class HourlyPartitionsDefinition(TimeWindowPartitionsDefinition):
     kind = "hourly"
 
     def __init__(
-        self,
-        start_date: datetime | str,
-        end_date: datetime | str | None = None,
-        minute_offset: int = 0,
-        timezone: str | None = None,
-        fmt: str | None = None,
-        end_offset: int = 0,
-        exclusions: Sequence[str | datetime] | None = None,
-    ) -> None:
-        cron = _cron_of(ScheduleType.HOURLY, minute_offset)
-        self._declare(start_date, end_date, fmt or "%Y-%m-%d-%H:%M", timezone, end_offset, exclusions, cron)
+        self, start_date: Bound, end_date: Bound | None = None, minute_offset: int = 0, timezone: str | None = None,
+        fmt: str | None = None, end_offset: int = 0, exclusions: Exclusions = None,
+    ) -> None:  # fmt: skip
+        fmt = fmt or f"{_DATE}-%H:%M"
+        super().__init__(
+            start_date, fmt, end_date, ScheduleType.HOURLY, timezone, end_offset, minute_offset, exclusions=exclusions
+        )
 
 
 class DailyPartitionsDefinition(TimeWindowPartitionsDefinition):
@@ -622,18 +583,13 @@ class DailyPartitionsDefinition(TimeWindowPartitionsDefinition):
     kind = "daily"
 
     def __init__(
-        self,
-        start_date: datetime | str,
-        end_date: datetime | str | None = None,
-        minute_offset: int = 0,
-        hour_offset: int = 0,
-        timezone: str | None = None,
-        fmt: str | None = None,
-        end_offset: int = 0,
-        exclusions: Sequence[str | datetime] | None = None,
-    ) -> None:
-        cron = _cron_of(ScheduleType.DAILY, minute_offset, hour_offset)
-        self._declare(start_date, end_date, fmt or "%Y-%m-%d", timezone, end_offset, exclusions, cron)
+        self, start_date: Bound, end_date: Bound | None = None, minute_offset: int = 0, hour_offset: int = 0,
+        timezone: str | None = None, fmt: str | None = None, end_offset: int = 0, exclusions: Exclusions = None,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            start_date, fmt or _DATE, end_date, ScheduleType.DAILY, timezone, end_offset, minute_offset, hour_offset,
+            exclusions=exclusions,
+        )  # fmt: skip
 
 
 class WeeklyPartitionsDefinition(TimeWindowPartitionsDefinition):
@@ -647,19 +603,14 @@ class WeeklyPartitionsDefinition(TimeWindowPartitionsDefinition):
     kind = "weekly"
 
     def __init__(
-        self,
-        start_date: datetime | str,
-        end_date: datetime | str | None = None,
-        minute_offset: int = 0,
-        hour_offset: int = 0,
-        day_offset: int = 0,
-        timezone: str | None = None,
-        fmt: str | None = None,
-        end_offset: int = 0,
-        exclusions: Sequence[str | datetime] | None = None,
-    ) -> None:
-        cron = _cron_of(ScheduleType.WEEKLY, minute_offset, hour_offset, day_offset)
-        self._declare(start_date, end_date, fmt or "%Y-%m-%d", timezone, end_offset, exclusions, cron)
+        self, start_date: Bound, end_date: Bound | None = None, minute_offset: int = 0, hour_offset: int = 0,
+        day_offset: int = 0, timezone: str | None = None, fmt: str | None = None, end_offset: int = 0,
+        exclusions: Exclusions = None,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            start_date, fmt or _DATE, end_date, ScheduleType.WEEKLY, timezone, end_offset, minute_offset, hour_offset,
+            day_offset, exclusions=exclusions,
+        )  # fmt: skip
 
 
 class MonthlyPartitionsDefinition(TimeWindowPartitionsDefinition):
@@ -673,23 +624,15 @@ class MonthlyPartitionsDefinition(TimeWindowPartitionsDefinition):
     kind = "monthly"
 
     def __init__(
-        self,
-        start_date: datetime | str,
-        end_date: datetime | str | None = None,
-        minute_offset: int = 0,
-        hour_offset: int = 0,
-        day_offset: int = 1,
-        timezone: str | None = None,
-        fmt: str | None = None,
-        end_offset: int = 0,
-        exclusions: Sequence[str | datetime] | None = None,
-    ) -> None:
-        cron = _cron_of(ScheduleType.MONTHLY, minute_offset, hour_offset, day_offset or 1)
-        self._declare(start_date, end_date, fmt or "%Y-%m-%d", timezone, end_offset, exclusions, cron)
+        self, start_date: Bound, end_date: Bound | None = None, minute_offset: int = 0, hour_offset: int = 0,
+        day_offset: int = 1, timezone: str | None = None, fmt: str | None = None, end_offset: int = 0,
+        exclusions: Exclusions = None,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            start_date, fmt or _DATE, end_date, ScheduleType.MONTHLY, timezone, end_offset, minute_offset, hour_offset,
+            day_offset or 1, exclusions=exclusions,
+        )  # fmt: skip
 
 
-register_definition(TimeWindowPartitionsDefinition)
-register_definition(HourlyPartitionsDefinition)
-register_definition(DailyPartitionsDefinition)
-register_definition(WeeklyPartitionsDefinition)
-register_definition(MonthlyPartitionsDefinition)
+for _cls in (TimeWindowPartitionsDefinition, *TimeWindowPartitionsDefinition.__subclasses__()):
+    register_definition(_cls)

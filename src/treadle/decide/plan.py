@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from treadle.core import tags
 from treadle.core.keys import AssetCheckKey, AssetKey
@@ -25,6 +26,11 @@ class Plan:
     steps: dict[str, Step]
     producers: Mapping[AssetKey, tuple[str, str]]
 
+    @property
+    def handles(self) -> AbstractSet[str]:
+        """The nodes that run."""
+        return {step.node.handle for step in self.steps.values()}
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -44,6 +50,9 @@ class Selection:
 
 EVERYTHING = Selection()
 
+Part: TypeAlias = tuple[str, NodeSpec, tuple[OutputSpec, ...]]
+"""What becomes a step: its key, its node, and the outputs of it that are wanted."""
+
 
 def plan(nodes: Iterable[NodeSpec], selection: Selection = EVERYTHING) -> Plan:
     """The steps that a selection of `nodes` needs.
@@ -53,24 +62,79 @@ def plan(nodes: Iterable[NodeSpec], selection: Selection = EVERYTHING) -> Plan:
         StepNotFoundError: a step is asked for that there is not.
         DefinitionError: nodes wait for each other in a circle.
     """
-    chosen = [(node, outputs) for node in nodes if (outputs := _wanted(node, selection)) is not None]
-    producers: dict[AssetKey, tuple[str, str]] = {}
-    gates: dict[AssetKey, list[str]] = {}
-    for node, outputs in chosen:
-        for output in outputs:
-            if output.asset is not None:
-                producers[output.asset] = (node.handle, output.name)
-            elif output.check is not None and output.check in node.blocking:
-                gates.setdefault(output.check.asset_key, []).append(node.handle)
-    handles = {node.handle for node, _ in chosen}
-    steps = [_step(node, outputs, producers, gates, handles) for node, outputs in chosen]
+    parts = [(node.handle, node, outputs) for node in nodes if (outputs := _wanted(node, selection)) is not None]
+    steps, producers = _wired(parts)
+    ordered, stuck = _ordered(steps)
+    if divisible := {step.key for step in stuck if _is_divisible(step)}:
+        steps, producers = _wired(_divided(parts, divisible))
+        ordered, stuck = _ordered(steps)
+    if stuck:
+        raise DefinitionError(
+            f"Steps wait for each other in a circle: {', '.join(sorted(step.key for step in stuck))}. Split the ops "
+            "that make several assets, so that none needs what is made from it."
+        )
     if selection.steps is not None:
-        steps = _only(steps, selection.steps)
+        ordered, _ = _ordered(_only(list(ordered.values()), selection.steps))
         producers = {key: made for key, made in producers.items() if made[0] in selection.steps}
-    ordered = _ordered(steps)
-    if any(output.is_dynamic for step in steps for output in step.node.outputs):
+    if any(output.is_dynamic for step in ordered.values() for output in step.node.outputs):
         ordered = spread(ordered)
     return Plan(ordered, producers)
+
+
+def _wired(parts: list[Part]) -> tuple[list[Step], dict[AssetKey, tuple[str, str]]]:
+    """The steps that parts of nodes are, with what each waits for; for each asset the step and output that make it."""
+    producers: dict[AssetKey, tuple[str, str]] = {}
+    gates: dict[AssetKey, list[str]] = {}
+    for key, node, outputs in parts:
+        for output in outputs:
+            if output.asset is not None:
+                producers[output.asset] = (key, output.name)
+            elif output.check is not None and output.check in node.blocking:
+                gates.setdefault(output.check.asset_key, []).append(key)
+    keys = {key for key, _, _ in parts}
+    return [_step(part, producers, gates, keys) for part in parts], producers
+
+
+def _is_divisible(step: Step) -> bool:
+    """Whether its op can make its assets in several calls."""
+    return step.node.can_subset and not step.node.serves and len(step.assets) > 1
+
+
+def _divided(parts: list[Part], handles: AbstractSet[str]) -> list[Part]:
+    """The parts, those of these nodes divided so that other steps can come between what one op makes.
+
+    Each asset is taken for itself first, with its checks; what waits for what is clear then. In that order, all that
+    one node can make at a time becomes one part. If assets wait for each other, dividing does not help.
+    """
+    single: list[Part] = []
+    for key, node, outputs in parts:
+        groups: dict[AssetKey | None, list[OutputSpec]] = {}
+        for output in outputs if key in handles else ():
+            groups.setdefault(output.asset or (output.check and output.check.asset_key), []).append(output)
+        single.extend((f"{key} {asset}", node, tuple(group)) for asset, group in groups.items())
+        if not groups:
+            single.append((key, node, outputs))
+    waiting, stuck = _ordered(_wired(single)[0])
+    if stuck:
+        return parts
+    made: dict[str, Part] = {}
+
+    def take(of: Callable[[NodeSpec], bool]) -> list[Step]:
+        """What need not wait any longer."""
+        ready = (one for one in list(waiting.values()) if of(one.node) and waiting.keys().isdisjoint(one.upstream))
+        return [waiting.pop(one.key) for one in ready]
+
+    while waiting:
+        made.update(
+            (one.key, (one.key, one.node, one.outputs)) for one in take(lambda node: node.handle not in handles)
+        )
+        for node in [one.node for one in waiting.values()][:1]:
+            taken = take(lambda one, node=node: one is node)
+            key, number = node.handle, 2
+            while key in made or (number > 2 and any(key == other for other, _, _ in parts)):
+                key, number = f"{node.handle}_{number}", number + 1
+            made[key] = (key, node, tuple(output for one in taken for output in one.outputs))
+    return list(made.values())
 
 
 def _wanted(node: NodeSpec, selection: Selection) -> tuple[OutputSpec, ...] | None:
@@ -119,12 +183,12 @@ def _wanted_of_part(node: NodeSpec, assets: AbstractSet[AssetKey] | None) -> tup
 
 
 def _step(
-    node: NodeSpec,
-    outputs: tuple[OutputSpec, ...],
+    part: Part,
     producers: Mapping[AssetKey, tuple[str, str]],
     gates: Mapping[AssetKey, Sequence[str]],
-    handles: AbstractSet[str],
+    keys: AbstractSet[str],
 ) -> Step:
+    own, node, outputs = part
     sources: list[tuple[str, str]] = []
     upstream: set[str] = set()
     lists: list[tuple[tuple[str, str], ...]] = []
@@ -132,24 +196,24 @@ def _step(
         if len(spec.sources) > 1 and all(type(source) is FromOutput for source in spec.sources):
             lists.append(tuple((one.node, one.output) for one in spec.sources if type(one) is FromOutput))
         for source in spec.sources:
-            if type(source) is FromOutput and source.node in handles:
+            if type(source) is FromOutput and source.node in keys:
                 upstream.add(source.node)
                 if len(spec.sources) == 1:
                     sources.append((source.node, source.output))
             elif type(source) is FromAsset:
-                _need(source.key, node.handle, producers, gates, upstream, sources)
+                _need(source.key, own, producers, gates, upstream, sources)
     for output in outputs:
         if output.asset is not None:
             for key in node.deps.get(output.asset, ()):
-                _need(key, node.handle, producers, gates, upstream, sources)
-    for key in node.after:
+                _need(key, own, producers, gates, upstream, sources)
+    for key in node.after if any(output.check for output in outputs) else ():
         producer = producers.get(key)
-        if producer is not None and producer[0] != node.handle:
+        if producer is not None and producer[0] != own:
             upstream.add(producer[0])
             sources.append(producer)
     priority = node.tags.get(tags.PRIORITY) if node.tags else None
     return Step(
-        node.handle, node, outputs, frozenset(upstream), tuple(sources), _priority(priority) if priority else 0,
+        own, node, outputs, frozenset(upstream), tuple(sources), _priority(priority) if priority else 0,
         tuple(lists),
     )  # fmt: skip
 
@@ -196,8 +260,8 @@ def _only(steps: list[Step], keys: AbstractSet[str]) -> list[Step]:
     ]  # fmt: skip
 
 
-def _ordered(steps: list[Step]) -> dict[str, Step]:
-    """By key, every step after those it waits for, otherwise as they came."""
+def _ordered(steps: list[Step]) -> tuple[dict[str, Step], list[Step]]:
+    """By key, every step after those it waits for, otherwise as they came; and those that wait for each other."""
     by_key = {step.key: step for step in steps}
     waiting = {step.key: len(step.upstream) for step in steps}
     below: dict[str, list[str]] = {key: [] for key in by_key}
@@ -210,10 +274,4 @@ def _ordered(steps: list[Step]) -> dict[str, Step]:
             waiting[child] -= 1
             if not waiting[child]:
                 order.append(child)
-    if len(order) < len(by_key):
-        stuck = sorted(key for key, count in waiting.items() if count)
-        raise DefinitionError(
-            f"Steps wait for each other in a circle: {', '.join(stuck)}. Split the ops that make several assets, so "
-            "that none needs what is made from it."
-        )
-    return {key: by_key[key] for key in order}
+    return {key: by_key[key] for key in order}, [by_key[key] for key, count in waiting.items() if count]

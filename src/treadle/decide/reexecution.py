@@ -6,15 +6,15 @@ its step succeeded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from treadle.core.keys import did_you_mean
 from treadle.decide.plan import Plan
-from treadle.decide.steps import Step
+from treadle.decide.steps import Step, at, step_key
 from treadle.errors import StepNotFoundError, StepOutputNotFoundError
-from treadle.spec.nodes import FromOutput
+from treadle.spec.nodes import FromOutput, OutputSpec
 from treadle.spec.op_selection import select_ops
 from treadle.spec.selection_text import parse_clause
 from treadle.state.event_types import EventType
@@ -31,12 +31,20 @@ class Made:
     Attributes:
         run_id: the run in which it did.
         outputs: the outputs that it produced.
-        keys: the mapping keys of those that are dynamic, as (output, key).
+        keys: the mapping keys of those that are dynamic, as (output, key), in order.
     """
 
     run_id: str
     outputs: frozenset[str]
-    keys: frozenset[tuple[str, str]] = frozenset()
+    keys: tuple[tuple[str, str], ...] = ()
+
+    def lacks(self, output: OutputSpec) -> bool:
+        """Whether it left out one of its outputs. A dynamic one without values is there, unless it may be left out."""
+        return output.name not in self.outputs and not (output.is_dynamic and output.is_required)
+
+    def keys_of(self, output: str) -> tuple[str, ...]:
+        """The mapping keys of one of its outputs."""
+        return tuple(key for name, key in self.keys if name == output)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +52,25 @@ class Continuation:
     """What a run that continues others does.
 
     Attributes:
-        steps: the steps it executes.
-        sources: for each other step that succeeded before, the run that has its outputs.
-        left_out: outputs, as (step, output), that no run of the chain has produced, of steps it does not execute.
+        plan: all steps that the job has, as far as the run selects them.
+        steps: the keys of those that it executes; `inc[?]` is every copy of a step that multiplies.
+        made: the steps that succeeded before.
     """
 
+    plan: Plan
     steps: frozenset[str]
-    sources: Mapping[str, str]
-    left_out: frozenset[tuple[str, str]]
+    made: Mapping[str, Made]
+
+    @property
+    def handles(self) -> frozenset[str]:
+        """The nodes of the steps that it executes."""
+        return frozenset(_node(key) for key in self.steps)
+
+    def executes(self, step: Step) -> bool:
+        """Whether it executes a step; of what stands for several, whether it executes any of them."""
+        if len(step.mapped) < len(step.over):
+            return step.node.handle in self.handles
+        return _covers(self.steps, step.key)
 
 
 def outcomes(run_id: str, events: Iterable[Event]) -> dict[str, Made]:
@@ -68,7 +87,7 @@ def outcomes(run_id: str, events: Iterable[Event]) -> dict[str, Made]:
             produced.pop(key, None)  # what an attempt that failed gave does not count
         elif event.event_type is EventType.STEP_SUCCESS:
             given = produced.get(key, ())
-            keys = frozenset((one.output_name, one.mapping_key) for one in given if one.mapping_key is not None)
+            keys = tuple((one.output_name, one.mapping_key) for one in given if one.mapping_key is not None)
             made[key] = Made(run_id, frozenset(one.output_name for one in given), keys)
     return made
 
@@ -83,17 +102,18 @@ def from_failure(
         chain: the steps that succeeded, by run: the one that is continued, the one that it continued, and so on.
         executed: the steps that the continued run was to execute; None is all.
     """
-    chain = [_with_templates(plan, made) for made in chain]
-    made = _merged(chain)
-    again: set[str] = set()
-    for key, step in plan.steps.items():  # what is above a step comes before it
-        if (executed is None or key in executed) and key not in chain[0] and not _lacks(step, again, made):
-            again.add(key)
-    return _continuation(plan, again, made)
+    known = _Known(plan, _merged(chain))
+    for template in plan.steps.values():  # what is above a step comes before it
+        for step in known.copies(template):
+            if (executed is None or _covers(executed, step.key)) and step.key not in chain[0] and not known.lacks(step):
+                known.again.add(step.key)
+    return Continuation(plan, frozenset(known.again), known.made)
 
 
 def from_selection(plan: Plan, chain: Sequence[Mapping[str, Made]], clauses: Sequence[str]) -> Continuation:
     """Execute again the steps that any of `clauses` selects, such as `*name+`; all if there are none.
+
+    A step that multiplies is meant with all of its copies by its name, `inc` or `inc[?]`; `inc[key]` is one of them.
 
     Raises:
         SelectionError: a clause cannot be read.
@@ -101,78 +121,115 @@ def from_selection(plan: Plan, chain: Sequence[Mapping[str, Made]], clauses: Seq
         StepOutputNotFoundError: a step needs a value that no run has made.
     """
     if not clauses:
-        return Continuation(frozenset(plan.steps), {}, frozenset())
+        return Continuation(plan, frozenset(_group(step) for step in plan.steps.values()), {})
+    known = _Known(plan, _merged(chain))
+    again: set[str] = set()
     for text in clauses:
-        clause = parse_clause(text)
-        if clause is not None and not any(
-            key == clause.name or key.startswith(f"{clause.name}.") for key in plan.steps
-        ):
-            raise StepNotFoundError(
-                f"{text!r} selects no step of the run.{did_you_mean(clause.name, plan.steps)} "
-                f"Its steps: {', '.join(plan.steps)}.",
-                step_keys=(clause.name,),
-            )
-    again = select_ops(clauses, {key: map(_node, step.upstream) for key, step in plan.steps.items()})
-    made = _merged([_with_templates(plan, made) for made in chain])
-    for key in again:
-        for source in _single_outputs(plan.steps[key]):
-            if _is_gone(source, again, made):
-                raise StepOutputNotFoundError(
-                    f"Step {key!r} is to be executed again and needs output {source[1]!r} of step {source[0]!r}, which "
-                    f"no earlier run has made. Select that step too, for example with '*{key}'.",
-                    step_key=source[0], output_name=source[1],
-                )  # fmt: skip
-    return _continuation(plan, again, made)
+        again |= _selected(plan, known.made, text.replace("[?]", ""))
+    known.again = again
+    for template in plan.steps.values():
+        for step in known.copies(template):
+            if _covers(again, step.key):
+                _need_values(step, known)
+    return Continuation(plan, frozenset(again), known.made)
 
 
-def _with_multiplied(plan: Plan, again: AbstractSet[str]) -> frozenset[str]:
-    """`again`, with whole groups of steps that multiply.
+def _selected(plan: Plan, made: Mapping[str, Made], text: str) -> set[str]:
+    """The keys of the steps that a clause selects: of copies, if it names one, else of all copies together."""
+    clause = parse_clause(text)
+    names: Mapping[str, Iterable[str]]
+    if clause is not None and "[" in clause.name:
+        known = _Known(plan, made)
+        copies = {step.key: step for template in plan.steps.values() for step in known.copies(template)}
+        names = {
+            name: {one for key in step.upstream for one in known.all_of(key)} & copies.keys()
+            for name, step in copies.items()
+        }
+        shown = {key: key for key in names}
+    else:
+        names = {key: [_node(above) for above in step.upstream] for key, step in plan.steps.items()}
+        shown = {key: _group(step) for key, step in plan.steps.items()}
+    if clause is not None and not any(key == clause.name or key.startswith(f"{clause.name}.") for key in names):
+        raise StepNotFoundError(
+            f"{text!r} selects no step of the run.{did_you_mean(clause.name, names)} Its steps: {', '.join(names)}.",
+            step_keys=(clause.name,),
+        )
+    return {shown[key] for key in select_ops([text], names)}
 
-    If one of them is executed again, or what gathers their values, so is what gave the dynamic output, which may give
-    other keys this time, and all that is multiplied by it.
+
+def _need_values(step: Step, known: _Known) -> None:
+    """Make sure that the values that a step cannot do without are there, or will be made."""
+    single = {
+        (spec.sources[0].node, spec.sources[0].output)
+        for spec in step.node.inputs
+        if len(spec.sources) == 1 and not spec.is_nothing and type(spec.sources[0]) is FromOutput
+    }
+    for key, output in step.sources:  # assets, which are no such inputs, may have been made by any run
+        if (_node(key), output) in single and known.is_gone((key, output)):
+            raise StepOutputNotFoundError(
+                f"Step {step.key!r} is to be executed again and needs output {output!r} of step {key!r}, which no "
+                f"earlier run has made. Select that step too, for example with '*{_node(step.key)}'.",
+                step_key=key, output_name=output,
+            )  # fmt: skip
+
+
+class _Known:
+    """What there is of the values of a run while it is found out what it executes again.
+
+    Attributes:
+        made: the steps that succeeded before.
+        again: the keys of steps that will be executed.
+        members: of keys that stand for several steps, those.
     """
-    grown = set(again)
-    size = -1
-    while size != len(grown):
-        size = len(grown)
-        for key, step in plan.steps.items():
-            above = {output.node for spec in step.node.inputs for output in spec.sources if type(output) is FromOutput}
-            if key in grown:
-                for one in above & plan.steps.keys():
-                    made = plan.steps[one]
-                    if made.over or any(output.is_dynamic for output in made.node.outputs):
-                        grown.add(one)
-            elif step.over and not grown.isdisjoint(node for node, _ in step.over):
-                grown.add(key)
-    return frozenset(grown)
 
+    def __init__(self, plan: Plan, made: Mapping[str, Made]) -> None:
+        self.plan = plan
+        self.made = made
+        self.again: set[str] = set()
+        self.members: dict[str, list[str]] = {}
 
-def _node(step_key: str) -> str:
-    return step_key.partition("[")[0]
+    def copies(self, template: Step) -> Iterator[Step]:
+        """The steps that a template became or, where the values above it will be made anew, what stands for them."""
+        if not template.over:
+            yield template
+            return
+        depth = len(template.over)
+        found: list[tuple[str, ...]] = [()]
+        for index, (node, output) in enumerate(template.over):
+            grown: list[tuple[str, ...]] = []
+            for above in found:
+                source = step_key(node, above, index)
+                if _covers(self.again, source):
+                    yield at(template, above)
+                elif source in self.made:
+                    more = [(*above, key) for key in self.made[source].keys_of(output)]
+                    self.members[step_key(template.key, above, depth)] = [
+                        step_key(template.key, one, depth) for one in more
+                    ]
+                    grown += more
+            found = grown
+        for coordinates in found:
+            yield at(template, coordinates)
 
+    def all_of(self, key: str) -> list[str]:
+        """The steps that a key stands for: itself, unless it stands for several."""
+        if key not in self.members:
+            return [key]
+        return [one for member in self.members[key] for one in self.all_of(member)]
 
-def _with_templates(plan: Plan, made: Mapping[str, Made]) -> Mapping[str, Made]:
-    """`made` in a run, with each step that multiplied there and whose every copy succeeded."""
-    found = dict(made)
-    for key, step in plan.steps.items():
-        if step.over and (copies := _copies(key, step.over, made)) is not None and made.keys() >= set(copies):
-            run_id = made[step.over[0][0]].run_id
-            found[key] = Made(run_id, frozenset(output for one in copies for output in made[one].outputs))
-    return found
+    def lacks(self, step: Step) -> bool:
+        """Whether a step could only be skipped: something that it needs is not there, and nothing will make it."""
+        return any(map(self.is_gone, step.sources)) or any(all(map(self.is_gone, group)) for group in step.any_of)
 
-
-def _copies(key: str, over: Sequence[tuple[str, str]], made: Mapping[str, Made]) -> list[str] | None:
-    """The steps that one became; None if a dynamic output above it was not made."""
-    places = [""]
-    for node, output in over:
-        grown: list[str] = []
-        for place in places:
-            source = made.get(f"{node}[{place}]" if place else node)
-            if source is None:
-                return None
-            grown += [f"{place},{name}" if place else name for one, name in sorted(source.keys) if one == output]
-        places = grown
-    return [f"{key}[{place}]" for place in places]
+    def is_gone(self, source: tuple[str, str]) -> bool:
+        """Whether an output of a step, or of all that its key stands for, is not there and will not be made."""
+        key, output = source
+        if _covers(self.again, key):
+            return False
+        if key in self.members:
+            return bool(self.members[key]) and all(self.is_gone((one, output)) for one in self.members[key])
+        outputs = self.plan.steps[_node(key)].node.outputs
+        return key not in self.made or any(one.name == output and self.made[key].lacks(one) for one in outputs)
 
 
 def _merged(chain: Sequence[Mapping[str, Made]]) -> dict[str, Made]:
@@ -183,31 +240,19 @@ def _merged(chain: Sequence[Mapping[str, Made]]) -> dict[str, Made]:
     return merged
 
 
-def _continuation(plan: Plan, again: AbstractSet[str], made: Mapping[str, Made]) -> Continuation:
-    again = _with_multiplied(plan, again)
-    sources = {key: made[key].run_id for key in plan.steps if key not in again and key in made}
-    left_out = frozenset(
-        (key, output.name)
-        for key, step in plan.steps.items()
-        for output in step.node.outputs
-        if _is_gone((key, output.name), again, made)
-    )
-    return Continuation(again, sources, left_out)
+def _covers(keys: AbstractSet[str], key: str) -> bool:
+    """Whether keys have a step, or what stands for it among others."""
+    if key in keys:
+        return True
+    handle, _, rest = key.partition("[")
+    places = tuple(rest.removesuffix("]").split(",")) if rest else ()
+    return any(step_key(handle, places[:count], len(places)) in keys for count in range(len(places)))
 
 
-def _lacks(step: Step, again: AbstractSet[str], made: Mapping[str, Made]) -> bool:
-    """Whether a step could only be skipped: something that it needs is not there, and nothing will make it."""
-    return any(_is_gone(source, again, made) for source in step.sources) or any(
-        all(_is_gone(source, again, made) for source in group) for group in step.any_of
-    )
+def _group(step: Step) -> str:
+    """The key of a step of the plan: of all its copies, if it multiplies."""
+    return step_key(step.key, (), len(step.over))
 
 
-def _is_gone(source: tuple[str, str], again: AbstractSet[str], made: Mapping[str, Made]) -> bool:
-    step, output = _node(source[0]), source[1]
-    return step not in again and (step not in made or output not in made[step].outputs)
-
-
-def _single_outputs(step: Step) -> list[tuple[str, str]]:
-    """The outputs of other steps whose value the step cannot do without. Assets may have been made by any run."""
-    found = [spec.sources[0] for spec in step.node.inputs if len(spec.sources) == 1 and not spec.is_nothing]
-    return [(one.node, one.output) for one in found if type(one) is FromOutput]
+def _node(key: str) -> str:
+    return key.partition("[")[0]

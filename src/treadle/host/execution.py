@@ -234,21 +234,18 @@ def prepare(
     _check_partition(job, partition_key, partition_range, datetime.now(UTC), instance)
     job, steps = plan_job(job, run.op_selection)
     if continues is not None:
-        steps = plan(job.nodes, Selection(job.selected_assets, job.selected_checks, steps=continues.steps))
-        run = structs.replace(run, step_keys_to_execute=tuple(steps.steps))
-    resolved = resolve(job, run.run_config, os.environ, selected=steps.steps.keys())
+        steps = plan(job.nodes, Selection(job.selected_assets, job.selected_checks, steps=continues.handles))
+        run = structs.replace(run, step_keys_to_execute=_keys(continues))
+    resolved = resolve(job, run.run_config, os.environ, selected=steps.handles)
     keys_of = partial(_resource_keys, job, steps)
-    keys = keys_of(steps.steps)
+    keys = keys_of(steps.handles)
     _check_resources(job, keys)
     scope = RunScope(
         run=run, job=job, plan=steps, sink=sink, memory=instance, configs=resolved.ops,
         resource_configs=resolved.resources, inputs=resolved.inputs, input_values=resolved.input_values,
         output_configs=resolved.outputs, keys_of=keys_of, resource_keys=keys, retries=_retries(job, resolved.execution),
-        loggers=start_loggers(job, resolved.loggers, run.run_id) if resolved.loggers else (),
+        loggers=start_loggers(job, resolved.loggers, run.run_id) if resolved.loggers else (), continues=continues,
     )  # fmt: skip
-    if continues is not None:
-        scope.sources = continues.sources
-        scope.left_out.update(continues.left_out)
     return scope
 
 
@@ -267,6 +264,12 @@ def perform(
     if scope.log_files is not None:
         instance.store.logs.complete(scope.log_files.key)
     return error
+
+
+def _keys(continues: Continuation) -> tuple[str, ...]:
+    """The keys of the steps that a run executes again, in the order of the plan."""
+    order = {handle: index for index, handle in enumerate(continues.plan.steps)}
+    return tuple(sorted(continues.steps, key=lambda key: (order[key.partition("[")[0]], key)))
 
 
 def plan_job(job: JobDefinition, op_selection: Sequence[str] | None = None) -> tuple[JobDefinition, Plan]:
@@ -327,6 +330,8 @@ def _new_run(
     all_tags = {**job.run_tags, **(tags or {}), **partition_tags(job.partitions_def, partition_key, partition_range)}
     if partition_key is not None:
         all_tags[tag_names.PARTITION_SET] = f"{job.name}_partition_set"
+        if job.partitioned_config is not None:
+            all_tags |= job.partitioned_config.get_tags_for_partition_key(partition_key)
     run = Run(
         job_name=job.name,
         run_config=config,

@@ -6,15 +6,17 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from treadle.author.executors import ExecutorRequirement as Requirement
+from treadle.author.io_managers import mem_io_manager
 from treadle.author.jobs import JobDefinition
 from treadle.author.reconstructable import ReconstructableJob
 from treadle.author.results import JobExecutionResult
-from treadle.author.run_config import RunConfig
+from treadle.author.run_config import RunConfig, run_config_dict
 from treadle.core import tags as tag_names
 from treadle.core.keys import AssetCheckKey, AssetKey
 from treadle.decide.plan import Plan
 from treadle.decide.reexecution import OF_OUTCOMES, Continuation, Made, from_failure, from_selection, outcomes
-from treadle.errors import InvariantError, InvocationError, RunNotFoundError
+from treadle.errors import InvariantError, InvocationError, RunNotFoundError, UnmetExecutorRequirementsError
 from treadle.host.execution import narrowed, plan_job, run_job
 from treadle.host.instance import Instance
 from treadle.spec.selection import AssetSelection
@@ -78,8 +80,10 @@ def execute_job(
             from its failure.
         SelectionError, StepNotFoundError, StepOutputNotFoundError: what is selected cannot be executed.
         ConfigError: the run config does not fit.
+        UnmetExecutorRequirementsError: the job's executor needs what the job or the instance is not.
     """
     definition = job.get_definition() if isinstance(job, ReconstructableJob) else job
+    _check_requirements(job, definition, instance, run_config)
     if reexecution_options is None:
         return run_job(
             subset(definition, asset_selection, None), instance=instance, run_config=run_config, tags=tags,
@@ -101,6 +105,30 @@ def execute_job(
         raise_on_error=raise_on_error, returns=JobExecutionResult, parent=parent,
         continues=_continuation(instance, plan, chain, reexecution_options),
     )  # fmt: skip
+
+
+def _check_requirements(
+    job: ReconstructableJob | JobDefinition, definition: JobDefinition, instance: Instance, run_config: Any
+) -> None:
+    """Make sure that the run has what its executor needs."""
+    executor = definition.executor_def
+    if executor is None or not executor.requirements:
+        return
+    given = executor.resolve_config(run_config_dict(run_config).get("execution", {}).get("config") or {})
+    needed = executor.requirements(given) if callable(executor.requirements) else executor.requirements
+    in_memory = [key for key, resource in definition.resource_defs.items() if resource is mem_io_manager]
+    unmet = {
+        Requirement.RECONSTRUCTABLE_PIPELINE: job is definition
+        and "a job that can be loaded elsewhere: reconstructable()",
+        Requirement.NON_EPHEMERAL_INSTANCE: instance.is_ephemeral and "an instance with a home, such as Instance.get()",
+        Requirement.PERSISTENT_OUTPUTS: in_memory and f"IO managers that store values, in place of {in_memory[0]!r}",
+    }
+    for need in needed:
+        if unmet[need]:
+            raise UnmetExecutorRequirementsError(
+                f"The executor {executor.name!r} of job {definition.name!r} needs {unmet[need]}. Give that, or use "
+                "in_process_executor."
+            )
 
 
 def subset(

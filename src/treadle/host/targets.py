@@ -26,7 +26,7 @@ from typing import Any, Literal
 from treadle.author.asset_jobs import UnresolvedAssetJobDefinition
 from treadle.author.assets_definition import AssetsDefinition
 from treadle.author.checks import AssetChecksDefinition
-from treadle.author.definitions import Definitions
+from treadle.author.definitions import Definitions, LazyDefinitions
 from treadle.author.graphs import GraphDefinition
 from treadle.author.jobs import JobDefinition
 from treadle.author.loading import load_definitions_from_modules
@@ -252,20 +252,14 @@ def _no_module(target: Target, name: str) -> str:
 def _named(target: Target, module: ModuleType, attribute: str) -> Definitions:
     """The definitions that an attribute of the module is, or returns."""
     if not hasattr(module, attribute):
-        known = [name for name, one in vars(module).items() if _is_loadable(one)]
+        known = [name for name, one in vars(module).items() if _is_loadable(one) or isinstance(one, LazyDefinitions)]
         there = f" Definitions in it: {', '.join(known)}." if known else ""
         raise LoadError(f"There is no {attribute!r} in {target.value!r}.{did_you_mean(attribute, vars(module))}{there}")
     value: Any = getattr(module, attribute)
     if isinstance(value, GraphDefinition):
         value = value.to_job()
     if callable(value) and not _is_loadable(value) and not isinstance(value, type):
-        try:
-            value = value()
-        except Exception as error:
-            raise LoadError(
-                f"The function {attribute!r} in {target.value!r} raised {type(error).__name__}: {error}. It is called "
-                "without arguments, and returns Definitions."
-            ) from error
+        value = _called(target, attribute, value)
     if isinstance(value, Definitions):
         return value
     if isinstance(value, AssetChecksDefinition):
@@ -280,19 +274,44 @@ def _named(target: Target, module: ModuleType, attribute: str) -> Definitions:
     )
 
 
+def _called(target: Target, name: str, function: Any) -> Any:
+    """What a function that stands for definitions returns."""
+    try:
+        return function()
+    except TreadleError as error:
+        raise _import_failed(target, error) from error
+    except Exception as error:
+        raise LoadError(
+            f"The function {name!r} in {target.value!r} raised {type(error).__name__}: {error}. It is called without "
+            "arguments, and returns Definitions."
+        ) from error
+
+
+def _whole(module: ModuleType) -> dict[str, Definitions | LazyDefinitions]:
+    """The Definitions at the top level of a module, each under the first of its names."""
+    found = {
+        id(value): (name, value)
+        for name, value in reversed(vars(module).items())
+        if isinstance(value, Definitions | LazyDefinitions)
+    }
+    return dict(found.values())
+
+
+def _read(target: Target, name: str, value: Definitions | LazyDefinitions) -> Definitions:
+    return value if isinstance(value, Definitions) else _called(target, name, value)
+
+
 def _found(target: Target, module: ModuleType) -> Definitions:
     """The only Definitions of the module; without any, all assets, checks and jobs at its top level together."""
-    found = {
-        id(value): (name, value) for name, value in reversed(vars(module).items()) if isinstance(value, Definitions)
-    }
+    found = _whole(module)
     if len(found) > 1:
-        names = sorted(name for name, _ in found.values())
+        names = sorted(found)
         raise LoadError(
             f"There are {len(found)} Definitions in {target.value!r}: {_listed(names)}. Choose one with -a "
             f"{names[0]}, or put them together: Definitions.merge({', '.join(names)})."
         )
-    if found:
-        return next(iter(found.values()))[1]
+    for name, value in found.items():
+        return _read(target, name, value)
     return _loose(target, [module])
 
 
@@ -311,17 +330,18 @@ def _autoload(target: Target, package: ModuleType) -> Definitions:
     modules = [package]
     for info in pkgutil.walk_packages(getattr(package, "__path__", ()), f"{package.__name__}."):
         modules.append(_import_module(target, info.name))
-    whole = {id(one): one for module in modules for one in vars(module).values() if isinstance(one, Definitions)}
-    if not whole:
+    named = {id(one): (name, one) for module in modules for name, one in _whole(module).items()}
+    if not named:
         return _loose(target, modules)
+    whole = [_read(target, name, one) for name, one in named.values()]
     loose = load_definitions_from_modules(modules)
-    inside = {id(one) for defs in whole.values() for one in (*defs.assets, *defs.asset_checks, *defs.jobs)}
+    inside = {id(one) for defs in whole for one in (*defs.assets, *defs.asset_checks, *defs.jobs)}
     rest = Definitions(
         assets=[one for one in loose.assets if id(one) not in inside],
         asset_checks=[one for one in loose.asset_checks if id(one) not in inside],
         jobs=[one for one in loose.jobs if id(one) not in inside],
     )
-    return Definitions.merge(*whole.values(), rest)
+    return Definitions.merge(*whole, rest)
 
 
 _LOADABLE = (Definitions, AssetsDefinition, AssetSpec, JobDefinition, UnresolvedAssetJobDefinition)

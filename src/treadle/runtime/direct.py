@@ -21,7 +21,7 @@ from treadle.core.metadata import MetadataValue, normalize
 from treadle.core.subsets import PartitionKeyRange
 from treadle.errors import InvariantError, InvocationError, TypeCheckError
 from treadle.spec import config as schemas
-from treadle.state.facts import AssetMaterialization, AssetObservation
+from treadle.state.facts import Reported
 from treadle.state.runs import Run
 
 EPHEMERAL = "EPHEMERAL"
@@ -47,11 +47,12 @@ class DirectStep:
         self.given_config = config
         self.op_config: Any = config
         self.retry_number = 0
+        self.must_report = False
         self.step_key = EPHEMERAL
         self.mapping_key = mapping_key
         self.job_def = None
         self.log = logging.getLogger("treadle.user")
-        self.events: list[AssetMaterialization | AssetObservation] = []
+        self.events: list[Reported] = []
         self.metadata: dict[str, dict[str, MetadataValue]] = {}
         self._instance = instance
         self._partition_key = partition_key
@@ -120,7 +121,7 @@ class DirectStep:
     def input_partitions_def(self, input_name: str) -> Any:
         raise InvariantError("A context built by hand does not know upstream partitions. Run it with materialize().")
 
-    def log_event(self, event: AssetMaterialization | AssetObservation) -> None:
+    def log_event(self, event: Reported) -> None:
         self.events.append(event)
 
     def add_output_metadata(
@@ -142,7 +143,7 @@ class _BuiltContext:
 
     _step: DirectStep
 
-    def get_events(self) -> Sequence[AssetMaterialization | AssetObservation]:
+    def get_events(self) -> Sequence[Reported]:
         """The events that the function logged."""
         return self._step.events
 
@@ -263,7 +264,7 @@ def _config_from_hand(op: OpDefinition, given: Any) -> Any:
     field = config_field(op)
     value = given if given is not None else field.default if field.default is not schemas.UNSET else {}
     resolved = schemas.resolve(field.schema, value, env=os.environ, what=f"the config of {op.name!r}")
-    return build_config(op, load_config(op, resolved))
+    return build_config(op, load_config(op, resolved), repr(op.name), ("ops", op.name, "config"))
 
 
 def invoke_op(op: OpDefinition, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

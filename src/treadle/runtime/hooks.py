@@ -25,7 +25,9 @@ class HookStep:
 
     def __init__(self, context: StepContext, happened: Sequence[Event], error: BaseException | None) -> None:
         self._context = context
-        self._produced = [event for event in happened if isinstance(event, StepOutput)]
+        self._produced = [
+            event for event in happened if isinstance(event, StepOutput) and event.type_check_data.success
+        ]
         self.op_exception = error.user_exception if isinstance(error, StepExecutionError) else error
 
     @property

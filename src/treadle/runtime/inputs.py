@@ -7,13 +7,14 @@ from typing import Any
 from treadle.author.assets_definition import default_io_manager_key
 from treadle.author.io_contexts import InputContext, OutputContext
 from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, In
+from treadle.author.type_loaders import LoadLater, TypeLoaderContext
 from treadle.author.types import ANY, TypeCheck, ValueType
 from treadle.core.keys import AssetKey
 from treadle.decide.steps import values_of
 from treadle.errors import StepExecutionError, TreadleError, TypeCheckError
 from treadle.runtime.step_context import StepContext
 from treadle.spec.nodes import FromAsset, FromConfig, FromDefault, FromOutput, FromRunInput, InputSpec, Source
-from treadle.state.events import AssetObserved, LoadedInput, StepInput
+from treadle.state.events import AssetObserved, LoadedInput, StepInput, TypeCheckData
 
 _LEFT_OUT: Any = object()
 
@@ -35,11 +36,18 @@ def load_inputs(context: StepContext) -> dict[str, Any]:
             if value is _LEFT_OUT:
                 continue
         kind = definition.type or ANY
-        if kind.checks and (wrong := kind.failure(value, context)) is not None:
-            raise _wrong_type(context, spec.name, kind, value, wrong)
-        context.scope.emit(StepInput(context.step_key, spec.name, kind.name))
+        check = kind.finding(value, context) if kind.checks else None
+        said = None if check is None else check_data(check, spec.name)
+        context.scope.emit(StepInput(context.step_key, spec.name, kind.name, check=said))
+        if check is not None and not check.success:
+            raise _wrong_type(context, spec.name, kind, value, check)
         arguments[spec.name] = value
     return arguments
+
+
+def check_data(check: TypeCheck, label: str) -> TypeCheckData:
+    """What a check said, as events have it."""
+    return TypeCheckData(check.success, label, check.description, dict(check.metadata))
 
 
 def _load(context: StepContext, spec: InputSpec, definition: In, source: Source) -> Any:
@@ -50,14 +58,19 @@ def _load(context: StepContext, spec: InputSpec, definition: In, source: Source)
     if type(source) is FromConfig:
         key = (source.node, source.input)
         if key in context.scope.inputs:
-            return context.scope.inputs[key]
+            return _loaded(context, context.scope.inputs[key])
         return definition.default_value if definition.has_default_value else _LEFT_OUT
     if type(source) is FromRunInput:
         if source.name in context.scope.input_values:
-            return context.scope.input_values[source.name]
+            return _loaded(context, context.scope.input_values[source.name])
         return definition.default_value if definition.has_default_value else _LEFT_OUT
     assert type(source) is FromDefault
     return definition.default_value if definition.has_default_value else _LEFT_OUT
+
+
+def _loaded(context: StepContext, value: Any) -> Any:
+    """A value from run config; that of a type with a loader is made now."""
+    return value.load(TypeLoaderContext(context, value.loader)) if type(value) is LoadLater else value
 
 
 def _from_manager(context: StepContext, name: str, definition: In) -> Any:
@@ -73,13 +86,13 @@ def _from_output(context: StepContext, spec: InputSpec, definition: In, source: 
     manager_key = definition.input_manager_key or out.io_manager_key
     asset = scope.asset_of(source.node, source.output)
     values: list[Any] = []
-    for step_key, mapping_key in values_of(scope.plan.steps, scope.mapping_keys, source, context.step.mapped):
+    for step_key, mapping_key in values_of(scope.whole.steps, scope.mapping_keys, source, context.step.mapped):
         if (source.collect or len(spec.sources) > 1) and (step_key, source.output) in scope.left_out:
             continue
         upstream = OutputContext(
             context, source.output, asset_key=asset, definition_metadata=out.metadata,
             io_manager_key=out.io_manager_key, dagster_type=out.dagster_type, step_key=step_key,
-            run_id=scope.source_run(source.node), mapping_key=mapping_key,
+            run_id=scope.source_run(step_key), mapping_key=mapping_key,
         )  # fmt: skip
         made = FromOutput(step_key, source.output)
         values.append(_read(context, spec.name, definition, manager_key, asset, upstream, made))
@@ -93,7 +106,7 @@ def _from_asset(context: StepContext, spec: InputSpec, definition: In, key: Asse
     scope = context.scope
     producer = scope.plan.producers.get(key)
     if producer is not None:
-        out = scope.job.ops[producer[0]].outs[producer[1]]
+        out = scope.job.ops[scope.plan.steps[producer[0]].node.handle].outs[producer[1]]
         manager_key, metadata = out.io_manager_key, out.metadata
     else:
         out = None
@@ -122,6 +135,7 @@ def _read(
     input_context = InputContext(
         context, name, asset_key=key, definition_metadata=definition.metadata, upstream=upstream,
         io_manager_key=manager_key, dagster_type=definition.type,
+        config=context.scope.inputs.get((context.step.node.handle, name)) if definition.input_manager_key else None,
     )  # fmt: skip
     try:
         value = manager.load_input(input_context)

@@ -25,6 +25,7 @@ from treadle.errors import (
     TreadleError,
     TypeCheckError,
 )
+from treadle.runtime.inputs import check_data
 from treadle.runtime.step_context import StepContext
 from treadle.runtime.versions import data_version
 from treadle.spec.nodes import OutputSpec
@@ -34,11 +35,13 @@ from treadle.state.facts import (
     AssetCheckSeverity,
     AssetMaterialization,
     AssetObservation,
+    Reported,
     TargetMaterialization,
 )
 from treadle.state.staleness import INITIAL
 
 _NONE: Mapping[str, MetadataValue] = {}
+_REPORTS = (MaterializeResult, AssetCheckResult)
 
 
 class Outputs:
@@ -63,10 +66,21 @@ class Outputs:
         """Take what the function returned."""
         if isinstance(
             returned,
-            Output | MaterializeResult | ObserveResult | AssetCheckResult | AssetMaterialization | AssetObservation,
+            Output | MaterializeResult | ObserveResult | AssetCheckResult | Reported,
         ):
             self.take(returned)
             return
+        if self._context.assets_def is not None:
+            if returned is None and self._context.must_report and not self._produced:
+                raise InvariantError(
+                    f"{self._context.op_def.name!r} ran an external process and returned nothing, so what it reported "
+                    "would be lost. Return the session's get_results(), or get_materialize_result() of what "
+                    f"PipesSubprocessClient.run(...) gives.{self._context.op_def.where}"
+                )
+            if type(returned) in (tuple, list) and returned and all(isinstance(one, _REPORTS) for one in returned):
+                for one in returned:
+                    self.take(one)
+                return
         if any(output.observes is not None for output in self._context.step.node.outputs):
             self._take_versions(returned)
             return
@@ -129,7 +143,7 @@ class Outputs:
             self._take_observation(item)
         elif isinstance(item, AssetCheckResult):
             self._take_check(item)
-        elif isinstance(item, AssetMaterialization | AssetObservation):
+        elif isinstance(item, Reported):
             self._context.log_event(item)
         else:
             raise InvariantError(
@@ -324,11 +338,14 @@ class Outputs:
         scope = context.scope
         self._produced.add(output.name)
         kind = out.dagster_type
-        if value is not NO_VALUE and kind.checks and (wrong := kind.failure(value, context)) is not None:
-            raise _wrong_type(context, output, kind.name, value, wrong)
+        check = kind.finding(value, context) if value is not NO_VALUE and kind.checks else None
+        said = None if check is None else check_data(check, output.name)
+        if check is not None and not check.success:
+            scope.emit(StepOutput(context.step_key, output.name, mapping_key, kind.name, check=said))
+            raise _wrong_type(context, output, kind.name, value, check)
         added = context.added.get((output.name, mapping_key)) if context.added else None
         facts = {**(metadata or _NONE), **added} if added else (metadata or _NONE)
-        scope.emit(StepOutput(context.step_key, output.name, mapping_key, kind.name, dict(facts)))
+        scope.emit(StepOutput(context.step_key, output.name, mapping_key, kind.name, dict(facts), said))
         handled: OutputContext | None = None
         if value is not NO_VALUE and not out.is_nothing:
             handled = self._store(output, out, value, facts, mapping_key)

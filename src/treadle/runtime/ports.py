@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from treadle.core.keys import AssetKey
 from treadle.state.events import EventLogEntry
-from treadle.state.records import AssetRecord
+from treadle.state.records import AssetRecord, EventLogRecord
 
 
 class Sink(Protocol):
@@ -33,6 +33,12 @@ class Memory(Protocol):
 
     def get_asset_records(self, asset_keys: Sequence[AssetKey]) -> Sequence[AssetRecord]:
         """What is known of each asset of which anything is."""
+        ...
+
+    def get_latest_data_version_record(
+        self, key: AssetKey, is_source: bool | None = None, partition_key: str | None = None
+    ) -> EventLogRecord | None:
+        """The event that says the current data version of an asset, or of a partition of it."""
         ...
 
     def get_dynamic_partitions(self, partitions_def_name: str) -> Sequence[str]:

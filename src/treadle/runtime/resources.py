@@ -110,6 +110,7 @@ class OpenResources:
             init.instance,
             init.run,
             init.log,
+            init.event_loop,
         )
         try:
             if not definition.is_constant:
@@ -176,6 +177,7 @@ def build_resources(
     resource_config: Mapping[str, Any] | None = None,
     dagster_run: Any = None,
     log_manager: Any = None,
+    event_loop: Any = None,
 ) -> Iterator[Resources]:
     """Resources set up outside a run, for as long as the `with` lasts.
 
@@ -183,6 +185,7 @@ def build_resources(
         resources: resources by key: definitions, configurable resources, or plain objects.
         instance: the instance that they may look at.
         resource_config: as under `resources` in run config: `{"db": {"config": {...}}}`.
+        dagster_run, log_manager, event_loop: the run, the logger and the event loop that they may look at.
 
     Raises:
         ConfigError: `resource_config` does not fit.
@@ -194,7 +197,6 @@ def build_resources(
     """
     definitions = resource_definitions(resources)
     configs = check_configs(definitions, resource_config or {})
-    with open_resources(
-        definitions, definitions, configs, ResourceInit(instance=instance, run=dagster_run, log=log_manager)
-    ) as opened:
+    init = ResourceInit(instance, dagster_run, log_manager, event_loop)
+    with open_resources(definitions, definitions, configs, init) as opened:
         yield opened.values

@@ -7,7 +7,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
@@ -19,21 +19,25 @@ from treadle.author.resources import ResourceInit
 from treadle.core import tags as tag_names
 from treadle.core.keys import AssetKey
 from treadle.decide.plan import Plan
-from treadle.decide.progress import Abandon, Execute, Progress, Skip
+from treadle.decide.progress import Abandon, Decision, Execute, Progress, Skip
+from treadle.decide.reexecution import Continuation, Made
 from treadle.decide.steps import Step
-from treadle.errors import ExecutionInterruptedError
+from treadle.errors import ExecutionInterruptedError, TreadleError
 from treadle.runtime.capture import Capture
 from treadle.runtime.log import forward
 from treadle.runtime.partitions import RunPartitions
 from treadle.runtime.ports import LogFiles, Memory, Sink
 from treadle.runtime.resources import OpenResources, open_resources
+from treadle.runtime.versions import data_version
 from treadle.state import events
 from treadle.state.error_info import error_info
 from treadle.state.events import Event, EventLogEntry
 from treadle.state.runs import Run
-from treadle.state.staleness import sources_of, version_recorded
+from treadle.state.staleness import sources_of, version_in, version_recorded
 
 INTERRUPTS = (KeyboardInterrupt, ExecutionInterruptedError)
+_MANY = 100
+"""Of so many partitions of one source, the version of each is not looked at: the newest stands for them."""
 
 
 @dataclass(slots=True)
@@ -60,7 +64,7 @@ class RunScope:
     Attributes:
         run: the run.
         job: its job.
-        plan: its steps.
+        plan: the steps that it executes.
         sink: where its events go.
         memory: what is remembered from before.
         configs: validated config of ops by handle.
@@ -80,7 +84,7 @@ class RunScope:
         mapping_keys: of each dynamic output so far, by (step, output).
         versions: data versions of the assets made so far.
         left_out: optional outputs, as (step, output), that were not produced.
-        sources: for steps that are not executed again, the run that has their outputs.
+        continues: what of earlier runs this one executes again; the rest of its plan is as they left it.
         pointers: numbers of the events that made, before this run, what it reads.
     """
 
@@ -105,12 +109,13 @@ class RunScope:
     mapping_keys: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     versions: dict[AssetKey, str] = field(default_factory=dict)
     left_out: set[tuple[str, str]] = field(default_factory=set)
-    sources: Mapping[str, str] = field(default_factory=dict)
+    continues: Continuation | None = None
     pointers: dict[AssetKey, int] = field(default_factory=dict)
     resources: OpenResources = None  # type: ignore[assignment]  # set while the run is under way
     capture: Capture | None = None
     loop: Any = None
     _recalled: bool = False
+    _source_runs: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.partitions = RunPartitions(self.run.tags, datetime.now(UTC), self.memory)
@@ -163,9 +168,21 @@ class RunScope:
         node = step.node if step is not None else next(node for node in self.job.nodes if node.handle == handle)
         return next((one.asset for one in node.outputs if one.name == output), None)
 
-    def source_run(self, handle: str) -> str:
-        """The run in which this node made the value that is read: this one, or the one that it re-executes."""
-        return self.sources.get(handle, self.run.run_id)
+    @property
+    def whole(self) -> Plan:
+        """The plan with the steps that it does not execute again."""
+        return self.plan if self.continues is None else self.continues.plan
+
+    def source_run(self, key: str) -> str:
+        """The run in which a step made the value that is read: this one, or one that it continues."""
+        return self._source_runs.get(key, self.run.run_id)
+
+    def recall(self, key: str) -> Made | None:
+        """What earlier runs left of a step that this one does not execute."""
+        made = self.continues.made.get(key) if self.continues is not None else None
+        if made is not None:
+            self._source_runs[key] = made.run_id
+        return made
 
     def sources_of(self, key: AssetKey) -> Iterable[AssetKey]:
         """What an asset is made from: the versions of these go into its own. Virtual assets are looked through."""
@@ -189,7 +206,7 @@ class RunScope:
             return
         self._recalled = True
         wanted = {
-            source
+            source: self._partitions_read(key, source)
             for step in self.plan.steps.values()
             for key in step.assets
             for source in self.sources_of(key)
@@ -199,12 +216,40 @@ class RunScope:
             return
         self.sink.commit()
         for record in self.memory.get_asset_records(sorted(wanted)):
-            recorded = version_recorded(record.asset_entry)
-            pointer = record.asset_entry.last_materialization_storage_id
+            key = record.asset_entry.asset_key
+            recorded, pointer = version_recorded(record.asset_entry), record.asset_entry.last_materialization_storage_id
+            version = recorded[1] if recorded is not None else None
+            if wanted[key]:
+                version, pointer = self._version_of_partitions(key, wanted[key])
             if pointer is not None:
-                self.pointers[record.asset_entry.asset_key] = pointer
-            if recorded is not None:
-                self.versions.setdefault(record.asset_entry.asset_key, recorded[1])
+                self.pointers[key] = pointer
+            if version is not None:
+                self.versions.setdefault(key, version)
+
+    def _partitions_read(self, key: AssetKey, source: AssetKey) -> Sequence[str]:
+        """The partitions of `source` that this run's of `key` are made from. None of them if they are very many."""
+        specs = self.layer.specs if self.layer is not None else {}
+        if source not in specs or specs[source].partitions_def is None:
+            return ()
+        try:
+            found = self.partitions.upstream(specs[key], specs[source])
+        except TreadleError:  # what is not loaded need not fit
+            return ()
+        return found.keys if found is not None and len(found.keys) < _MANY else ()
+
+    def _version_of_partitions(self, key: AssetKey, partitions: Sequence[str]) -> tuple[str | None, int | None]:
+        """The data version of a few partitions together, and the event that it is from if it is one."""
+        versions: list[tuple[str, str]] = []
+        pointer: int | None = None
+        for partition in partitions:
+            record = self.memory.get_latest_data_version_record(key, partition_key=partition)
+            version = version_in(record)
+            if record is not None and version is not None:
+                versions.append((partition, version))
+                pointer = record.storage_id
+        if len(partitions) == 1:
+            return (versions[0][1] if versions else None), pointer
+        return (data_version("", versions) if versions else None), None
 
     def await_(self, awaitable: Any) -> Any:
         """The result of a coroutine, on the run's own event loop."""
@@ -322,7 +367,7 @@ class Agenda:
 
     def __init__(self, scope: RunScope) -> None:
         self._scope = scope
-        self._progress = Progress(scope.plan)
+        self._progress = Progress(scope.whole)
         self._attempts: dict[str, int] = {}
         self._waiting: list[tuple[float, int, Step]] = []  # until when, a number that breaks ties, which step
         self._turns = count()
@@ -349,9 +394,11 @@ class Agenda:
             self._progress.again(heapq.heappop(self._waiting)[2])
         while (decision := self._progress.next()) is not None:
             step = decision.step
-            if type(decision) is Execute:
+            if scope.continues is not None and not scope.continues.executes(step):
+                self._leave(decision)
+            elif type(decision) is Execute:
                 return step
-            if type(decision) is Skip:
+            elif type(decision) is Skip:
                 scope.emit(events.StepSkipped(step.key, decision.missing))
                 scope.left_out.update((step.key, output.name) for output in step.node.outputs)
                 self._progress.skipped(step)
@@ -363,7 +410,6 @@ class Agenda:
 
     def ended(self, step: Step, end: StepEnd) -> None:
         """An attempt of a step has ended."""
-        scope = self._scope
         if end.retry_in_s is not None:
             self._attempts[step.key] = self.attempt_of(step) + 1
             heapq.heappush(self._waiting, (time.monotonic() + end.retry_in_s, next(self._turns), step))
@@ -371,10 +417,24 @@ class Agenda:
             self.error = self.error or end.error
             self._progress.failed_for_good(step)
         else:
-            scope.left_out.update((step.key, output) for output in end.not_produced)
-            for output, keys in end.mapping_keys.items():
-                scope.mapping_keys[step.key, output] = keys
-            self._progress.succeeded(step, end.not_produced, end.mapping_keys)
+            self._succeeded(step, end.not_produced, end.mapping_keys)
+
+    def _succeeded(self, step: Step, not_produced: Set[str], mapping_keys: Mapping[str, tuple[str, ...]]) -> None:
+        self._scope.left_out.update((step.key, output) for output in not_produced)
+        for output, keys in mapping_keys.items():
+            self._scope.mapping_keys[step.key, output] = keys
+        self._progress.succeeded(step, not_produced, mapping_keys)
+
+    def _leave(self, decision: Decision) -> None:
+        """A step that is not executed again ends as earlier runs left it, whatever happens above it now."""
+        step = decision.step
+        if len(step.mapped) < len(step.over):  # of steps that nobody can name: what is above them is not there
+            (self._progress.skipped if type(decision) is Skip else self._progress.abandoned)(step)
+            return
+        made = self._scope.recall(step.key)
+        outputs = step.node.outputs
+        keys = {one.name: made.keys_of(one.name) for one in outputs if one.is_dynamic and made is not None}
+        self._succeeded(step, {one.name for one in outputs if made is None or made.lacks(one)}, keys)
 
 
 def jitter() -> float:

@@ -112,7 +112,7 @@ def _drain(context: StepContext, outputs: Outputs, generator: Any, is_async: boo
 def _take_config(context: StepContext, arguments: dict[str, Any]) -> None:
     op = context.op_def
     raw = context.scope.configs.get(context.step.node.handle)
-    context.op_config = config = build_config(op, raw)
+    context.op_config = config = build_config(op, raw, repr(op.name), ("ops", op.name, "config"))
     if op.config_class is not None:
         arguments["config"] = config
 

@@ -18,8 +18,8 @@ from treadle.errors import InvariantError, InvocationError
 from treadle.runtime.log import step_logger
 from treadle.runtime.run import RunScope
 from treadle.spec.assets import AssetSpec
-from treadle.state.events import AssetMaterialized, AssetObserved
-from treadle.state.facts import AssetMaterialization, AssetObservation
+from treadle.state.events import reported
+from treadle.state.facts import Reported
 
 
 class StepContext:
@@ -28,6 +28,7 @@ class StepContext:
     Attributes:
         added: metadata that the function added through its context, by output and, for assets, partition.
         produced: the outputs that were produced.
+        must_report: whether an external process reports what was made, so that to return nothing is a mistake.
     """
 
     __slots__ = (
@@ -37,6 +38,7 @@ class StepContext:
         "added",
         "assets_def",
         "mapping_key",
+        "must_report",
         "op_config",
         "op_def",
         "produced",
@@ -57,6 +59,7 @@ class StepContext:
         self.mapping_key = step.mapping_key
         self.added: dict[tuple[str, str | None], dict[str, MetadataValue]] = {}
         self.produced: set[str] = set()
+        self.must_report = False
         self._context: OpExecutionContext | None = None
         self._log: logging.Logger | None = None
         self._resources: Resources | None = None
@@ -94,6 +97,9 @@ class StepContext:
         if self._resources is None:
             self._resources = self.scope.resources.subset(self.op_def.required_resource_keys)
         return self._resources
+
+    def resources_for(self, keys: Set[str]) -> Resources:
+        return self.scope.resources.subset(keys)
 
     def resources_of(self, key: str) -> Resources:
         return self.scope.resources.required_by(key)
@@ -183,15 +189,8 @@ class StepContext:
     def selected_outputs(self) -> Set[str]:
         return {output.name for output in self.step.outputs}
 
-    def log_event(self, event: AssetMaterialization | AssetObservation) -> None:
-        if isinstance(event, AssetMaterialization):
-            self.scope.emit(AssetMaterialized(event, self.step_key))
-        elif isinstance(event, AssetObservation):
-            self.scope.emit(AssetObserved(event, self.step_key))
-        else:
-            raise InvocationError(
-                f"context.log_event takes an AssetMaterialization or AssetObservation, not {type(event).__name__}."
-            )
+    def log_event(self, event: Reported) -> None:
+        self.scope.emit(reported(event, self.step_key))
 
     def add_output_metadata(
         self, metadata: Mapping[str, Any], output_name: str | None, mapping_key: str | None

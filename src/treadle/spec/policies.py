@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import islice, pairwise
 from typing import Any
 
 import msgspec
 
 from treadle.core.partitions import PartitionsDefinition
-from treadle.core.time import parse_cron
+from treadle.core.time import zone_of
+from treadle.core.windows import iterate_ticks
 from treadle.errors import DefinitionError
 from treadle.spec.retry import RetryPolicy
 
@@ -85,9 +88,24 @@ class CronFreshnessPolicy(FreshnessPolicy, frozen=True, omit_defaults=True, tag=
     timezone: str = "UTC"
 
     def __post_init__(self) -> None:
-        parse_cron(self.deadline_cron)
-        if self.lower_bound_delta < _MINUTE:
-            raise DefinitionError("FreshnessPolicy.cron: lower_bound_delta must be at least one minute.")
+        zone_of(self.timezone)
+        shortest = _shortest_interval(self.deadline_cron)
+        if not _MINUTE <= self.lower_bound_delta <= shortest:
+            raise DefinitionError(
+                f"FreshnessPolicy.cron: lower_bound_delta is {self.lower_bound_delta}. It must be at least one minute, "
+                f"and at most {shortest}, the shortest time between two deadlines of {self.deadline_cron!r}."
+            )
+
+
+_COMMON_YEAR = datetime(2023, 1, 1, tzinfo=UTC)
+_ENOUGH = 64
+"""Ticks after which an expression has shown its shortest interval: an hour of minutes, or some years of months."""
+
+
+@lru_cache(maxsize=1024)
+def _shortest_interval(cron_schedule: str) -> timedelta:
+    ticks = islice(iterate_ticks(cron_schedule, _COMMON_YEAR), _ENOUGH)
+    return min(after - before for before, after in pairwise(ticks))
 
 
 _WANTED = {

@@ -78,12 +78,17 @@ BESIDE_STEPS = frozenset(
 """Kinds of events that may name a step and are no part of how it went."""
 
 
+def _is(doc: str, *kinds: EventType) -> property:
+    return property(lambda event: event.event_type in kinds, doc=doc)
+
+
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type"):
     """Base of all events."""
 
     event_type: ClassVar[EventType]
     level: ClassVar[int] = 10
     step_key: ClassVar[str | None] = None  # step events shadow it with a field
+    fact_field: ClassVar[str | None] = None  # the field whose value tells asset and partition
 
     @property
     def event_type_value(self) -> str:
@@ -98,94 +103,39 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type"):
     @property
     def asset_key(self) -> AssetKey | None:
         """The asset this event is about, if any."""
-        return None
+        return getattr(self, self.fact_field).asset_key if self.fact_field else None
 
     @property
     def partition(self) -> str | None:
         """The partition this event is about, if any."""
-        return None
+        return getattr(self, self.fact_field).partition if self.fact_field else None
 
     @property
     def is_step_event(self) -> bool:
         """Whether this event tells how a step went. Plans and the framework's own words name a step, and do not."""
         return self.step_key is not None and self.event_type not in BESIDE_STEPS
 
-    @property
-    def is_failure(self) -> bool:
-        """Whether this event reports that a step or the run failed."""
-        return self.event_type in (EventType.STEP_FAILURE, EventType.RUN_FAILURE)
-
-    @property
-    def is_step_success(self) -> bool:
-        """Whether a step ended well."""
-        return self.event_type is EventType.STEP_SUCCESS
-
-    @property
-    def is_step_failure(self) -> bool:
-        """Whether a step failed for good."""
-        return self.event_type is EventType.STEP_FAILURE
-
-    @property
-    def is_step_skipped(self) -> bool:
-        """Whether a step was skipped."""
-        return self.event_type is EventType.STEP_SKIPPED
-
-    @property
-    def is_step_start(self) -> bool:
-        """Whether a step began."""
-        return self.event_type is EventType.STEP_START
-
-    @property
-    def is_step_up_for_retry(self) -> bool:
-        """Whether an attempt failed and another will follow."""
-        return self.event_type is EventType.STEP_UP_FOR_RETRY
-
-    @property
-    def is_step_restarted(self) -> bool:
-        """Whether another attempt began."""
-        return self.event_type is EventType.STEP_RESTARTED
-
-    @property
-    def is_successful_output(self) -> bool:
-        """Whether a step produced an output."""
-        return self.event_type is EventType.STEP_OUTPUT
-
-    @property
-    def is_handled_output(self) -> bool:
-        """Whether an IO manager stored an output."""
-        return self.event_type is EventType.HANDLED_OUTPUT
-
-    @property
-    def is_loaded_input(self) -> bool:
-        """Whether an IO manager loaded an input."""
-        return self.event_type is EventType.LOADED_INPUT
-
-    @property
-    def is_step_materialization(self) -> bool:
-        """Whether an asset was materialized."""
-        return self.event_type is EventType.ASSET_MATERIALIZATION
-
-    @property
-    def is_asset_observation(self) -> bool:
-        """Whether an asset was observed."""
-        return self.event_type is EventType.ASSET_OBSERVATION
-
-    @property
-    def is_asset_materialization_planned(self) -> bool:
-        """Whether an asset is planned to be materialized by the run."""
-        return self.event_type is EventType.ASSET_MATERIALIZATION_PLANNED
-
-    @property
-    def is_engine_event(self) -> bool:
-        """Whether the framework speaks about itself."""
-        return self.event_type is EventType.ENGINE_EVENT
-
-    @property
-    def is_hook_event(self) -> bool:
-        """Whether a hook ran, failed or was skipped."""
-        return self.event_type in (EventType.HOOK_COMPLETED, EventType.HOOK_ERRORED, EventType.HOOK_SKIPPED)
-
-    @property
-    def is_resource_init_failure(self) -> bool:
-        """Whether a resource could not be set up."""
-        return self.event_type is EventType.RESOURCE_INIT_FAILURE
+    is_failure = _is("Whether a step or the run failed.", EventType.STEP_FAILURE, EventType.RUN_FAILURE)
+    is_step_success = _is("Whether a step ended well.", EventType.STEP_SUCCESS)
+    is_step_failure = _is("Whether a step failed for good.", EventType.STEP_FAILURE)
+    is_step_skipped = _is("Whether a step was skipped.", EventType.STEP_SKIPPED)
+    is_step_start = _is("Whether a step began.", EventType.STEP_START)
+    is_step_up_for_retry = _is("Whether an attempt failed and another will follow.", EventType.STEP_UP_FOR_RETRY)
+    is_step_restarted = _is("Whether another attempt began.", EventType.STEP_RESTARTED)
+    is_successful_output = _is("Whether a step produced an output.", EventType.STEP_OUTPUT)
+    is_handled_output = _is("Whether an IO manager stored an output.", EventType.HANDLED_OUTPUT)
+    is_loaded_input = _is("Whether an IO manager loaded an input.", EventType.LOADED_INPUT)
+    is_step_materialization = _is("Whether an asset was materialized.", EventType.ASSET_MATERIALIZATION)
+    is_asset_observation = _is("Whether an asset was observed.", EventType.ASSET_OBSERVATION)
+    is_asset_materialization_planned = _is(
+        "Whether the run plans to materialize an asset.", EventType.ASSET_MATERIALIZATION_PLANNED
+    )
+    is_expectation_result = _is(
+        "Whether user code said if it found what it expected.", EventType.STEP_EXPECTATION_RESULT
+    )
+    is_engine_event = _is("Whether the framework speaks about itself.", EventType.ENGINE_EVENT)
+    is_hook_event = _is(
+        "Whether a hook ran, failed or was skipped.",
+        EventType.HOOK_COMPLETED, EventType.HOOK_ERRORED, EventType.HOOK_SKIPPED,
+    )  # fmt: skip
+    is_resource_init_failure = _is("Whether a resource could not be set up.", EventType.RESOURCE_INIT_FAILURE)

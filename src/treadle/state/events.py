@@ -15,9 +15,16 @@ import msgspec
 from treadle.core import codec
 from treadle.core.keys import AssetCheckKey, AssetKey
 from treadle.core.metadata import MetadataValue
+from treadle.errors import InvocationError
 from treadle.state.error_info import ErrorInfo
 from treadle.state.event_types import ErrorSource, Event, EventType
-from treadle.state.facts import AssetCheckEvaluation, AssetMaterialization, AssetObservation
+from treadle.state.facts import (
+    AssetCheckEvaluation,
+    AssetMaterialization,
+    AssetObservation,
+    ExpectationResult,
+    Reported,
+)
 
 Metadata: TypeAlias = dict[str, MetadataValue]
 
@@ -306,32 +313,65 @@ class StepSkipped(StepEvent, frozen=True, tag="STEP_SKIPPED"):
         return f'Skipped execution of step "{self.step_key}"{above}.'
 
 
+class TypeCheckData(msgspec.Struct, frozen=True):
+    """What the check of a type said about a value.
+
+    Attributes:
+        success: whether it is of the type.
+        label: the name of the input or output.
+        description: why not, or a remark.
+        metadata: facts about the value.
+    """
+
+    success: bool
+    label: str
+    description: str | None = None
+    metadata: Metadata = {}
+
+    @property
+    def sentence(self) -> str:
+        """How messages say it."""
+        return "(Type check passed)." if self.success else "Warning! Type check failed."
+
+
 class StepInput(StepEvent, frozen=True, tag="STEP_INPUT"):
-    """An input has its value and passed its type check."""
+    """An input has its value, and what the check of its type said."""
 
     input_name: str
     type_name: str = "Any"
     metadata: Metadata = {}
+    check: TypeCheckData | None = None
     event_type = EventType.STEP_INPUT
 
     @property
+    def type_check_data(self) -> TypeCheckData:
+        """What the check of its type said."""
+        return self.check or TypeCheckData(True, self.input_name)
+
+    @property
     def message(self) -> str:
-        return f'Got input "{self.input_name}" of type "{self.type_name}". (Type check passed).'
+        return f'Got input "{self.input_name}" of type "{self.type_name}". {self.type_check_data.sentence}'
 
 
 class StepOutput(StepEvent, frozen=True, tag="STEP_OUTPUT"):
-    """The step produced an output that passed its type check."""
+    """The step produced an output, and what the check of its type said."""
 
     output_name: str
     mapping_key: str | None = None
     type_name: str = "Any"
     metadata: Metadata = {}
+    check: TypeCheckData | None = None
     event_type = EventType.STEP_OUTPUT
+
+    @property
+    def type_check_data(self) -> TypeCheckData:
+        """What the check of its type said. An output whose value failed it was not stored."""
+        return self.check or TypeCheckData(True, self.output_name)
 
     @property
     def message(self) -> str:
         key = f' mapping key "{self.mapping_key}"' if self.mapping_key else ""
-        return f'Yielded output "{self.output_name}"{key} of type "{self.type_name}". (Type check passed).'
+        return f'Yielded output "{self.output_name}"{key} of type "{self.type_name}". {self.type_check_data.sentence}'
 
 
 class LoadedInput(StepEvent, frozen=True, tag="LOADED_INPUT"):
@@ -365,6 +405,18 @@ class HandledOutput(StepEvent, frozen=True, tag="HANDLED_OUTPUT"):
     @property
     def message(self) -> str:
         return f'Handled output "{self.output_name}" using IO manager "{self.manager_key}"'
+
+
+class ExpectationReported(StepEvent, frozen=True, tag="STEP_EXPECTATION_RESULT"):
+    """User code said whether it found what it expected."""
+
+    expectation_result: ExpectationResult
+    event_type = EventType.STEP_EXPECTATION_RESULT
+
+    @property
+    def message(self) -> str:
+        found = self.expectation_result
+        return found.description or f"Expectation {found.label!r} {'was met' if found.success else 'was not met'}."
 
 
 class HookCompleted(StepEvent, frozen=True, tag="HOOK_COMPLETED"):
@@ -438,15 +490,8 @@ class AssetMaterialized(Event, frozen=True, tag="ASSET_MATERIALIZATION"):
 
     materialization: AssetMaterialization
     step_key: str | None = None
+    fact_field = "materialization"
     event_type = EventType.ASSET_MATERIALIZATION
-
-    @property
-    def asset_key(self) -> AssetKey:
-        return self.materialization.asset_key
-
-    @property
-    def partition(self) -> str | None:
-        return self.materialization.partition
 
     @property
     def message(self) -> str:
@@ -458,15 +503,8 @@ class AssetObserved(Event, frozen=True, tag="ASSET_OBSERVATION"):
 
     observation: AssetObservation
     step_key: str | None = None
+    fact_field = "observation"
     event_type = EventType.ASSET_OBSERVATION
-
-    @property
-    def asset_key(self) -> AssetKey:
-        return self.observation.asset_key
-
-    @property
-    def partition(self) -> str | None:
-        return self.observation.partition
 
     @property
     def message(self) -> str:
@@ -499,15 +537,8 @@ class AssetCheckEvaluated(Event, frozen=True, tag="ASSET_CHECK_EVALUATION"):
 
     evaluation: AssetCheckEvaluation
     step_key: str | None = None
+    fact_field = "evaluation"
     event_type = EventType.ASSET_CHECK_EVALUATION
-
-    @property
-    def asset_key(self) -> AssetKey:
-        return self.evaluation.asset_key
-
-    @property
-    def partition(self) -> str | None:
-        return self.evaluation.partition
 
     @property
     def message(self) -> str:
@@ -578,8 +609,9 @@ AnyEvent: TypeAlias = (
     RunEnqueued | RunDequeued | RunStarting | RunStarted | RunSucceeded | RunFailed | RunCanceling | RunCanceled
     | RunSuspended | RunResumed | EngineEvent | ResourceInitStarted | ResourceInitSucceeded | ResourceInitFailed
     | LogsCaptured | StepWorkerStarting | StepWorkerStarted | StepStarted | StepRestarted | StepUpForRetry
-    | StepSucceeded | StepFailed | StepSkipped | StepInput | StepOutput | LoadedInput | HandledOutput | HookCompleted
-    | HookErrored | HookSkipped | AssetMaterializationPlanned | AssetMaterialized | AssetObserved
+    | StepSucceeded | StepFailed | StepSkipped | StepInput | StepOutput | LoadedInput | HandledOutput
+    | ExpectationReported | HookCompleted | HookErrored | HookSkipped | AssetMaterializationPlanned
+    | AssetMaterialized | AssetObserved
     | AssetCheckEvaluationPlanned | AssetCheckEvaluated | AssetWiped | LogMessage
 )  # fmt: skip
 
@@ -635,6 +667,24 @@ class EventLogEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     def asset_check_evaluation(self) -> AssetCheckEvaluation | None:
         """The check evaluation it reports, if any."""
         return self.event.evaluation if isinstance(self.event, AssetCheckEvaluated) else None
+
+
+def reported(fact: Reported, step_key: str | None) -> Event:
+    """The event for what user code reports.
+
+    Raises:
+        InvocationError: it is nothing that can be reported.
+    """
+    if isinstance(fact, AssetMaterialization):
+        return AssetMaterialized(fact, step_key)
+    if isinstance(fact, AssetObservation):
+        return AssetObserved(fact, step_key)
+    if isinstance(fact, ExpectationResult) and step_key is not None:
+        return ExpectationReported(step_key, fact)
+    raise InvocationError(
+        f"A {type(fact).__name__} cannot be reported here: give an AssetMaterialization or AssetObservation, or in a "
+        "step an ExpectationResult."
+    )
 
 
 _decoder = codec.decoder(AnyEvent)

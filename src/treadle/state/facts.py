@@ -1,4 +1,4 @@
-"""What user code reports about assets: materializations, observations, check evaluations.
+"""What user code reports about assets and data: materializations, observations, check evaluations, expectations.
 
 These classes are what users construct and what the log stores; there is no second form of them.
 """
@@ -9,7 +9,7 @@ import enum
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -27,17 +27,7 @@ class AssetCheckSeverity(enum.Enum):
 
 
 @dataclass(init=False, frozen=True, slots=True)
-class AssetMaterialization:
-    """The fact that an asset (or one partition of it) now exists.
-
-    Args:
-        asset_key: the asset.
-        description: a sentence for people.
-        metadata: facts about what was made; values of any kind that `MetadataValue` knows.
-        partition: the partition, for a partitioned asset.
-        tags: string facts that the system reads, such as data versions.
-    """
-
+class _AssetFact:
     asset_key: AssetKey
     description: str | None = None
     metadata: dict[str, MetadataValue] = field(default_factory=dict)
@@ -54,7 +44,7 @@ class AssetMaterialization:
     ) -> None:
         _set(self, "asset_key", AssetKey.of(asset_key))
         _set(self, "description", description)
-        _set(self, "metadata", normalize(metadata, "the metadata of an AssetMaterialization") if metadata else {})
+        _set(self, "metadata", normalize(metadata, f"the metadata of an {type(self).__name__}") if metadata else {})
         _set(self, "partition", partition)
         _set(self, "tags", dict(tags) if tags else {})
 
@@ -62,6 +52,19 @@ class AssetMaterialization:
     def label(self) -> str:
         """The asset key, parts between spaces."""
         return " ".join(self.asset_key.parts)
+
+
+@dataclass(init=False, frozen=True, slots=True)
+class AssetMaterialization(_AssetFact):
+    """The fact that an asset (or one partition of it) now exists.
+
+    Args:
+        asset_key: the asset.
+        description: a sentence for people.
+        metadata: facts about what was made; values of any kind that `MetadataValue` knows.
+        partition: the partition, for a partitioned asset.
+        tags: string facts that the system reads, such as data versions.
+    """
 
     @staticmethod
     def file(
@@ -73,33 +76,41 @@ class AssetMaterialization:
 
 
 @dataclass(init=False, frozen=True, slots=True)
-class AssetObservation:
+class AssetObservation(_AssetFact):
     """Something seen about an asset without making it. Arguments as for `AssetMaterialization`."""
 
-    asset_key: AssetKey
+
+@dataclass(init=False, frozen=True, slots=True)
+class ExpectationResult:
+    """Whether something that user code expected of its data is so. It changes nothing about how the step ends.
+
+    Args:
+        success: whether it is.
+        label: what was expected, in a word.
+        description: a sentence for people.
+        metadata: facts about it.
+    """
+
+    success: bool
+    label: str = "result"
     description: str | None = None
     metadata: dict[str, MetadataValue] = field(default_factory=dict)
-    partition: str | None = None
-    tags: dict[str, str] = field(default_factory=dict)
 
     def __init__(
         self,
-        asset_key: CoercibleToAssetKey,
+        success: bool,
+        label: str | None = None,
         description: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-        partition: str | None = None,
-        tags: Mapping[str, str] | None = None,
     ) -> None:
-        _set(self, "asset_key", AssetKey.of(asset_key))
+        _set(self, "success", success)
+        _set(self, "label", label or "result")
         _set(self, "description", description)
-        _set(self, "metadata", normalize(metadata, "the metadata of an AssetObservation") if metadata else {})
-        _set(self, "partition", partition)
-        _set(self, "tags", dict(tags) if tags else {})
+        _set(self, "metadata", normalize(metadata, "the metadata of an ExpectationResult") if metadata else {})
 
-    @property
-    def label(self) -> str:
-        """The asset key, parts between spaces."""
-        return " ".join(self.asset_key.parts)
+
+Reported: TypeAlias = AssetMaterialization | AssetObservation | ExpectationResult
+"""What user code may report at any time: `context.log_event(...)`, or `yield` in an op."""
 
 
 class TargetMaterialization(msgspec.Struct, frozen=True):

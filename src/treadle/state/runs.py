@@ -118,6 +118,7 @@ class RunsFilter:
         statuses: one of these statuses; empty for any.
         tags: each tag has this value, or one of these values.
         updated_after, updated_before, created_after, created_before: bounds in time, exclusive.
+        exclude_subruns: whether runs of backfills are left out.
     """
 
     run_ids: Sequence[str] | None = None
@@ -128,6 +129,7 @@ class RunsFilter:
     updated_before: datetime | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+    exclude_subruns: bool | None = None
 
     def __post_init__(self) -> None:
         _set(self, "statuses", self.statuses or ())

@@ -2,18 +2,27 @@
 
 An asset is STALE when its code, its dependencies or the data it was made from are not what they were then. Only direct
 dependencies are compared; the causes behind a cause are found by walking up. All follows from specs and records alone.
+
+An asset without partitions compares the versions that its record names. Partitions compare numbers in the log, set
+against set: one is stale if any that it needs, by the partition mapping, got other data after it was made.
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from treadle.core import tags
 from treadle.core.keys import AssetKey
+from treadle.core.mappings import Between, PartitionMapping
+from treadle.core.multi_mappings import default_mapping
+from treadle.core.partitions import Now, Store
+from treadle.core.subsets import PartitionSubset
 from treadle.spec.graph import AssetGraph
-from treadle.state.records import AssetEntry
+from treadle.state.facts import AssetMaterialization
+from treadle.state.records import AssetEntry, EventLogRecord
 
 INITIAL = "INITIAL"
 """The data version of an asset that was never materialized or observed."""
@@ -45,6 +54,7 @@ class StaleCause:
         reason: the same for people.
         dependency: the asset whose data changed, or that was added or removed.
         children: why the dependency changed, if it is stale itself.
+        partitions: the partitions of `key` that this is so of; None for an asset without.
     """
 
     key: AssetKey
@@ -52,14 +62,33 @@ class StaleCause:
     reason: str
     dependency: AssetKey | None = None
     children: tuple[StaleCause, ...] = field(default=(), compare=False)
+    partitions: PartitionSubset | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Staleness:
-    """Whether one asset is up to date, and if it is stale, why."""
+    """Whether one asset is up to date, and if it is stale, why.
+
+    Attributes:
+        status, causes: of the asset. One with partitions is FRESH as a whole; its causes say of which partitions.
+        missing, stale: of an asset with partitions, those that do not exist yet and those that are stale.
+    """
 
     status: StaleStatus
     causes: tuple[StaleCause, ...] = ()
+    missing: PartitionSubset | None = None
+    stale: PartitionSubset | None = None
+
+    def of_partition(self, key: str) -> Staleness:
+        """The same of one partition. Causes with one reason are one, with all that is behind it."""
+        if self.missing is not None and key in self.missing:
+            return Staleness(StaleStatus.MISSING)
+        found: dict[StaleCause, StaleCause] = {}
+        for cause in self.causes:
+            if cause.partitions is not None and key in cause.partitions:
+                same = found.get(cause, replace(cause, children=()))
+                found[cause] = replace(same, children=(*same.children, *cause.children))
+        return Staleness(StaleStatus.STALE if found else StaleStatus.FRESH, tuple(found.values()))
 
     @property
     def root_causes(self) -> tuple[StaleCause, ...]:
@@ -75,13 +104,16 @@ class Staleness:
         return tuple(found)
 
 
+def version_in(record: EventLogRecord | None) -> str | None:
+    """The data version that a materialization or observation says."""
+    fact = (record.asset_materialization or record.asset_observation) if record is not None else None
+    return fact.tags.get(tags.DATA_VERSION) if fact is not None else None
+
+
 def version_recorded(entry: AssetEntry) -> tuple[int, str] | None:
     """The newest record of an asset that has a data version: its number in the log, and the version."""
-    found: list[tuple[int, str]] = []
-    for record in (entry.last_materialization_record, entry.last_observation_record):
-        fact = (record.asset_materialization or record.asset_observation) if record is not None else None
-        if record is not None and fact is not None and tags.DATA_VERSION in fact.tags:
-            found.append((record.storage_id, fact.tags[tags.DATA_VERSION]))
+    records = filter(None, (entry.last_materialization_record, entry.last_observation_record))
+    found = [(one.storage_id, version) for one in records if (version := version_in(one)) is not None]
     return max(found, default=None)
 
 
@@ -102,8 +134,28 @@ def sources_of(graph: AssetGraph, key: AssetKey) -> tuple[AssetKey, ...]:
     return tuple(found)
 
 
+class PartitionRecords(Protocol):
+    """What is recorded of partitions."""
+
+    def made(self, key: AssetKey) -> Mapping[str, EventLogRecord]:
+        """The newest materialization of each partition of an asset that exists."""
+        ...
+
+    def changed(self, key: AssetKey, after: int) -> Mapping[str | None, int]:
+        """The partitions whose data is another than it was at number `after`, and the number since which it is.
+
+        None stands for an asset without partitions.
+        """
+        ...
+
+
 def staleness(
-    graph: AssetGraph, entries: Mapping[AssetKey, AssetEntry], keys: Iterable[AssetKey] | None = None
+    graph: AssetGraph,
+    entries: Mapping[AssetKey, AssetEntry],
+    keys: Iterable[AssetKey] | None = None,
+    records: PartitionRecords | None = None,
+    now: Now = None,
+    store: Store = None,
 ) -> dict[AssetKey, Staleness]:
     """The staleness of assets.
 
@@ -111,83 +163,180 @@ def staleness(
         graph: all assets as they are declared.
         entries: what is recorded of each asset of which anything is: of `keys` and all upstream of them.
         keys: the assets asked for; all that something makes by default.
+        records: what is recorded of partitions; without it nothing is said of them.
+        now, store: what partitions there are depends on.
     """
-    known: dict[AssetKey, Staleness] = {}
+    asked = _Asked(graph, entries, records, now, store)
     wanted = graph.materializable if keys is None else set(keys)
     above = graph.upstream(wanted) | wanted
     for key in graph.order:
         if key in above:
-            known[key] = _of(graph, entries, key, known)
-    return {key: known[key] for key in wanted}
+            asked.known[key] = asked.of(key)
+    return {key: asked.known[key] for key in wanted}
 
 
-def _of(
-    graph: AssetGraph, entries: Mapping[AssetKey, AssetEntry], key: AssetKey, known: Mapping[AssetKey, Staleness]
-) -> Staleness:
-    spec = graph.specs[key]
-    if key not in graph.made_by or spec.is_virtual or spec.partitions_def is not None:
-        return Staleness(StaleStatus.FRESH)
-    entry = entries.get(key)
-    record = entry.last_materialization_record if entry is not None else None
-    made = record.asset_materialization if record is not None else None
-    if record is None or made is None:
-        return Staleness(StaleStatus.MISSING)
-    causes: list[StaleCause] = []
-    recorded = made.tags.get(tags.CODE_VERSION)
-    if spec.code_version is not None and recorded is not None and spec.code_version != recorded:
-        causes.append(StaleCause(key, StaleCauseCategory.CODE, "has a new code version"))
-    inputs = {
-        AssetKey.from_user_string(name[len(tags.INPUT_DATA_VERSION_PREFIX) :]): version
-        for name, version in made.tags.items()
-        if name.startswith(tags.INPUT_DATA_VERSION_PREFIX)
-    }
-    sources = [one for one in sources_of(graph, key) if graph.specs[one].partitions_def is None]
-    if recorded is None:
-        causes.extend(_newer(entries, key, record.storage_id, sources, known))
-    else:
-        causes.extend(_changed(graph, entries, key, inputs, sources, known))
-    return Staleness(StaleStatus.STALE if causes else StaleStatus.FRESH, tuple(causes))
+@dataclass(slots=True)
+class _Asked:
+    """The question, and what is known of the assets upstream."""
+
+    graph: AssetGraph
+    entries: Mapping[AssetKey, AssetEntry]
+    records: PartitionRecords | None
+    now: Now
+    store: Store
+    known: dict[AssetKey, Staleness] = field(default_factory=dict)
+
+    def of(self, key: AssetKey) -> Staleness:
+        """The staleness of an asset whose upstream is known."""
+        spec = self.graph.specs[key]
+        if key not in self.graph.made_by or spec.is_virtual:
+            return Staleness(StaleStatus.FRESH)
+        if spec.partitions_def is not None:
+            return self._of_partitions(key) if self.records is not None else Staleness(StaleStatus.FRESH)
+        entry = self.entries.get(key)
+        record = entry.last_materialization_record if entry is not None else None
+        made = record.asset_materialization if record is not None else None
+        if record is None or made is None:
+            return Staleness(StaleStatus.MISSING)
+        causes = [*self._declared(key, _Provenance.of(made)), *self._data(key, record.storage_id, made)]
+        return Staleness(StaleStatus.STALE if causes else StaleStatus.FRESH, tuple(causes))
+
+    def _declared(self, key: AssetKey, made: _Provenance) -> Iterable[StaleCause]:
+        """What differs between what is declared and what it was made by."""
+        spec = self.graph.specs[key]
+        if made.code_version is None:
+            return
+        if spec.code_version not in (None, made.code_version):
+            yield StaleCause(key, StaleCauseCategory.CODE, "has a new code version")
+        sources = sources_of(self.graph, key)
+        kind = StaleCauseCategory.DEPENDENCIES
+        for one in sources:
+            if one not in made.inputs:
+                yield StaleCause(key, kind, f"has a new dependency on {one.to_user_string()}", one)
+        for one in sorted(made.inputs - {dep.asset_key for dep in spec.deps} - set(sources)):
+            yield StaleCause(key, kind, f"has no dependency on {one.to_user_string()} any more", one)
+
+    def _data(self, key: AssetKey, number: int, made: AssetMaterialization) -> Iterable[StaleCause]:
+        """What changed of the data that an asset without partitions was made from."""
+        for one in sources_of(self.graph, key):
+            name, behind, is_new = one.to_user_string(), self.known[one].causes, False
+            recorded = made.tags.get(tags.INPUT_DATA_VERSION_PREFIX + name)
+            reason = f"{name} has a new data version"
+            if recorded is None and tags.CODE_VERSION in made.tags:
+                continue  # a new dependency, which is said already
+            if self.graph.specs[one].partitions_def is not None:
+                needed = self._needed_by_whole(key, one)
+                is_new = bool(self.records and any(part in needed for part in self.records.changed(one, number)))
+                behind = tuple(why for why in behind if why.partitions and needed & why.partitions)
+            elif recorded is not None:
+                newest = version_recorded(self.entries[one]) if one in self.entries else None
+                is_new = recorded != (newest[1] if newest is not None else INITIAL)
+            else:  # the record does not say what it was made from
+                latest = self.entries[one].last_event_storage_id if one in self.entries else None
+                is_new, reason = latest is not None and latest > number, f"{name} was made after it"
+            if is_new or behind or self.known[one].status is StaleStatus.STALE:
+                yield StaleCause(key, StaleCauseCategory.DATA, reason if is_new else f"{name} is stale", one, behind)
+
+    def _needed_by_whole(self, key: AssetKey, source: AssetKey) -> PartitionSubset:
+        between, mapping = self._between(key, source)
+        return mapping.upstream(None, None, between.upstream, self.now, self.store).partitions_subset
+
+    def _between(self, key: AssetKey, source: AssetKey) -> tuple[Between, PartitionMapping]:
+        """The two sides of a dependency on an asset with partitions, and the mapping between them."""
+        spec, theirs = self.graph.specs[key], self.graph.specs[source].partitions_def
+        assert theirs is not None
+        declared = next((dep.partition_mapping for dep in spec.deps if dep.asset_key == source), None)
+        mapping = declared or default_mapping(theirs, spec.partitions_def)
+        return Between(theirs, spec.partitions_def, self.now, self.store), mapping
+
+    # --- partitions
+
+    def _of_partitions(self, key: AssetKey) -> Staleness:
+        definition = self.graph.specs[key].partitions_def
+        assert definition is not None
+        assert self.records is not None
+        every = definition.subset_with_all_partitions(self.now, self.store)
+        records = self.records.made(key)
+        there = definition.subset_of_known(records)[0] & every
+        by_provenance: dict[_Provenance, list[str]] = {}
+        for partition, record in records.items():
+            if record.asset_materialization is not None:
+                by_provenance.setdefault(_Provenance.of(record.asset_materialization), []).append(partition)
+        causes: list[StaleCause] = []
+        for made, keys in by_provenance.items():
+            found = [*self._declared(key, made)]
+            if found:
+                partitions = definition.subset_of_known(keys)[0] & there
+                causes += [replace(cause, partitions=partitions) for cause in found]
+        numbers = {partition: records[partition].storage_id for partition in there}
+        if numbers:
+            for source in sources_of(self.graph, key):
+                causes += self._data_of_partitions(key, source, numbers, there)
+        causes = [cause for cause in causes if cause.partitions]
+        stale = every.empty_subset()
+        for cause in causes:
+            assert cause.partitions is not None
+            stale |= cause.partitions
+        return Staleness(StaleStatus.FRESH, tuple(causes), every - there, stale)
+
+    def _data_of_partitions(
+        self, key: AssetKey, source: AssetKey, numbers: Mapping[str, int], there: PartitionSubset
+    ) -> Iterable[StaleCause]:
+        """What changed of the data that partitions were made from, `there` at these numbers."""
+        assert self.records is not None
+        changed = self.records.changed(source, min(numbers.values()))
+        name, above = source.to_user_string(), self.known[source]
+        if self.graph.specs[source].partitions_def is None:
+            since = changed.get(None, 0)
+            outdated: Iterable[str] = [partition for partition, number in numbers.items() if number < since]
+            behind = [(above.causes, there)] if above.status is StaleStatus.STALE else []
+        else:
+            between, mapping = self._between(key, source)
+            since_by_key = {partition: since for partition, since in changed.items() if partition is not None}
+            outdated = _outdated(mapping, between, since_by_key, numbers)
+            behind = [
+                ((cause,), there & mapping.downstream(
+                    cause.partitions, between.upstream, there.partitions_def, self.now, self.store))
+                for cause in above.causes if cause.partitions is not None
+            ]  # fmt: skip
+        new = there.partitions_def.subset_of_known(outdated)[0] & there
+        kind = StaleCauseCategory.DATA
+        yield StaleCause(key, kind, f"{name} has a new data version", source, (), new)
+        for causes, partitions in behind:
+            yield StaleCause(key, kind, f"{name} is stale", source, causes, partitions - new)
 
 
-def _changed(
-    graph: AssetGraph,
-    entries: Mapping[AssetKey, AssetEntry],
-    key: AssetKey,
-    inputs: Mapping[AssetKey, str],
-    sources: Iterable[AssetKey],
-    known: Mapping[AssetKey, Staleness],
-) -> Iterable[StaleCause]:
-    """What differs between the inputs that are recorded and those that there are now."""
-    for one in sources:
-        if one not in inputs:
-            reason = f"has a new dependency on {one.to_user_string()}"
-            yield StaleCause(key, StaleCauseCategory.DEPENDENCIES, reason, one)
-            continue
-        entry = entries.get(one)
-        newest = version_recorded(entry) if entry is not None else None
-        now = newest[1] if newest is not None else INITIAL
-        causes = known[one].causes
-        if now != inputs[one]:
-            reason = f"{one.to_user_string()} has a new data version"
-            yield StaleCause(key, StaleCauseCategory.DATA, reason, one, causes)
-        elif known[one].status is StaleStatus.STALE:
-            yield StaleCause(key, StaleCauseCategory.DATA, f"{one.to_user_string()} is stale", one, causes)
-    declared = {dep.asset_key for dep in graph.specs[key].deps} | set(sources_of(graph, key))
-    for one in sorted(inputs.keys() - declared):
-        reason = f"has no dependency on {one.to_user_string()} any more"
-        yield StaleCause(key, StaleCauseCategory.DEPENDENCIES, reason, one)
+@dataclass(frozen=True, slots=True)
+class _Provenance:
+    """What a record says that it was made by. Many partitions have the same."""
+
+    code_version: str | None
+    inputs: frozenset[AssetKey]
+
+    @classmethod
+    def of(cls, made: AssetMaterialization) -> _Provenance:
+        prefix = tags.INPUT_DATA_VERSION_PREFIX
+        names = (name.removeprefix(prefix) for name in made.tags if name.startswith(prefix))
+        return cls(made.tags.get(tags.CODE_VERSION), frozenset(map(AssetKey.from_user_string, names)))
 
 
-def _newer(
-    entries: Mapping[AssetKey, AssetEntry],
-    key: AssetKey,
-    place: int,
-    sources: Iterable[AssetKey],
-    known: Mapping[AssetKey, Staleness],
-) -> Iterable[StaleCause]:
-    """Where the record does not say what the asset was made from: dependencies that were recorded after it."""
-    for one in sources:
-        latest = entries[one].last_event_storage_id if one in entries else None
-        if latest is not None and latest > place:
-            reason = f"{one.to_user_string()} was made after it"
-            yield StaleCause(key, StaleCauseCategory.DATA, reason, one, known[one].causes)
+def _outdated(
+    mapping: PartitionMapping, between: Between, changed: Mapping[str, int], numbers: Mapping[str, int]
+) -> set[str]:
+    """The downstream partitions, made at `numbers`, that need an upstream one that `changed` at a later number."""
+    if mapping.is_same_key(between.upstream, between.downstream):
+        return {key for key, since in changed.items() if numbers.get(key, since) < since}
+    if not changed:
+        return set()
+    assert between.downstream is not None
+    upstream = between.upstream.subset_of_known(changed)[0]
+    reached = set(mapping.downstream(upstream, between.upstream, between.downstream, between.now, between.store))
+    first, last = min(changed.values()), max(changed.values())
+    before = {key: number for key, number in numbers.items() if key in reached and number < last}
+    found = {key for key, number in before.items() if number < first}
+    amid = {key: number for key, number in before.items() if number >= first}
+    if amid:  # made after some of the changes and before others: which do they need?
+        for later in (False, True):
+            half = {key: since for key, since in changed.items() if (since > (first + last) // 2) is later}
+            found |= _outdated(mapping, between, half, amid)
+    return found

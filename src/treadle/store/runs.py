@@ -289,6 +289,9 @@ class Runs:
             if moment is not None:
                 where.append(condition)
                 parameters.append(_seconds(moment))
+        if filters.exclude_subruns:
+            where.append("id NOT IN (SELECT run FROM run_tags WHERE key = ?)")
+            parameters.append(tags.BACKFILL)
         return where, parameters
 
 

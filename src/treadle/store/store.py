@@ -18,6 +18,7 @@ from treadle.store.cursors import Cursors
 from treadle.store.database import PATIENCE_S, Database, Durability
 from treadle.store.dynamic import DynamicPartitions
 from treadle.store.events import EventLog, UnstorableEventError
+from treadle.store.facts import FactReader
 from treadle.store.leases import Lease, Leases
 from treadle.store.logs import LogStore
 from treadle.store.names import Names
@@ -38,7 +39,7 @@ class Store:
         patience_s: how long to wait for other writers before giving up, in seconds.
 
     Attributes:
-        database, runs, events, assets, partitions, dynamic, cursors, leases, logs: its parts.
+        database, runs, events, assets, partitions, facts, dynamic, cursors, leases, logs: its parts.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Store:
         self.partitions = PartitionSets(self.database, self.names)
         self.assets = Assets(self.database, self.names, self.partitions)
         self.events = EventLog(self.database, self.names, self.runs, self.assets)
+        self.facts = FactReader(self.database, self.names)
         self.dynamic = DynamicPartitions(self.database)
         self.cursors = Cursors(self.database)
         self.leases = Leases(self.database)

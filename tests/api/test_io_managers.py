@@ -1,350 +1,12 @@
-from contextlib import contextmanager, suppress
+"""IO managers: what they are told, what they keep where; and their contexts made by hand."""
+
+import io
+import os
+import pickle
 
 import pytest
 
-try:
-    from upath import UPath
-except ImportError:  # an extra of Treadle
-    from pathlib import Path as UPath
-
 import dagster as dg
-
-
-def recorded(name, log, requires=(), fail_up=False, fail_down=False):
-    """A resource that tells when it comes up and goes down."""
-
-    @dg.resource(required_resource_keys=set(requires))
-    def made(_):
-        if fail_up:
-            raise ValueError(f"{name} up")
-        log.append(f"+{name}")
-        try:
-            yield name
-        finally:
-            log.append(f"-{name}")
-            if fail_down:
-                raise ValueError(f"{name} down")
-
-    return made
-
-
-def attempt(definitions, body=lambda: None, keys=None):
-    """A run of one op that needs these resources."""
-
-    @dg.op(required_resource_keys=set(keys or definitions))
-    def work(context):
-        return body()
-
-    @dg.job(resource_defs=definitions)
-    def working():
-        work()
-
-    return working.execute_in_process(raise_on_error=False)
-
-
-def boom():
-    raise ValueError("step")
-
-
-# --- set-up and tear-down --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.api("resource.required_resource_keys", "ResourceDefinition.required_resource_keys")
-@pytest.mark.parametrize("body", [lambda: None, boom])
-def test_resources_go_down_whatever_the_step_did(body):
-    log = []
-    definitions = {"a": recorded("a", log, ["b"]), "b": recorded("b", log)}
-    result = attempt(definitions, body, ["a"])
-    assert result.success is (body is not boom)
-    assert log == ["+b", "+a", "-a", "-b"]
-
-
-def test_those_that_were_up_go_down_when_a_later_one_fails():
-    log = []
-    definitions = {
-        "a": recorded("a", log),
-        "b": recorded("b", log, ["a"]),
-        "c": recorded("c", log, ["b"], fail_up=True),
-    }
-    result = attempt(definitions, lambda: log.append("step"), ["c"])
-    assert log == ["+a", "+b", "-b", "-a"]
-    kinds = [event.event_type_value for event in result.all_events]
-    assert "RESOURCE_INIT_FAILURE" in kinds
-    assert "STEP_START" not in kinds
-    assert not result.success
-
-
-def test_a_failing_tear_down_keeps_no_other_from_running_and_changes_no_outcome():
-    log = []
-    definitions = {
-        "a": recorded("a", log),
-        "b": recorded("b", log, ["a"], fail_down=True),
-        "c": recorded("c", log, ["b"]),
-    }
-    result = attempt(definitions)
-    assert log == ["+a", "+b", "+c", "-c", "-b", "-a"]
-    assert result.success
-
-    @dg.asset(required_resource_keys={"r"})
-    def bad():
-        raise KeyError("mine")
-
-    with pytest.raises(KeyError):
-        dg.materialize_to_memory([bad], resources={"r": recorded("r", [], fail_down=True)})
-
-
-@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
-def test_resources_go_down_when_someone_stops_the_run(stop):
-    log = []
-
-    def interrupt():
-        raise stop
-
-    with suppress(stop):
-        attempt({"a": recorded("a", log)}, interrupt)
-    assert log == ["+a", "-a"]
-
-
-@pytest.mark.api("DagsterResourceFunctionError")
-def test_a_set_up_that_fails_is_raised():
-    @dg.asset(required_resource_keys={"r"})
-    def a():
-        return 1
-
-    with pytest.raises(dg.DagsterResourceFunctionError):
-        dg.materialize_to_memory([a], resources={"r": recorded("r", [], fail_up=True)})
-
-
-# --- definitions -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.api("resource.config_schema", "resource.description", "ResourceDefinition.description",
-                 "InitResourceContext.resource_config", "InitResourceContext.resources", "InitResourceContext.run",
-                 "InitResourceContext.instance", "InitResourceContext.log",
-                 "InitResourceContext.resource_def")  # fmt: skip
-def test_a_resource_sees_what_it_needs():
-    seen = {}
-
-    @dg.resource(config_schema={"url": str}, description="a database", required_resource_keys={"other"})
-    def db(context: dg.InitResourceContext):
-        context.log.info("coming up")
-        seen.update(
-            url=context.resource_config["url"], other=context.resources.other, run=context.run.run_id,
-            instance=context.instance, definition=context.resource_def,
-        )  # fmt: skip
-        return "rows"
-
-    @dg.op(required_resource_keys={"db"})
-    def read(context):
-        return context.resources.db
-
-    @dg.job(resource_defs={"db": db, "other": dg.ResourceDefinition.hardcoded_resource(3)})
-    def reading():
-        read()
-
-    with dg.DagsterInstance.ephemeral() as instance:
-        result = reading.execute_in_process(
-            run_config={"resources": {"db": {"config": {"url": "here"}}}}, instance=instance
-        )
-        assert seen == {"url": "here", "other": 3, "run": result.run_id, "instance": instance, "definition": db}
-    assert result.output_for_node("read") == "rows"
-    assert db.description == "a database"
-
-
-@pytest.mark.api("ResourceDefinition.hardcoded_resource", "ResourceDefinition.none_resource",
-                 "ResourceDefinition.mock_resource", "ResourceDefinition.string_resource",
-                 "ResourceDefinition.resource_fn", "ResourceDefinition.config_schema",
-                 "ResourceDefinition.version", "make_values_resource")  # fmt: skip
-def test_ready_made_definitions():
-    definitions = {
-        "fixed": dg.ResourceDefinition.hardcoded_resource(1),
-        "none": dg.ResourceDefinition.none_resource(),
-        "text": dg.ResourceDefinition.string_resource(),
-        "mock": dg.ResourceDefinition.mock_resource(),
-        "made": dg.ResourceDefinition(lambda context: context.resource_config["n"], {"n": int}, version="2"),
-        "values": dg.make_values_resource(a=int),
-    }
-    found = {}
-
-    @dg.op(required_resource_keys=set(definitions))
-    def look(context):
-        found.update({key: getattr(context.resources, key) for key in definitions})
-
-    @dg.job(resource_defs=definitions)
-    def looking():
-        look()
-
-    looking.execute_in_process(
-        run_config={
-            "resources": {"text": {"config": "t"}, "made": {"config": {"n": 4}}, "values": {"config": {"a": 1}}}
-        }
-    )
-    assert (found["fixed"], found["none"], found["text"], found["made"]) == (1, None, "t", 4)
-    assert found["values"] == {"a": 1}
-    assert found["mock"].anything() is not None
-    assert definitions["made"].version == "2"
-
-
-@pytest.mark.api("ResourceDefinition.configured")
-def test_a_definition_with_config_filled_in():
-    @dg.resource(config_schema={"url": str})
-    def db(context):
-        return context.resource_config["url"]
-
-    @dg.asset(required_resource_keys={"db"})
-    def a(context):
-        return context.resources.db
-
-    ready = db.configured({"url": "there"})
-    assert dg.materialize_to_memory([a], resources={"db": ready}).asset_value("a") == "there"
-
-
-@pytest.mark.api("build_resources.resources", "build_resources.instance", "build_resources.resource_config")
-def test_resources_outside_a_run():
-    log = []
-
-    @dg.resource(config_schema={"url": str})
-    def db(context):
-        log.append(context.instance)
-        yield context.resource_config["url"]
-        log.append("down")
-
-    with dg.DagsterInstance.ephemeral() as instance:
-        config = {"db": {"config": {"url": "here"}}}
-        with dg.build_resources({"db": db, "n": 3}, instance=instance, resource_config=config) as resources:
-            assert (resources.db, resources.n) == ("here", 3)
-            assert log == [instance]
-    assert log[-1] == "down"
-
-
-@pytest.mark.api("build_init_resource_context.config", "build_init_resource_context.resources",
-                 "build_init_resource_context.instance")  # fmt: skip
-def test_calling_a_resource_function():
-    @dg.resource(config_schema={"n": int}, required_resource_keys={"base"})
-    def number(context):
-        return context.resource_config["n"] + context.resources.base, context.instance
-
-    @dg.resource
-    def plain():
-        return "plain"
-
-    with dg.DagsterInstance.ephemeral() as instance:
-        context = dg.build_init_resource_context(config={"n": 2}, resources={"base": 40}, instance=instance)
-        assert number(context) == (42, instance)
-    assert plain() == "plain"
-
-
-# --- configurable resources ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.api("ConfigurableResource", "ResourceParam")
-def test_configurable_resources_are_parameters():
-    class Database(dg.ConfigurableResource):
-        url: str
-        pool: int = 5
-
-        def query(self):
-            return f"{self.url}/{self.pool}"
-
-    class Client:
-        name = "client"
-
-    @dg.asset
-    def a(db: Database, client: dg.ResourceParam[Client]):
-        return db.query(), client.name
-
-    @dg.op
-    def b(db: Database):
-        return db.query()
-
-    @dg.job(resource_defs={"db": Database(url="sqlite://", pool=7)})
-    def reading():
-        b()
-
-    resources = {"db": Database(url="sqlite://"), "client": Client()}
-    assert dg.materialize_to_memory([a], resources=resources).asset_value("a") == ("sqlite:///5", "client")
-    assert reading.execute_in_process().output_for_node("b") == "sqlite:///7"
-    assert a(db=Database(url="x"), client=Client()) == ("x/5", "client")
-    assert b(Database(url="y")) == "y/5"
-
-
-@pytest.mark.api("ConfigurableResource.configure_at_launch")
-def test_config_at_launch():
-    class Database(dg.ConfigurableResource):
-        url: str
-
-    @dg.asset
-    def a(db: Database):
-        return db.url
-
-    config = dg.RunConfig(resources={"db": Database(url="late")})
-    late = dg.materialize_to_memory([a], resources={"db": Database.configure_at_launch()}, run_config=config)
-    assert late.asset_value("a") == "late"
-    with pytest.raises(dg.DagsterInvalidConfigError):
-        dg.materialize_to_memory([a], resources={"db": Database.configure_at_launch()})
-
-
-@pytest.mark.api("ConfigurableResource.setup_for_execution", "ConfigurableResource.teardown_after_execution",
-                 "ConfigurableResource.yield_for_execution")  # fmt: skip
-@pytest.mark.parametrize("fails", [False, True])
-def test_hooks_of_a_configurable_resource(fails):
-    log = []
-
-    class Split(dg.ConfigurableResource):
-        def setup_for_execution(self, context):
-            log.append("+split")
-
-        def teardown_after_execution(self, context):
-            log.append("-split")
-
-    class Whole(dg.ConfigurableResource):
-        @contextmanager
-        def yield_for_execution(self, context):
-            log.append("+whole")
-            try:
-                yield self
-            finally:
-                log.append("-whole")
-
-    @dg.asset
-    def a(split: Split, whole: Whole):
-        if fails:
-            boom()
-
-    result = dg.materialize_to_memory([a], resources={"split": Split(), "whole": Whole()}, raise_on_error=False)
-    assert result.success is not fails
-    assert sorted(log) == ["+split", "+whole", "-split", "-whole"]
-    assert log[:2] == ["+split", "+whole"] or log[:2] == ["+whole", "+split"]
-
-
-@pytest.mark.api("ResourceDependency", "ConfigurableResource.create_resource")
-def test_resources_within_resources():
-    class Credentials(dg.ConfigurableResource):
-        user: str
-
-    class Database(dg.ConfigurableResource):
-        credentials: Credentials
-        client: dg.ResourceDependency[str]
-
-    class Made(dg.ConfigurableResource[str]):
-        n: int
-
-        def create_resource(self, context):
-            return "x" * self.n
-
-    @dg.asset
-    def a(db: Database, made: dg.ResourceParam[str]):
-        return db.credentials.user, db.client, made
-
-    credentials = Credentials(user="me")
-    resources = {
-        "credentials": credentials,
-        "client": dg.ResourceDefinition.hardcoded_resource("tool"),
-        "db": Database(credentials=credentials, client="tool"),
-        "made": Made(n=3),
-    }
-    assert dg.materialize_to_memory([a], resources=resources).asset_value("a") == ("me", "tool", "xxx")
-
 
 # --- IO managers -----------------------------------------------------------------------------------------------------
 
@@ -720,34 +382,6 @@ def test_memory():
         assert dg.materialize([a, b], resources={"io_manager": manager}).asset_value("b")
 
 
-@pytest.mark.api("UPathIOManager.dump_to_path", "UPathIOManager.load_from_path", "UPathIOManager.extension")
-def test_files_of_the_users_own_kind(tmp_path):
-    class Texts(dg.UPathIOManager):
-        extension = ".txt"
-
-        def dump_to_path(self, context, obj, path):
-            path.write_text(obj)
-
-        def load_from_path(self, context, path):
-            return path.read_text()
-
-    @dg.asset(partitions_def=dg.StaticPartitionsDefinition(["x", "y"]))
-    def a(context):
-        return context.partition_key
-
-    @dg.asset
-    def all_of_it(a):
-        return ",".join(f"{key}={value}" for key, value in sorted(a.items()))
-
-    resources = {"io_manager": Texts(base_path=UPath(tmp_path))}
-    with dg.DagsterInstance.ephemeral() as instance:
-        for key in "xy":
-            dg.materialize([a], partition_key=key, resources=resources, instance=instance)
-        result = dg.materialize([a, all_of_it], selection=[all_of_it], resources=resources, instance=instance)
-    assert (tmp_path / "a" / "x.txt").read_text() == "x"
-    assert result.asset_value("all_of_it") == "x=x,y=y"
-
-
 def test_values_outlive_a_run_on_the_same_instance():
     @dg.asset
     def a():
@@ -835,3 +469,282 @@ def test_more_of_contexts_by_hand():
         assert list(context.asset_partition_keys) == ["2024-01-02", "2024-01-03"]
         assert context.asset_spec == spec
         assert dg.build_input_context(instance=instance).instance is instance
+
+
+# --- config of inputs, versions, more of contexts --------------------------------------------------------------------
+
+
+@pytest.mark.api("io_manager.input_config_schema", "InputContext.config", "input_manager.input_config_schema",
+                 "input_manager.config_schema", "input_manager.required_resource_keys")  # fmt: skip
+@pytest.mark.parametrize("connected", [True, False])
+@pytest.mark.parametrize("key", ["loads", "keeps"])
+def test_config_of_inputs(connected, key):
+    seen = []
+
+    def look(kind, context):
+        if kind == "in":
+            seen.append(context.config)
+
+    class Nothing(Notes):
+        def load_input(self, context):
+            self.look("in", context)
+
+    @dg.io_manager(input_config_schema={"k": dg.Field(int, default_value=3)})
+    def keeps(context):
+        return Nothing(look)
+
+    @dg.input_manager(
+        config_schema={"a": int}, input_config_schema={"k": dg.Field(int, default_value=3)},
+        required_resource_keys={"helper"},
+    )  # fmt: skip
+    def loads(context):
+        assert (context.resource_config, context.resources.helper) == ({"a": 1}, "hand")
+        look("in", context)
+
+    @dg.op
+    def one():
+        return 1
+
+    @dg.op(ins={"x": dg.In(input_manager_key=key)})
+    def use(x):
+        return x
+
+    @dg.job(resource_defs={"keeps": keeps, "loads": loads, "helper": dg.ResourceDefinition.hardcoded_resource("hand")})
+    def job():
+        use(one()) if connected else use()
+
+    resources = {"loads": {"config": {"a": 1}}} if key == "loads" else {}
+    job.execute_in_process({"resources": resources, "ops": {"use": {"inputs": {"x": {"k": 9}}}}})
+    job.execute_in_process({"resources": resources})
+    assert seen == [{"k": 9}, {"k": 3}]
+    with pytest.raises(dg.DagsterInvalidConfigError):
+        job.execute_in_process({"resources": resources, "ops": {"use": {"inputs": {"x": {"rows": 9}}}}})
+
+
+@pytest.mark.api("io_manager.version", "resource.version", "IOManagerDefinition.version",
+                 "IOManagerDefinition.resource_fn",
+                 "IOManagerDefinition.config_schema", "IOManagerDefinition.description",
+                 "IOManagerDefinition.required_resource_keys", "IOManagerDefinition.input_config_schema",
+                 "IOManagerDefinition.output_config_schema", "InputManagerDefinition.resource_fn",
+                 "InputManagerDefinition.config_schema", "InputManagerDefinition.description",
+                 "InputManagerDefinition.input_config_schema", "InputManagerDefinition.required_resource_keys",
+                 "InputManagerDefinition.version", "input_manager.description", "input_manager.version",
+                 "IOManagerDefinition.hardcoded_io_manager")  # fmt: skip
+def test_what_definitions_say_about_themselves():
+    @dg.resource(version="1")
+    def plain(_):
+        return None
+
+    @dg.io_manager(version="2")
+    def keeps(_):
+        return Notes()
+
+    @dg.input_manager(version="3", description="reads")
+    def loads(_):
+        return None
+
+    options = {
+        "resource_fn": lambda _: Notes(), "config_schema": {"a": int}, "description": "d", "version": "4",
+        "required_resource_keys": {"helper"}, "input_config_schema": {"i": int},
+    }  # fmt: skip
+    by_hand = dg.IOManagerDefinition(output_config_schema={"o": int}, **options)
+    reading = dg.InputManagerDefinition(**options)
+    assert [one.version for one in (plain, keeps, loads, by_hand, reading)] == ["1", "2", "3", "4", "4"]
+    assert [one.description for one in (loads, by_hand, reading)] == ["reads", "d", "d"]
+    assert by_hand.required_resource_keys == reading.required_resource_keys == {"helper"}
+    schemas = (by_hand.config_schema, by_hand.input_config_schema, by_hand.output_config_schema)
+    assert None not in (*schemas, reading.config_schema, reading.input_config_schema)
+    assert dg.IOManagerDefinition.hardcoded_io_manager(Notes(), description="ready").description == "ready"
+
+
+@pytest.mark.api("InputContext.dagster_type", "InputContext.metadata", "OutputContext.dagster_type",
+                 "OutputContext.metadata", "In.metadata", "Out.metadata", "build_input_context.step_context",
+                 "build_input_context.dagster_type", "build_input_context.metadata",
+                 "build_output_context.dagster_type", "build_output_context.metadata",
+                 "OutputContext.version")  # fmt: skip
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_types_and_metadata_of_contexts():
+    seen = {}
+
+    def look(kind, context):
+        seen[kind] = (context.dagster_type.display_name, dict(context.metadata))
+        again = dg.build_input_context(step_context=context.step_context)
+        seen["step"] = again.step_context is context.step_context
+
+    @dg.op(out=dg.Out(int, metadata={"o": 1}))
+    def one():
+        return 1
+
+    @dg.op(ins={"x": dg.In(int, metadata={"i": 2})}, out=dg.Out(dg.Nothing))
+    def use(x):
+        return None
+
+    @dg.job(resource_defs={"io_manager": dg.IOManagerDefinition.hardcoded_io_manager(Notes(look))})
+    def passing():
+        use(one())
+
+    passing.execute_in_process()
+    assert seen == {"out": ("Int", {"o": 1}), "in": ("Int", {"i": 2}), "step": True}
+    kind = dg.In(int).dagster_type
+    read = dg.build_input_context(dagster_type=kind, metadata={"m": 1})
+    made = dg.build_output_context(dagster_type=kind, metadata={"m": 1}, version="v")
+    assert (read.dagster_type, read.metadata, made.dagster_type, made.metadata) == (kind, {"m": 1}, kind, {"m": 1})
+    assert made.version == "v"
+
+
+@pytest.mark.api("In.asset_key", "In.asset_partitions", "DynamicOut.description", "DynamicOut.metadata",
+                 "DynamicOut.code_version")  # fmt: skip
+def test_what_inputs_and_outputs_are_declared_with():
+    kept = []
+
+    def look(kind, context):
+        kept.append(dict(context.definition_metadata))
+
+    def partitions(context):
+        return {"p"}
+
+    @dg.op(
+        ins={"x": dg.In(asset_key=dg.AssetKey("k"), asset_partitions=partitions)},
+        out=dg.DynamicOut(description="each", metadata={"m": 1}, code_version="v"),
+    )
+    def several(x):
+        yield dg.DynamicOutput(x, mapping_key="a")
+
+    @dg.job(resource_defs={"io_manager": dg.IOManagerDefinition.hardcoded_io_manager(Notes(look))})
+    def job():
+        several()
+
+    declared, out = several.ins["x"], several.outs["result"]
+    assert (declared.asset_key, declared.asset_partitions) == (dg.AssetKey("k"), partitions)
+    assert (out.description, out.metadata, out.code_version) == ("each", {"m": 1}, "v")
+    job.execute_in_process({"ops": {"several": {"inputs": {"x": {"value": 1}}}}})
+    assert kept == [{"m": 1}]
+
+
+@pytest.mark.api("ConfigurableIOManager.handle_output", "ConfigurableIOManager.load_input")
+def test_what_a_configurable_io_manager_is_asked():
+    asked = []
+
+    class Asked(dg.ConfigurableIOManager):
+        def handle_output(self, context, obj):
+            asked.append(("handle_output", context.asset_key.to_user_string(), obj))
+
+        def load_input(self, context):
+            asked.append(("load_input", context.asset_key.to_user_string()))
+            return 7
+
+    @dg.asset
+    def a():
+        return 1
+
+    @dg.asset
+    def b(a):
+        return a + 1
+
+    dg.materialize([a, b], resources={"io_manager": Asked()})
+    assert asked == [("handle_output", "a", 1), ("load_input", "a"), ("handle_output", "b", 8)]
+
+
+class Texts(dg.UPathIOManager):
+    extension = ".txt"
+
+    def dump_to_path(self, context, obj, path):
+        path.write_text(obj)
+
+    def load_from_path(self, context, path):
+        return path.read_text()
+
+
+@pytest.mark.api("UPathIOManager.base_path", "UPathIOManager.dump_to_path", "UPathIOManager.load_from_path",
+                 "UPathIOManager.extension")  # fmt: skip
+@pytest.mark.parametrize("where", ["local", "memory"])
+def test_values_on_any_filesystem(tmp_path, where):
+    upath = pytest.importorskip("upath")
+    base = upath.UPath(tmp_path) if where == "local" else upath.UPath("memory://texts")
+
+    @dg.asset(key_prefix="p", partitions_def=dg.StaticPartitionsDefinition(["x", "y"]))
+    def a(context):
+        return context.partition_key
+
+    @dg.asset(ins={"a": dg.AssetIn(["p", "a"])})
+    def both(a):
+        return ",".join(f"{key}={value}" for key, value in sorted(a.items()))
+
+    @dg.op
+    def one():
+        return "1"
+
+    @dg.op
+    def use(x):
+        return x + "!"
+
+    @dg.job(resource_defs={"io_manager": dg.IOManagerDefinition.hardcoded_io_manager(Texts(base_path=base))})
+    def job():
+        use(one())
+
+    resources = {"io_manager": Texts(base_path=base)}
+    with dg.DagsterInstance.ephemeral() as instance:
+        for key in "xy":
+            result = dg.materialize([a], partition_key=key, resources=resources, instance=instance)
+        assert dg.materialize([a, both], selection=[both], resources=resources, instance=instance).success
+    assert (base / "p" / "a" / "x.txt").read_text() == "x"
+    assert (base / "both.txt").read_text() == "x=x,y=y"
+    [made] = result.asset_materializations_for_node("p__a")
+    assert made.metadata["path"].value == str(base / "p" / "a" / "y.txt")
+    ran = job.execute_in_process()
+    assert (base / ran.run_id / "use" / "result.txt").read_text() == "1!"
+
+
+@pytest.mark.api("FileHandle.path_desc", "LocalFileHandle.path", "LocalFileHandle.path_desc", "local_file_manager")
+def test_a_file_manager(tmp_path):
+    config = {"files": {"config": {"base_dir": str(tmp_path)}}}
+    with dg.build_resources({"files": dg.local_file_manager}, resource_config=config) as resources:
+        files = resources.files
+        handle = files.write_data(b"abc", ext="txt")
+        assert isinstance(handle, dg.FileHandle)
+        assert handle.path == handle.path_desc == str(next(tmp_path.glob("*.txt")))
+        assert files.read_data(files.write(io.BytesIO(b"q"))) == b"q"
+        with files.read(handle, "rb") as file:
+            assert file.read() == b"abc"
+        copied = files.copy_handle_to_local_temp(handle)
+        with open(copied, "rb") as file:
+            assert file.read() == b"abc"
+        files.delete_local_temp()
+        assert not os.path.exists(copied)
+    assert dg.LocalFileHandle("/a/b").path == "/a/b"
+
+
+@pytest.mark.api("custom_path_fs_io_manager")
+def test_values_at_a_path_in_metadata(tmp_path):
+    @dg.op(out=dg.Out(metadata={"path": "sub/x"}))
+    def one():
+        return [1]
+
+    @dg.job(resource_defs={"io_manager": dg.custom_path_fs_io_manager})
+    def job():
+        one()
+
+    job.execute_in_process({"resources": {"io_manager": {"config": {"base_dir": str(tmp_path)}}}})
+    assert pickle.loads((tmp_path / "sub" / "x").read_bytes()) == [1]
+
+
+@pytest.mark.api("ConfigurableLegacyIOManagerAdapter")
+def test_an_older_io_manager_behind_a_class(shelf):
+    @dg.io_manager(config_schema={"base": str})
+    def older(context):
+        shelf.values["base"] = context.resource_config["base"]
+        return shelf
+
+    class Adapted(dg.ConfigurableLegacyIOManagerAdapter):
+        base: str
+
+        @property
+        def wrapped_io_manager(self):
+            return older
+
+    @dg.asset
+    def a():
+        return 1
+
+    dg.materialize([a], resources={"io_manager": Adapted(base="b")})
+    assert shelf.values == {"base": "b", "a": 1}
