@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import treadle
+from dagster._warnings import warn_deprecated
 from dagster.deprecated import LegacyFreshnessPolicy
 
 Old = Callable[[dict[str, Any], Any], None]
@@ -17,10 +18,6 @@ Old = Callable[[dict[str, Any], Any], None]
 Form = tuple[Old, str] | tuple[Old, str, Callable[[Any], bool]]
 """What an old argument does, what to use instead, and which values are old ones; all but None by default."""
 LEGACY_FRESHNESS = "dagster/legacy_freshness_policy"
-
-
-def _warn(function: str, argument: str, instead: str) -> None:
-    warnings.warn(f"{function}({argument}=...) is deprecated: {instead}", DeprecationWarning, stacklevel=4)
 
 
 def _compute_kind(given: dict[str, Any], value: Any) -> None:
@@ -89,7 +86,7 @@ def with_old_arguments(function: Callable[..., Any], old: Mapping[str, Form]) ->
                     continue
                 value = given.pop(name)
                 if value is not None:
-                    _warn(called_by_users, name, instead)
+                    warn_deprecated(f"{called_by_users}({name}=...) is deprecated: {instead}")
                     change(given, value)
         return function(*args, **given)
 
