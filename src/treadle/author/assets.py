@@ -205,6 +205,7 @@ def asset(
     kinds: Set[str] | None = None,
     pool: str | None = None,
     is_virtual: bool = False,
+    timeout: float | None = None,
 ) -> Callable[[Callable[..., Any]], AssetsDefinition]:
     """Make a function an asset: calling it makes the data.
 
@@ -229,6 +230,7 @@ def asset(
         retry_policy: what happens when the function fails.
         check_specs: checks that the function evaluates itself.
         pool: the concurrency pool that each step of it needs a slot of.
+        timeout: how many seconds an attempt may take; then it fails, and the retry policy counts.
 
     Raises:
         DefinitionError: arguments contradict each other, or a name breaks its rule.
@@ -243,7 +245,7 @@ def asset(
         inputs = _Inputs(ins, deps)
         op = OpDefinition(
             fn, asset_key.to_python_identifier(), inputs.ins, _with_checks(outs, check_specs), description,
-            config_schema, required_resource_keys, op_tags, None, retry_policy, code_version, pool,
+            config_schema, required_resource_keys, op_tags, None, retry_policy, code_version, pool, timeout,
         )  # fmt: skip
         keys = inputs.keys(op)
         spec = AssetSpec(
@@ -354,6 +356,7 @@ def multi_asset(
     specs: Sequence[AssetSpec] | None = None,
     check_specs: Sequence[AssetCheckSpec] | None = None,
     pool: str | None = None,
+    timeout: float | None = None,
 ) -> Callable[[Callable[..., Any]], AssetsDefinition]:
     """Make a function several assets at once.
 
@@ -384,7 +387,7 @@ def multi_asset(
             type_outputs(list(op_outs.values()), signature_of(fn))
         op = OpDefinition(
             fn, name or fn.__name__, inputs.ins, _with_checks(op_outs, check_specs, can_subset), description,
-            config_schema, required_resource_keys, op_tags, None, retry_policy, code_version, pool,
+            config_schema, required_resource_keys, op_tags, None, retry_policy, code_version, pool, timeout,
         )  # fmt: skip
         if outs is None:
             assert specs is not None

@@ -15,13 +15,15 @@ from typing import Any
 from treadle.author.asset_layer import AssetLayer
 from treadle.author.jobs import JobDefinition
 from treadle.author.resources import ResourceInit
+from treadle.core import tags
 from treadle.core.keys import AssetKey
 from treadle.decide.plan import Plan
 from treadle.decide.progress import Abandon, Decision, Execute, Progress, Skip
 from treadle.decide.reexecution import Continuation, Made
 from treadle.decide.steps import Step
-from treadle.errors import ExecutionInterruptedError, TreadleError
+from treadle.errors import ExecutionInterruptedError, TimeLimitError, TreadleError
 from treadle.runtime.capture import Capture
+from treadle.runtime.limits import Limit
 from treadle.runtime.log import forward
 from treadle.runtime.partitions import RunPartitions
 from treadle.runtime.ports import LogFiles, Memory, Sink
@@ -82,6 +84,7 @@ class RunScope:
         versions: data versions of the assets made so far.
         left_out: optional outputs, as (step, output), that were not produced.
         continues: what of earlier runs this one executes again; the rest of its plan is as they left it.
+        ends: when the run has to be over, by `time.monotonic`; None for no such time.
         pointers: numbers of the events that made, before this run, what it reads.
     """
 
@@ -110,6 +113,7 @@ class RunScope:
     resources: OpenResources = None  # type: ignore[assignment]  # set while the run is under way
     capture: Capture | None = None
     loop: Any = None
+    ends: float | None = None
     _recalled: bool = False
     _source_runs: dict[str, str] = field(default_factory=dict)
 
@@ -228,12 +232,26 @@ class RunScope:
             return (versions[0][1] if versions else None), pointer
         return (data_version("", versions) if versions else None), None
 
-    def await_(self, awaitable: Any) -> Any:
-        """The result of a coroutine, on the run's own event loop."""
-        if self.loop is None:
-            import asyncio  # noqa: PLC0415  # only runs with async functions pay for it
+    def limit(self, step: Step) -> Limit | None:
+        """How long an attempt of a step may take: by its own timeout, and by what the run has left."""
+        own = step.node.timeout_s
+        left = None if self.ends is None else self.ends - time.monotonic()
+        if left is not None and (own is None or left < own):
+            return Limit(max(left, 0.001), f"Step {step.key!r}, in what was left to its run,")
+        return None if own is None else Limit(own, f"Step {step.key!r}")
 
+    def await_(self, awaitable: Any, timeout_s: float | None = None) -> Any:
+        """The result of a coroutine, on the run's own event loop.
+
+        Raises:
+            TimeoutError: it took longer than `timeout_s`; it was canceled.
+        """
+        import asyncio  # noqa: PLC0415  # only runs with async functions pay for it
+
+        if self.loop is None:
             self.loop = asyncio.new_event_loop()
+        if timeout_s is not None:
+            awaitable = asyncio.wait_for(awaitable, timeout_s)
         return self.loop.run_until_complete(awaitable)
 
 
@@ -319,11 +337,16 @@ def _close(scope: RunScope) -> None:
 
 def _steps(scope: RunScope, execute_step: Callable[[RunScope, Step, int], StepEnd]) -> BaseException | None:
     progress = Progress(scope.whole)
+    seconds = tags.seconds(scope.run.tags, tags.MAX_RUNTIME, tags.MAX_RUNTIME_SECONDS)
+    if seconds is not None:
+        scope.ends = time.monotonic() + seconds
     attempts: dict[str, int] = {}
     waiting: list[tuple[float, int, Step]] = []  # until when, a number that breaks ties, which step
     error: BaseException | None = None
     while not progress.is_done:
         step = _next(scope, progress, waiting)
+        if scope.ends is not None and time.monotonic() >= scope.ends:
+            raise TimeLimitError(f"The run took longer than its limit of {seconds:g} seconds.", seconds=seconds or 0.0)
         if step is None:
             continue
         attempt = attempts.get(step.key, 1)
@@ -359,7 +382,8 @@ def _next(scope: RunScope, progress: Progress, waiting: list[tuple[float, int, S
     decision = progress.next()
     if decision is None:
         scope.sink.commit()
-        time.sleep(max(0.0, waiting[0][0] - time.monotonic()))
+        until = waiting[0][0] if scope.ends is None else min(waiting[0][0], scope.ends)
+        time.sleep(max(0.0, until - time.monotonic()))
         return None
     step = decision.step
     if scope.continues is not None and not scope.continues.executes(step):
