@@ -42,6 +42,18 @@ def _code_version(given: dict[str, Any], value: Any) -> None:
     given["code_version"] = value
 
 
+def _input_assets(given: dict[str, Any], value: Any) -> None:
+    given["input_assets"] = {**(given.get("input_assets") or {}), **value}
+
+
+def _no_definitions(given: dict[str, Any], value: Any) -> None:
+    if value:
+        raise treadle.DefinitionError(
+            f"The definitions {value!r} of inputs or outputs are of a kind that is gone. A graph has an input for each "
+            "parameter of its function; describe them with ins={'x': GraphIn(...)} and out=GraphOut(...)."
+        )
+
+
 def _ignored(given: dict[str, Any], value: Any) -> None:
     """An argument that has no effect any more."""
 
@@ -132,6 +144,11 @@ _OLD: dict[str, Mapping[str, Form]] = {
     "AssetOut": _SPEC,
     "AssetSpec": _SPEC,
     "asset": {**_SPEC, "compute_kind": (_compute_kind, "use kinds."), "non_argument_deps": (_deps, "use deps.")},
+    "GraphDefinition": {"node_input_source_assets": (_input_assets, "use input_assets.")},
+    "graph": {
+        "input_defs": (_no_definitions, "use ins, or the parameters of the function."),
+        "output_defs": (_no_definitions, "use out."),
+    },
     "graph_asset": {**_POLICY, "legacy_freshness_policy": (_kept, "it has no effect any more.")},
     "load_assets_from_current_module": _LOAD,
     "load_assets_from_modules": _LOAD,

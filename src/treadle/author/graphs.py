@@ -74,6 +74,7 @@ class MappedOutput:
     output: str
     levels: int = 0
     description: str | None = None
+    dagster_type: Any = None
 
 
 class GraphDefinition:
@@ -196,7 +197,7 @@ class GraphDefinition:
     def output_mappings(self) -> Sequence[OutputMapping]:
         """Its outputs, and where they come from."""
         return [
-            OutputMapping(name, out.node, out.output, out.description, from_dynamic_mapping=out.levels > 0)
+            OutputMapping(name, out.node, out.output, out.description, out.dagster_type, out.levels > 0)
             for name, out in self.outs.items()
         ]
 
@@ -567,6 +568,7 @@ class _Written:
                 mapping.mapped_node_output_name,
                 mapping.from_dynamic_mapping,
                 mapping.graph_output_description,
+                mapping.dagster_type,
             )
         return outs
 
