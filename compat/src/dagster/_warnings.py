@@ -1,6 +1,6 @@
 """Warning classes that users name in `warnings.filterwarnings`, and how older forms are warned of.
 
-Treadle never issues these classes: it has no such stages.
+Treadle issues only `SupersessionWarning` of these classes: it has no such stages.
 """
 
 from __future__ import annotations
