@@ -149,7 +149,7 @@ _MODULES = {
         "CheckFailedError ConfigDefinitionError ConfigError ConfigMappingError DefinitionError "
         "ExecutionInterruptedError InvariantError InvocationError LoadError MetadataError PipesError ResourceError "
         "RunNotFoundError SelectionError StepExecutionError StepNotFoundError StepOutputNotFoundError StoreError "
-        "StoreVersionError TreadleError TypeCheckError UnknownPartitionError UnknownResourceError "
+        "StoreVersionError TimeLimitError TreadleError TypeCheckError UnknownPartitionError UnknownResourceError "
         "UnmetExecutorRequirementsError UserCodeError"
     ),
     "treadle.host.automation": "EvaluateAutomationConditionsResult evaluate_automation_conditions",

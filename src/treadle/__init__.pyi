@@ -385,6 +385,7 @@ from treadle.errors import (
     StepOutputNotFoundError as StepOutputNotFoundError,
     StoreError as StoreError,
     StoreVersionError as StoreVersionError,
+    TimeLimitError as TimeLimitError,
     TreadleError as TreadleError,
     TypeCheckError as TypeCheckError,
     UnknownPartitionError as UnknownPartitionError,

@@ -169,6 +169,14 @@ class StepNotFoundError(TreadleError):
         self.step_keys = step_keys
 
 
+class TimeLimitError(UserCodeError):
+    """A step, or its run, took longer than it may. `seconds` is the limit."""
+
+    def __init__(self, message: str, *, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
 class UnmetExecutorRequirementsError(TreadleError):
     """An executor needs something that the job, or the instance of its run, is not."""
 

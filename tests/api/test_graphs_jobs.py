@@ -584,3 +584,36 @@ def test_inputs_of_a_graph_that_are_assets(tmp_path):
             instance=instance, resources={"io_manager": dg.FilesystemIOManager(base_dir=str(tmp_path / "storage"))}
         )
     assert result.output_for_node("count") == 2
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.api("GraphDefinition.node_input_source_assets", "GraphDefinition.composition_fn",
+                 "OutputMapping.dagster_type", "graph.input_defs", "graph.output_defs")  # fmt: skip
+def test_older_arguments_of_graphs(shelf):
+    shelf.values["up"] = 4
+
+    @dg.op
+    def same(x):
+        return x
+
+    def compose():
+        """Where messages say that the graph is."""
+
+    out = dg.OutputMapping("result", "same", "result", dagster_type=dg.In(int).dagster_type)
+    made = dg.GraphDefinition(
+        "made", node_defs=[same], output_mappings=[out], composition_fn=compose,
+        node_input_source_assets={"same": {"x": dg.SourceAsset("up")}},
+    )  # fmt: skip
+    assert made.output_mappings[0].dagster_type.display_name == "Int"
+    assert made.to_job(resource_defs={"io_manager": shelf}).execute_in_process().output_value() == 4
+    with pytest.raises(dg.DagsterInvalidDefinitionError, match=r"made.*test_graphs_jobs\.py"):
+        made.configured({}, name="other")
+
+    @dg.graph(input_defs=[], output_defs=[])
+    def empty():
+        pass
+
+    assert empty.execute_in_process().success
+    for old in ({"input_defs": ["x"]}, {"output_defs": ["x"]}):
+        with pytest.raises(dg.DagsterInvalidDefinitionError, match="GraphIn"):
+            dg.graph(**old)(compose)

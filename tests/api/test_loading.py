@@ -253,7 +253,7 @@ found = dg.load_assets_from_current_module(key_prefix="p", include_specs=True)
 checks = dg.load_asset_checks_from_current_module(asset_key_prefix="p")
 """
     found = current(tmp_path, package, call)
-    assert {"p/a", "p/b"} <= keys(found)
+    assert keys(found) == {"p/a", "p/b", "outside"}
     checks = module(f"{package}.current").checks
     assert [key.asset_key.to_user_string() for check in checks for key in check.check_keys] == ["p/a"]
 

@@ -9,6 +9,7 @@ import dagster as dg
 DAILY = dg.DailyPartitionsDefinition("2024-01-01")
 HOURLY = dg.HourlyPartitionsDefinition("2024-01-01-00:00")
 LETTERS = dg.StaticPartitionsDefinition(["a", "b", "c"])
+BOTH = dg.MultiPartitionsDefinition({"day": DAILY, "letter": LETTERS})
 
 
 @pytest.fixture
@@ -254,6 +255,101 @@ def test_an_asset_that_reads_its_own_day_before(instance):
         for day in ("2024-01-01", "2024-01-02", "2024-01-03")
     ]
     assert values == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "mapping", "key", "runs"),
+    [
+        (dg.DailyPartitionsDefinition("2024-01-05"), DAILY, None, "2024-01-02", False),
+        (dg.DailyPartitionsDefinition("2024-01-05"), DAILY, dg.TimeWindowPartitionMapping(
+            allow_nonexistent_upstream_partitions=True), "2024-01-02", True),
+        (DAILY, DAILY, dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1), "2024-01-01", True),
+        (dg.StaticPartitionsDefinition(["a"]), LETTERS, None, "b", False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("loads", [True, False])
+def test_partitions_that_are_needed_and_do_not_exist(instance, theirs, ours, mapping, key, runs, loads):
+    @dg.asset(partitions_def=theirs)
+    def up():
+        return 1
+
+    @dg.asset(partitions_def=ours, ins={"up": dg.AssetIn(partition_mapping=mapping)})
+    def loading(up):
+        return up
+
+    @dg.asset(partitions_def=ours, deps=[dg.AssetDep(up, partition_mapping=mapping)])
+    def after():
+        return 1
+
+    chosen = loading if loads else after
+    result = dg.materialize(
+        [up, chosen], selection=[chosen], partition_key=key, instance=instance, raise_on_error=False
+    )
+    assert result.success == (runs or not loads)  # what is not loaded need not be there
+
+
+@pytest.mark.parametrize(
+    ("definition", "mapping", "works"),
+    [
+        (DAILY, dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1), True),
+        (DAILY, dg.TimeWindowPartitionMapping(start_offset=-3, end_offset=-2), True),
+        (DAILY, dg.TimeWindowPartitionMapping(start_offset=-1), False),
+        (DAILY, dg.TimeWindowPartitionMapping(start_offset=1, end_offset=1), False),
+        (DAILY, dg.TimeWindowPartitionMapping(), False),
+        (DAILY, None, False),
+        (LETTERS, dg.AllPartitionMapping(), False),
+        (BOTH, dg.MultiPartitionMapping({
+            "day": dg.DimensionPartitionMapping("day", dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)),
+            "letter": dg.DimensionPartitionMapping("letter", dg.IdentityPartitionMapping()),
+        }), True),
+        (BOTH, dg.MultiPartitionMapping({
+            "day": dg.DimensionPartitionMapping("day", dg.IdentityPartitionMapping()),
+        }), False),
+        (None, None, False),
+    ],
+)  # fmt: skip
+def test_an_asset_depends_on_itself_from_earlier_partitions_only(definition, mapping, works):
+    def define():
+        @dg.asset(partitions_def=definition, ins={"me": dg.AssetIn(partition_mapping=mapping)})
+        def me(me):
+            return 1
+
+        dg.Definitions.validate_loadable(dg.Definitions([me]))
+
+    if works:
+        define()
+    else:
+        with pytest.raises(dg.DagsterInvalidDefinitionError, match="itself"):
+            define()
+
+
+def test_a_job_has_one_partitions_definition():
+    @dg.asset(partitions_def=LETTERS)
+    def lettered(): ...
+
+    @dg.asset(partitions_def=DAILY)
+    def daily(): ...
+
+    defs = dg.Definitions(assets=[lettered, daily], jobs=[dg.define_asset_job("both", [lettered, daily])])
+    with pytest.raises(dg.DagsterInvalidDefinitionError):
+        defs.get_job_def("both")
+
+
+def test_files_of_partitions_lie_in_a_folder_for_each_dimension(instance, tmp_path):
+    @dg.asset(partitions_def=dg.MultiPartitionsDefinition({"z": LETTERS, "a": DAILY}), key_prefix="p")
+    def both():
+        return 1
+
+    @dg.asset(partitions_def=LETTERS)
+    def one():
+        return 1
+
+    resources = {"io_manager": dg.FilesystemIOManager(base_dir=str(tmp_path))}
+    key = dg.MultiPartitionKey({"z": "b", "a": "2024-01-02"})
+    dg.materialize([both], partition_key=key, resources=resources, instance=instance)
+    dg.materialize([one], partition_key="c", resources=resources, instance=instance)
+    found = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
+    assert found == ["one/c", "p/both/2024-01-02/b"]
 
 
 def test_missing_files_may_be_allowed(instance):

@@ -21,6 +21,29 @@ def warns(match: str) -> Any:
     return pytest.warns(DeprecationWarning, match=match)
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda: dg.FreshnessPolicy(maximum_lag_minutes=5),  # pyright: ignore[reportCallIssue]
+        lambda: dg.LegacyFreshnessPolicy(maximum_lag_minutes=5),
+        lambda: dg.AutoMaterializePolicy(rules={Rule.materialize_on_missing()}),
+        dg.AutoMaterializePolicy.eager,
+        lambda: from_asset(compute_kind="sql"),
+        lambda: dg.AssetSpec("x", tags={"n": 4}),
+        lambda: dg.daily_schedule(nothing),
+        lambda: dg.DagsterInstance.ephemeral().get_run_ids([dg.DagsterRunStatus.FAILURE]),
+    ],
+)
+def test_a_warning_is_at_the_line_of_the_user(use: Callable[[], Any]) -> None:
+    """Python shows deprecations of a program's own lines, and hides those of libraries."""
+    with warns("deprecated") as warned:
+        use()
+    assert [one.filename for one in warned] == [__file__]
+
+
+def nothing() -> None: ...
+
+
 # --- freshness -------------------------------------------------------------------------------------------------------
 
 

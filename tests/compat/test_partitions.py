@@ -27,13 +27,14 @@ def test_keys_by_a_function() -> None:
         asked.append(now)
         return ["p", dg.Partition(value=1), dg.Partition(2, name="two")]
 
-    by_function = dg.DynamicPartitionsDefinition(partition_fn)
+    with pytest.warns(DeprecationWarning, match="partition_fn"):
+        by_function = dg.DynamicPartitionsDefinition(partition_fn)
     assert by_function.get_partition_keys(current_time=datetime(2024, 1, 1, tzinfo=UTC)) == ["p", "1", "two"]
     assert asked == [datetime(2024, 1, 1, tzinfo=UTC)]
     assert (by_function.partition_fn, by_function.name) == (partition_fn, None)
     assert isinstance(by_function, dg.DynamicPartitionsDefinition)
     assert by_function.has_partition_key("two")
-    assert by_function == copy.copy(by_function) != dg.DynamicPartitionsDefinition(lambda now: ["p"])
+    assert by_function == copy.copy(by_function) != dg.DynamicPartitionsDefinition(name="p")
     # where the function is not, they are the keys it gave
     assert codec.decoder(PartitionsDefinition).decode(codec.encode(by_function)).get_partition_keys() == [
         "p",
@@ -42,7 +43,7 @@ def test_keys_by_a_function() -> None:
     ]
     with pytest.raises(dg.DagsterInvalidDefinitionError, match="function"):
         by_function.build_add_request(["x"])
-    with pytest.raises(dg.DagsterInvalidDefinitionError, match="exactly one"):
+    with pytest.raises(dg.DagsterInvalidDefinitionError, match="exactly one"), pytest.warns(match="partition_fn"):
         dg.DynamicPartitionsDefinition(partition_fn, name="x")
     with pytest.raises(dg.DagsterInvalidDefinitionError, match="name"):
         dg.DynamicPartitionsDefinition()

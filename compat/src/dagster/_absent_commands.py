@@ -108,6 +108,21 @@ A parameter is an option (`-p,--port=` takes a value, `=*` several, without `=` 
 """
 
 
+NOTHING_TO_DO: Mapping[str, tuple[str, str, str]] = {
+    "asset wipe-partitions-status-cache": (
+        "Forget which partitions are known to be made.",
+        "KEY* --all --noprompt",
+        "The state of partitions is kept with the record and is never stale: nothing to wipe.",
+    ),
+    "instance reindex": (
+        "Build optional indexes.",
+        "",
+        "Every index is part of the store and always complete: nothing to build.",
+    ),
+}
+"""Commands that Treadle does not need: what each does, its parameters, and why there is nothing to do."""
+
+
 class NotThereError(click.ClickException):
     """A command that does not exist yet was called."""
 
@@ -119,22 +134,23 @@ def command(path: str) -> click.Command | None:
     if path in GROUPS:
         commands = dict(members(path))
         return click.Group(path.split(" ")[-1], commands, help=GROUPS[path], hidden=path in HIDDEN)
-    if path not in COMMANDS:
+    if path not in COMMANDS and path not in NOTHING_TO_DO:
         return None
-    text, parameters, instead = COMMANDS[path]
+    text, parameters, instead = COMMANDS.get(path) or NOTHING_TO_DO[path]
 
     def say(**given: object) -> None:
-        raise NotThereError(f"`dagster {path}` is not there yet. {instead}")
+        if path in COMMANDS:
+            raise NotThereError(f"`dagster {path}` is not there yet. {instead}")
+        click.echo(instead)
 
-    return click.Command(
-        path.split(" ")[-1], params=[_parameter(one) for one in parameters.split()], callback=say,
-        help=f"Not there yet: {text[0].lower()}{text[1:]}",
-    )  # fmt: skip
+    told = text if path in NOTHING_TO_DO else f"Not there yet: {text[0].lower()}{text[1:]}"
+    params = [_parameter(one) for one in parameters.split()]
+    return click.Command(path.split(" ")[-1], params=params, callback=say, help=told)
 
 
 def members(path: str) -> Iterator[tuple[str, click.Command]]:
     """What Treadle does not have of a group, by name."""
-    for one in (*GROUPS, *COMMANDS):
+    for one in (*GROUPS, *COMMANDS, *NOTHING_TO_DO):
         group, _, name = one.rpartition(" ")
         found = command(one) if group == path else None
         if found is not None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 import treadle
+from dagster._warnings import warn_deprecated
 from treadle import AutomationCondition
 
 _ONE_A_MINUTE = 1
@@ -130,7 +130,7 @@ class AutoMaterializePolicy:
         max_materializations_per_minute: int | None = _ONE_A_MINUTE,
         asset_condition: AutomationCondition | None = None,
     ) -> None:
-        warnings.warn("AutoMaterializePolicy is deprecated: use AutomationCondition.", DeprecationWarning, stacklevel=2)
+        warn_deprecated("AutoMaterializePolicy is deprecated: use AutomationCondition.")
         self.rules = frozenset(rules)
         self.max_materializations_per_minute = max_materializations_per_minute
         self.asset_condition = asset_condition

@@ -16,13 +16,6 @@ from dagster import _absent_commands as absent
 from dagster._version import __version__
 from treadle.cli import main
 
-ADDED: Mapping[str, tuple[str, ...]] = {
-    "asset": ("wipe-partitions-status-cache",),
-    "instance": ("reindex",),
-    "job": ("print", "scaffold_config"),
-}
-"""Commands that Treadle's groups do not have, and this distribution does."""
-
 NO_EFFECT: Mapping[str, str] = {
     "definitions validate": "--load-with-grpc --log-format= --log-level= -v,--verbose",
     "instance migrate": "--bigint-migration",
@@ -45,11 +38,11 @@ class Root(main.LazyGroup):
         group = super().get_command(ctx, cmd_name)
         if not isinstance(group, click.Group):
             return absent.command(cmd_name)
-        if cmd_name in ADDED:
-            import_module(f"dagster._{cmd_name}_commands")
-        ours = {name: _with_old_options(f"{cmd_name} {name}", one) for name, one in group.commands.items()}
+        added = import_module("dagster._job_commands").COMMANDS if cmd_name == "job" else {}
+        ours = {**added, **group.commands}
         both = copy.copy(group)
-        both.commands = {**dict(absent.members(cmd_name)), **ours}
+        both.commands = dict(absent.members(cmd_name))
+        both.commands |= {name: _with_old_options(f"{cmd_name} {name}", one) for name, one in ours.items()}
         return both
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

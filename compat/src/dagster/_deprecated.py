@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import treadle
+from dagster._warnings import warn_deprecated
 from dagster.deprecated import LegacyFreshnessPolicy
 
 Old = Callable[[dict[str, Any], Any], None]
@@ -17,10 +18,6 @@ Old = Callable[[dict[str, Any], Any], None]
 Form = tuple[Old, str] | tuple[Old, str, Callable[[Any], bool]]
 """What an old argument does, what to use instead, and which values are old ones; all but None by default."""
 LEGACY_FRESHNESS = "dagster/legacy_freshness_policy"
-
-
-def _warn(function: str, argument: str, instead: str) -> None:
-    warnings.warn(f"{function}({argument}=...) is deprecated: {instead}", DeprecationWarning, stacklevel=4)
 
 
 def _compute_kind(given: dict[str, Any], value: Any) -> None:
@@ -43,6 +40,18 @@ def _condition(given: dict[str, Any], value: Any) -> None:
 
 def _code_version(given: dict[str, Any], value: Any) -> None:
     given["code_version"] = value
+
+
+def _input_assets(given: dict[str, Any], value: Any) -> None:
+    given["input_assets"] = {**(given.get("input_assets") or {}), **value}
+
+
+def _no_definitions(given: dict[str, Any], value: Any) -> None:
+    if value:
+        raise treadle.DefinitionError(
+            f"The definitions {value!r} of inputs or outputs are of a kind that is gone. A graph has an input for each "
+            "parameter of its function; describe them with ins={'x': GraphIn(...)} and out=GraphOut(...)."
+        )
 
 
 def _ignored(given: dict[str, Any], value: Any) -> None:
@@ -89,7 +98,7 @@ def with_old_arguments(function: Callable[..., Any], old: Mapping[str, Form]) ->
                     continue
                 value = given.pop(name)
                 if value is not None:
-                    _warn(called_by_users, name, instead)
+                    warn_deprecated(f"{called_by_users}({name}=...) is deprecated: {instead}")
                     change(given, value)
         return function(*args, **given)
 
@@ -135,6 +144,11 @@ _OLD: dict[str, Mapping[str, Form]] = {
     "AssetOut": _SPEC,
     "AssetSpec": _SPEC,
     "asset": {**_SPEC, "compute_kind": (_compute_kind, "use kinds."), "non_argument_deps": (_deps, "use deps.")},
+    "GraphDefinition": {"node_input_source_assets": (_input_assets, "use input_assets.")},
+    "graph": {
+        "input_defs": (_no_definitions, "use ins, or the parameters of the function."),
+        "output_defs": (_no_definitions, "use out."),
+    },
     "graph_asset": {**_POLICY, "legacy_freshness_policy": (_kept, "it has no effect any more.")},
     "load_assets_from_current_module": _LOAD,
     "load_assets_from_modules": _LOAD,

@@ -1,4 +1,4 @@
-"""Commands that only `dagster job` has. Importing this adds them to Treadle's group."""
+"""Commands that `dagster job` has and Treadle's group does not."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import click
 from treadle.author.definitions import Definitions
 from treadle.author.job_config import run_config_schema
 from treadle.author.jobs import JobDefinition
-from treadle.cli.job import group
 from treadle.cli.targets import location_of, target_options
 from treadle.spec.config import UNSET, Schema, Selector, Shape, example
 
 _job_option = click.option("-j", "--job", "name", metavar="NAME", help="May be left out where there is one job only.")
 
 
-@group.command("print")
+@click.command("print")
 @_job_option
 @click.option("--verbose", is_flag=True, help="Inputs and outputs too.")
 @target_options
@@ -39,7 +38,7 @@ def print_job(ctx: click.Context, name: str | None, verbose: bool, **options: An
                 click.echo(f"    {one.name}")
 
 
-@group.command("scaffold_config")
+@click.command("scaffold_config")
 @_job_option
 @click.option("--print-only-required", is_flag=True, help="Leave out what has a default.")
 @target_options
@@ -70,3 +69,6 @@ def _job(ctx: click.Context, definitions: Definitions, name: str | None) -> JobD
     if name is None and len(names) != 1:
         raise click.UsageError(f"Choose a job with -j: {', '.join(names) or 'there is none'}.", ctx)
     return definitions.get_job_def(name or names[0])
+
+
+COMMANDS = {"print": print_job, "scaffold_config": scaffold_config}

@@ -70,7 +70,7 @@ HERE = {
     "dagster._warnings": "BetaWarning ConfigArgumentWarning PreviewWarning SupersessionWarning",
     "dagster._auto_materialize": ("AutoMaterializeAssetPartitionsFilter AutoMaterializePolicy AutoMaterializeRule"),
     "dagster._deprecated": (
-        "AssetOut AssetSpec asset graph_asset load_assets_from_current_module load_assets_from_modules "
+        "AssetOut AssetSpec GraphDefinition asset graph graph_asset load_assets_from_current_module load_assets_from_modules "
         "load_assets_from_package_module load_assets_from_package_name multi_asset op"
     ),
     "dagster._freshness": "FreshnessPolicy LegacyFreshnessPolicy deprecated",
@@ -78,7 +78,7 @@ HERE = {
     "dagster._repository": (
         "BindResourcesToJobs RepositoryData RepositoryDefinition create_repository_using_definitions_args repository"
     ),
-    "dagster._source_assets": "SourceAsset",
+    "dagster._source_assets": "SourceAsset observable_source_asset",
     "dagster._multi_asset_sensors": (
         "MultiAssetSensorDefinition MultiAssetSensorEvaluationContext build_multi_asset_sensor_context "
         "multi_asset_sensor"

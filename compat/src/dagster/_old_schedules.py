@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from datetime import datetime, time
 from functools import partial
@@ -13,6 +12,7 @@ from inspect import signature
 from typing import Any
 
 import treadle
+from dagster._warnings import warn_deprecated
 from treadle.core.windows import cadence
 from treadle.runtime.direct import DirectAssetExecutionContext
 
@@ -78,10 +78,8 @@ def _in(moment: datetime, like: datetime) -> datetime:
 
 
 def _decorator(every: str, job_name: Any = None, **options: Any) -> Any:
-    warnings.warn(
-        f"@{every}_schedule is deprecated: use @schedule(cron_schedule=...), or build_schedule_from_partitioned_job.",
-        DeprecationWarning,
-        stacklevel=2,
+    warn_deprecated(
+        f"@{every}_schedule is deprecated: use @schedule(cron_schedule=...), or build_schedule_from_partitioned_job."
     )
     if callable(job_name):
         return _schedule(every, job_name, options)

@@ -70,8 +70,13 @@ class _ByFunction(treadle.DynamicPartitionsDefinition):
 
 
 def _by_name_or_function(cls: type, partition_fn: Any = None, name: str | None = None) -> Any:
-    is_old = cls is treadle.DynamicPartitionsDefinition and callable(partition_fn)
-    return object.__new__(_ByFunction if is_old else cls)
+    if cls is not treadle.DynamicPartitionsDefinition or not callable(partition_fn):
+        return object.__new__(cls)
+    instead = "give it a name, and add keys to the instance, or subclass PartitionsDefinition."
+    warnings.warn(
+        f"DynamicPartitionsDefinition(partition_fn=...) is deprecated: {instead}", DeprecationWarning, stacklevel=2
+    )
+    return object.__new__(_ByFunction)
 
 
 _declare_dynamic = treadle.DynamicPartitionsDefinition.__init__

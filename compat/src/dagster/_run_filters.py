@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 from dagster import _aliases as _attached  # noqa: F401
+from dagster._warnings import warn_deprecated
 from treadle.host.instance import Instance
 from treadle.state.runs import RunsFilter
 
@@ -16,11 +16,7 @@ def _by_statuses(ask: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(ask)
     def asked(instance: Instance, filters: Any = None, *args: Any, **given: Any) -> Any:
         if isinstance(filters, list | tuple | set | frozenset):
-            warnings.warn(
-                f"{ask.__name__}(filters=[...]) is deprecated: use RunsFilter(statuses=[...]).",
-                DeprecationWarning,
-                stacklevel=2,
-            )
+            warn_deprecated(f"{ask.__name__}(filters=[...]) is deprecated: use RunsFilter(statuses=[...]).")
             filters = RunsFilter(statuses=list(filters))
         return ask(instance, filters, *args, **given)
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
 import treadle
+from dagster._warnings import warn_deprecated
 
 
 def _keep(definition: treadle.ScheduleDefinition, environment_vars: Mapping[str, str] | None) -> None:
     vars(definition)["_environment_vars"] = environment_vars
     if environment_vars is not None:
-        warnings.warn(
+        warn_deprecated(
             "environment_vars of a schedule is deprecated: leave it out, the functions of a schedule see the "
-            "environment of their code location.",
-            DeprecationWarning,
-            stacklevel=3,
+            "environment of their code location."
         )
 
 

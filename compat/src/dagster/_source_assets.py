@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import treadle
+from dagster._deprecated import with_old_arguments
 from treadle.author.assets_definition import AssetsDefinition
 from treadle.core.metadata import IO_MANAGER_KEY, normalize
 
@@ -68,9 +69,9 @@ class SourceAsset(AssetsDefinition):
         if automation_condition is None and auto_observe_interval_minutes:
             shared["automation_condition"] = _every(auto_observe_interval_minutes)
         observing = treadle.observable_source_asset(
-            observe_fn, key=asset_key, io_manager_key=io_manager_key, resource_defs=resources, op_tags=op_tags,
+            key=asset_key, io_manager_key=io_manager_key, resource_defs=resources, op_tags=op_tags,
             required_resource_keys=_required_resource_keys, **shared,
-        )  # fmt: skip
+        )(observe_fn)  # fmt: skip
         self.__dict__.update(observing.__dict__)
 
     @property
@@ -113,6 +114,19 @@ def _every(minutes: float) -> Any:
     """True about every so many minutes: cron knows steps of minutes, hours and days."""
     unit, words = next((one for one in _CRON if minutes >= one[0]), _CRON[-1])
     return treadle.AutomationCondition.cron_tick_passed(words.format(max(1, round(minutes / unit))))
+
+
+def _observed_every(given: dict[str, Any], minutes: float) -> None:
+    given.setdefault("automation_condition", _every(minutes))
+
+
+observable_source_asset = with_old_arguments(
+    treadle.observable_source_asset,
+    {
+        "auto_observe_interval_minutes": (_observed_every, "use automation_condition."),
+        "legacy_freshness_policy": (lambda given, value: None, "it has no effect any more."),
+    },
+)
 
 
 def _to_source_asset(definition: AssetsDefinition, key: Any = None) -> SourceAsset:

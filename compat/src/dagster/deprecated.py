@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from datetime import timedelta
 
 import treadle
+from dagster._warnings import warn_deprecated
 from treadle.core.time import parse_cron, zone_of
 
 
@@ -28,11 +28,9 @@ class LegacyFreshnessPolicy:
     def __init__(
         self, *, maximum_lag_minutes: float, cron_schedule: str | None = None, cron_schedule_timezone: str | None = None
     ) -> None:
-        warnings.warn(
+        warn_deprecated(
             "A FreshnessPolicy of maximum_lag_minutes is deprecated: use FreshnessPolicy.time_window(fail_window=...), "
-            "or FreshnessPolicy.cron(deadline_cron=..., lower_bound_delta=...).",
-            DeprecationWarning,
-            stacklevel=2,
+            "or FreshnessPolicy.cron(deadline_cron=..., lower_bound_delta=...)."
         )
         if cron_schedule is not None:
             parse_cron(cron_schedule)

@@ -205,6 +205,7 @@ def asset(
     kinds: Set[str] | None = None,
     pool: str | None = None,
     is_virtual: bool = False,
+    timeout: float | None = None,
 ) -> Callable[[Callable[..., Any]], AssetsDefinition]:
     """Make a function an asset: calling it makes the data.
 
@@ -229,6 +230,7 @@ def asset(
         retry_policy: what happens when the function fails.
         check_specs: checks that the function evaluates itself.
         pool: the concurrency pool that each step of it needs a slot of.
+        timeout: how many seconds an attempt may take; then it fails, and the retry policy counts.
 
     Raises:
         DefinitionError: arguments contradict each other, or a name breaks its rule.
@@ -243,7 +245,7 @@ def asset(
         inputs = _Inputs(ins, deps)
         op = OpDefinition(
             fn, asset_key.to_python_identifier(), inputs.ins, _with_checks(outs, check_specs), description,
-            config_schema, required_resource_keys, op_tags, None, retry_policy, code_version, pool,
+            config_schema, required_resource_keys, op_tags, None, retry_policy, code_version, pool, timeout,
         )  # fmt: skip
         keys = inputs.keys(op)
         spec = AssetSpec(
@@ -300,16 +302,11 @@ class _Inputs:
         self._deps = deps_of(deps)
         self.ins = {name: one.as_in() for name, one in ins.items()} if ins else None
 
-    def keys(self, op: OpDefinition) -> dict[str, AssetKey]:
-        """By parameter, the asset that it is."""
+    def keys(self, op: OpDefinition, specs: Iterable[AssetSpec] = ()) -> dict[str, AssetKey]:
+        """By parameter, the asset that it is: what `ins` says, a dependency of a spec, or the one with its name."""
         given = self._given
-        return {name: given[name].key_for(name) if name in given else AssetKey(name) for name in op.ins}
-
-    def keys_in(self, op: OpDefinition, specs: Iterable[AssetSpec]) -> dict[str, AssetKey]:
-        """By parameter, the asset that it is: what `ins` says, or a dependency of a spec with this last part."""
-        named = {dep.asset_key.parts[-1]: dep.asset_key for spec in specs for dep in spec.deps}
-        given = self._given
-        return {n: given[n].key_for(n) if n in given else named.get(n, AssetKey(n)) for n in op.ins}
+        known = {dep.asset_key.parts[-1]: dep.asset_key for spec in specs for dep in spec.deps} if specs else {}
+        return {n: given[n].key_for(n) if n in given else known.get(n) or AssetKey(n) for n in op.ins}
 
     def deps(self, keys: Mapping[str, AssetKey]) -> tuple[AssetDep, ...]:
         """What the parameters load, then `deps`."""
@@ -354,6 +351,7 @@ def multi_asset(
     specs: Sequence[AssetSpec] | None = None,
     check_specs: Sequence[AssetCheckSpec] | None = None,
     pool: str | None = None,
+    timeout: float | None = None,
 ) -> Callable[[Callable[..., Any]], AssetsDefinition]:
     """Make a function several assets at once.
 
@@ -371,33 +369,27 @@ def multi_asset(
         raise DefinitionError("multi_asset: give `outs` (values that are returned) or `specs`, one of the two.")
 
     shared = {"group_name": group_name, "code_version": code_version, "partitions_def": partitions_def}
+    described = specs or ()
 
     def make(fn: Callable[..., Any]) -> AssetsDefinition:
         inputs = _Inputs(ins, deps)
-        if outs is None:
-            assert specs is not None
-            keys_by_output = {spec.key.to_python_identifier(): spec.key for spec in specs}
-            op_outs = {spec.key.to_python_identifier(): _spec_out(spec, can_subset) for spec in specs}
-        else:
+        if outs is not None:
             keys_by_output = {output: out.key_for(output) for output, out in outs.items()}
             op_outs = {output: _multi_out(out, can_subset) for output, out in outs.items()}
             type_outputs(list(op_outs.values()), signature_of(fn))
+        else:
+            keys_by_output = {spec.key.to_python_identifier(): spec.key for spec in described}
+            op_outs = {spec.key.to_python_identifier(): _spec_out(spec, can_subset) for spec in described}
         op = OpDefinition(
             fn, name or fn.__name__, inputs.ins, _with_checks(op_outs, check_specs, can_subset), description,
-            config_schema, required_resource_keys, op_tags, None, retry_policy, code_version, pool,
+            config_schema, required_resource_keys, op_tags, None, retry_policy, code_version, pool, timeout,
         )  # fmt: skip
-        if outs is None:
-            assert specs is not None
-            keys = inputs.keys_in(op, specs)
-            everything = inputs.deps(keys)
-            made = [_spec_with(spec, shared, everything) for spec in specs]
-        else:
-            keys = inputs.keys(op)
-            everything = inputs.deps(keys)
-            made = [
-                spec_of_out(keys_by_output[output], out, _internal(output, internal_asset_deps, everything), shared)
-                for output, out in outs.items()
-            ]
+        keys = inputs.keys(op, described)
+        everything = inputs.deps(keys)
+        made = [_spec_with(spec, shared, everything) for spec in described]
+        for output, out in (outs or {}).items():
+            needed = _internal(output, internal_asset_deps, everything)
+            made.append(spec_of_out(keys_by_output[output], out, needed, shared))
         return derived(
             op, None, made, keys, keys_by_output, check_specs or (),
             partitions_def=partitions_def or next((s.partitions_def for s in made if s.partitions_def), None),

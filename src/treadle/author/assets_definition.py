@@ -384,12 +384,13 @@ def derived(
     mappings: dict[AssetKey, PartitionMapping] = {}
     for spec in specs:
         for dep in spec.deps:
-            if dep.partition_mapping is not None:
-                mappings[dep.asset_key] = dep.partition_mapping
-            elif dep.asset_key == spec.key:
+            mapping = dep.partition_mapping
+            if mapping is not None:
+                mappings[dep.asset_key] = mapping
+            if dep.asset_key == spec.key and (mapping is None or not mapping.looks_back):
                 raise DefinitionError(
-                    f"{spec.key} depends on itself. That works between partitions only, as from one day to the next: "
-                    f"give a partition_mapping that says from which.{node.where}"
+                    f"{spec.key} depends on itself. That works from earlier partitions to later ones only: give it "
+                    f"TimeWindowPartitionMapping(start_offset=-1, end_offset=-1) as partition_mapping.{node.where}"
                 )
     for check in check_specs:
         if check.asset_key not in made:

@@ -61,6 +61,7 @@ def asset_check(
     automation_condition: AutomationRule | None = None,
     pool: str | None = None,
     partitions_def: PartitionsDefinition | None = None,
+    timeout: float | None = None,
 ) -> Callable[[Callable[..., Any]], AssetChecksDefinition]:
     """Make a function a check of an asset. It returns or yields an `AssetCheckResult`.
 
@@ -94,7 +95,7 @@ def asset_check(
         op = OpDefinition(
             fn, spec.key.to_python_identifier(), {n: asset_in.as_in() for n, asset_in in ins.items()},
             {DEFAULT_OUTPUT: Out(NOTHING)}, description, config_schema, required_resource_keys, tags, None,
-            retry_policy, None, pool,
+            retry_policy, None, pool, timeout,
         )  # fmt: skip
         own = [n for n in op.ins if n not in ins]
         if len(own) > 1:
@@ -128,6 +129,7 @@ def multi_asset_check(
     can_subset: bool = False,
     ins: Mapping[str, CoercibleToAssetKey | AssetIn] | None = None,
     pool: str | None = None,
+    timeout: float | None = None,
 ) -> Callable[[Callable[..., Any]], AssetChecksDefinition]:
     """Make a function several checks at once. It yields an `AssetCheckResult` for each.
 
@@ -144,7 +146,7 @@ def multi_asset_check(
         tags = {**(op_tags or {}), COMPUTE_KIND: compute_kind} if compute_kind else op_tags
         op = OpDefinition(
             fn, name or fn.__name__, {n: i.as_in() for n, i in given.items()}, outs, description, config_schema,
-            required_resource_keys, tags, None, retry_policy, None, pool,
+            required_resource_keys, tags, None, retry_policy, None, pool, timeout,
         )  # fmt: skip
         return AssetChecksDefinition(
             op, (), keys_by_input_name={n: given[n].key_for(n) if n in given else AssetKey(n) for n in op.ins},

@@ -187,7 +187,7 @@ class _Flattener:
                 outputs=outputs,
                 retry_policy=node.retry_policy or op.retry_policy or self.op_retry_policy,
                 tags={**op.tags, **node.tags},
-                pool=op.pool,
+                **op.limits,
             )
         )
 

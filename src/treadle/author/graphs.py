@@ -74,6 +74,7 @@ class MappedOutput:
     output: str
     levels: int = 0
     description: str | None = None
+    dagster_type: Any = None
 
 
 class GraphDefinition:
@@ -196,7 +197,7 @@ class GraphDefinition:
     def output_mappings(self) -> Sequence[OutputMapping]:
         """Its outputs, and where they come from."""
         return [
-            OutputMapping(name, out.node, out.output, out.description, from_dynamic_mapping=out.levels > 0)
+            OutputMapping(name, out.node, out.output, out.description, out.dagster_type, out.levels > 0)
             for name, out in self.outs.items()
         ]
 
@@ -289,23 +290,11 @@ class GraphDefinition:
     ) -> JobDefinition:
         """A job that runs this graph. Arguments as for `JobDefinition`; `op_selection` are the ops its runs have."""
         made = JobDefinition(
-            graph_def=self,
-            name=name,
-            description=description,
-            resource_defs=resource_defs,
-            config=config,
-            tags=tags,
-            metadata=metadata,
-            logger_defs=logger_defs,
-            executor_def=executor_def,
-            hook_defs=hooks,
-            op_retry_policy=op_retry_policy,
-            partitions_def=partitions_def,
-            input_values=input_values,
-            run_tags=run_tags,
-            owners=owners,
-            automation_condition=automation_condition,
-        )
+            graph_def=self, name=name, description=description, resource_defs=resource_defs, config=config, tags=tags,
+            metadata=metadata, logger_defs=logger_defs, executor_def=executor_def, hook_defs=hooks,
+            op_retry_policy=op_retry_policy, partitions_def=partitions_def, input_values=input_values,
+            run_tags=run_tags, owners=owners, automation_condition=automation_condition,
+        )  # fmt: skip
         made.op_selection = tuple(op_selection) if op_selection is not None else None
         return made
 
@@ -321,13 +310,9 @@ class GraphDefinition:
     ) -> Any:
         """Run it here and now, in this process, and return the result. See `JobDefinition.execute_in_process`."""
         return self.to_job(resource_defs=resources).execute_in_process(
-            run_config=run_config,
-            instance=instance,
-            raise_on_error=raise_on_error,
-            op_selection=op_selection,
-            run_id=run_id,
-            input_values=input_values,
-        )
+            run_config=run_config, instance=instance, raise_on_error=raise_on_error, op_selection=op_selection,
+            run_id=run_id, input_values=input_values,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return f"<graph {self.name}>"
@@ -567,6 +552,7 @@ class _Written:
                 mapping.mapped_node_output_name,
                 mapping.from_dynamic_mapping,
                 mapping.graph_output_description,
+                mapping.dagster_type,
             )
         return outs
 
@@ -699,18 +685,9 @@ def job(
     def make(fn: Callable[..., Any]) -> JobDefinition:
         return JobDefinition(
             graph_def=GraphDefinition.composed(fn, name, description=description, kind="job"),
-            resource_defs=resource_defs,
-            config=config,
-            tags=tags,
-            run_tags=run_tags,
-            metadata=metadata,
-            logger_defs=logger_defs,
-            executor_def=executor_def,
-            hook_defs=hooks,
-            op_retry_policy=op_retry_policy,
-            partitions_def=partitions_def,
-            input_values=input_values,
-            owners=owners,
-        )
+            resource_defs=resource_defs, config=config, tags=tags, run_tags=run_tags, metadata=metadata,
+            logger_defs=logger_defs, executor_def=executor_def, hook_defs=hooks, op_retry_policy=op_retry_policy,
+            partitions_def=partitions_def, input_values=input_values, owners=owners,
+        )  # fmt: skip
 
     return make if compose_fn is None else make(compose_fn)

@@ -197,9 +197,10 @@ class JobDefinition:
         self.selected_assets: Set[AssetKey] | None = None
         self.selected_checks: Set[AssetCheckKey] | None = None
         self._set_options(
-            name, graph_def.tags, resource_defs, executor_def, logger_defs, config,
-            description or graph_def.description, partitions_def, tags, run_tags, metadata, hook_defs, op_retry_policy,
-            input_values, owners, automation_condition,
+            name, graph_def.tags, resource_defs=resource_defs, executor_def=executor_def, logger_defs=logger_defs,
+            config=config, description=description or graph_def.description, partitions_def=partitions_def, tags=tags,
+            run_tags=run_tags, metadata=metadata, hook_defs=hook_defs, op_retry_policy=op_retry_policy,
+            input_values=input_values, owners=owners, automation_condition=automation_condition,
         )  # fmt: skip
         if input_values:
             self.check_input_values(input_values)
@@ -210,6 +211,46 @@ class JobDefinition:
         nodes: tuple[NodeSpec, ...],
         ops: Mapping[str, OpDefinition],
         assets: Mapping[str, Any] | None = None,
+        *,
+        node_hooks: Mapping[str, frozenset[Any]] | None = None,
+        graphs: Mapping[str, GraphPlace] | None = None,
+        layer: Any = None,
+        selected_assets: Set[AssetKey] | None = None,
+        selected_checks: Set[AssetCheckKey] | None = None,
+        op_retry_policy: RetryPolicy | None = None,
+        **options: Any,
+    ) -> JobDefinition:
+        """A job of nodes as they are. Takes them over without looking at each.
+
+        Args:
+            nodes: every op at its place.
+            ops: the op of each node, by handle.
+            assets: for nodes that make assets, their definition, by handle.
+            node_hooks: hooks of nodes, by handle.
+            graphs: graphs that nodes come from, by handle, for the config they take.
+            layer: the assets around it.
+            selected_assets, selected_checks: what it makes and evaluates; None is all that its nodes can.
+            op_retry_policy, options: as the constructor takes them.
+        """
+        job = JobDefinition.__new__(JobDefinition)
+        job.graph = None
+        job.nodes = nodes if op_retry_policy is None else tuple(_with_policy(node, op_retry_policy) for node in nodes)
+        job.ops = ops
+        job.assets = assets or _NOTHING
+        job.outputs = {}
+        job.inputs = frozenset()
+        job.node_hooks = node_hooks or _NOTHING
+        job.graphs = graphs or {}
+        job.layer = layer
+        job.selected_assets = selected_assets
+        job.selected_checks = selected_checks
+        job._set_options(check_name(name, "a job"), _NOTHING, op_retry_policy=op_retry_policy, **options)
+        return job
+
+    def _set_options(
+        self,
+        name: str,
+        graph_tags: Mapping[str, str],
         *,
         resource_defs: Mapping[str, Any] | None = None,
         executor_def: Any = None,
@@ -224,61 +265,7 @@ class JobDefinition:
         op_retry_policy: RetryPolicy | None = None,
         input_values: Mapping[str, Any] | None = None,
         owners: Sequence[str] | None = None,
-        node_hooks: Mapping[str, frozenset[Any]] | None = None,
-        graphs: Mapping[str, GraphPlace] | None = None,
         automation_condition: Any = None,
-        layer: Any = None,
-        selected_assets: Set[AssetKey] | None = None,
-        selected_checks: Set[AssetCheckKey] | None = None,
-    ) -> JobDefinition:
-        """A job of nodes as they are. Takes them over without looking at each.
-
-        Args:
-            nodes: every op at its place.
-            ops: the op of each node, by handle.
-            assets: for nodes that make assets, their definition, by handle.
-            node_hooks: hooks of nodes, by handle.
-            graphs: graphs that nodes come from, by handle, for the config they take.
-            layer: the assets around it.
-            selected_assets, selected_checks: what it makes and evaluates; None is all that its nodes can.
-        """
-        job = JobDefinition.__new__(JobDefinition)
-        job.graph = None
-        job.nodes = nodes if op_retry_policy is None else tuple(_with_policy(node, op_retry_policy) for node in nodes)
-        job.ops = ops
-        job.assets = assets or _NOTHING
-        job.outputs = {}
-        job.inputs = frozenset()
-        job.node_hooks = node_hooks or _NOTHING
-        job.graphs = graphs or {}
-        job.layer = layer
-        job.selected_assets = selected_assets
-        job.selected_checks = selected_checks
-        job._set_options(
-            check_name(name, "a job"), _NOTHING, resource_defs, executor_def, logger_defs, config, description,
-            partitions_def, tags, run_tags, metadata, hook_defs, op_retry_policy, input_values, owners,
-            automation_condition,
-        )  # fmt: skip
-        return job
-
-    def _set_options(
-        self,
-        name: str,
-        graph_tags: Mapping[str, str],
-        resource_defs: Mapping[str, Any] | None,
-        executor_def: Any,
-        logger_defs: Mapping[str, Any] | None,
-        config: Any,
-        description: str | None,
-        partitions_def: Any,
-        tags: Mapping[str, Any] | None,
-        run_tags: Mapping[str, Any] | None,
-        metadata: Mapping[str, Any] | None,
-        hook_defs: Set[Any] | None,
-        op_retry_policy: RetryPolicy | None,
-        input_values: Mapping[str, Any] | None,
-        owners: Sequence[str] | None,
-        automation_condition: Any,
     ) -> None:
         title = f"job {name!r}"
         check_types(
@@ -456,18 +443,10 @@ class JobDefinition:
             UnknownPartitionError: there is no such partition.
         """
         return port.call("execute_job")(
-            self,
-            run_config=run_config,
-            instance=instance,
-            partition_key=partition_key,
-            raise_on_error=raise_on_error,
-            op_selection=op_selection,
-            asset_selection=asset_selection,
-            run_id=run_id,
-            input_values=input_values,
-            tags=tags,
-            resources=resources,
-        )
+            self, run_config=run_config, instance=instance, partition_key=partition_key, raise_on_error=raise_on_error,
+            op_selection=op_selection, asset_selection=asset_selection, run_id=run_id, input_values=input_values,
+            tags=tags, resources=resources,
+        )  # fmt: skip
 
     def run_request_for_partition(
         self,

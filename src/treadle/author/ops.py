@@ -16,6 +16,7 @@ from treadle.author.signature import NO_ANNOTATION, Signature, docstring, signat
 from treadle.author.types import ANY, NOTHING, Nothing, ValueType, value_type
 from treadle.core.keys import AssetKey, check_name
 from treadle.core.metadata import MetadataValue, normalize
+from treadle.core.tags import CONCURRENCY_KEY
 from treadle.errors import DefinitionError
 from treadle.spec.policies import wrong_type
 from treadle.spec.retry import RetryPolicy
@@ -170,6 +171,7 @@ class OpDefinition:
         "retry_policy",
         "signature",
         "tags",
+        "timeout",
     )
 
     def __init__(
@@ -186,6 +188,7 @@ class OpDefinition:
         retry_policy: RetryPolicy | None = None,
         code_version: str | None = None,
         pool: str | None = None,
+        timeout: float | None = None,
     ) -> None:
         signature = signature_of(compute_fn)
         if ins and signature.names == ("inputs",) and "inputs" not in ins:
@@ -200,7 +203,15 @@ class OpDefinition:
         self.retry_policy = retry_policy
         self.code_version = code_version or version
         self.pool = pool
+        if timeout is not None and not timeout > 0:
+            raise DefinitionError(f"The timeout of {name!r} is {timeout!r}. Give seconds above 0.{self.where}")
+        self.timeout = timeout
         self.tags: Mapping[str, str] = {key: _tag_text(value) for key, value in tags.items()} if tags else _NOTHING
+        if pool is not None and self.tags.get(CONCURRENCY_KEY, pool) != pool:
+            raise DefinitionError(
+                f"{name!r} is in pool {pool!r}, and its tag {CONCURRENCY_KEY!r} says {self.tags[CONCURRENCY_KEY]!r}. "
+                f"Keep the pool.{self.where}"
+            )
         self.config_schema = config_schema
         self.config_class: Any = None
         self.resource_args: Mapping[str, str] = _NOTHING
@@ -263,6 +274,11 @@ class OpDefinition:
         made.description = description or self.description
         map_config(made, self, config_or_config_fn, config_schema)
         return made
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """What nodes have of it for its limits: the pool, also by the older tag for it, and the timeout."""
+        return {"pool": self.pool or self.tags.get(CONCURRENCY_KEY), "timeout_s": self.timeout}
 
     @property
     def compute_fn(self) -> Callable[..., Any]:
@@ -412,6 +428,7 @@ def op(
     retry_policy: RetryPolicy | None = None,
     code_version: str | None = None,
     pool: str | None = None,
+    timeout: float | None = None,
 ) -> Callable[[Callable[..., Any]], OpDefinition]: ...
 def op(
     compute_fn: Callable[..., Any] | None = None,
@@ -427,6 +444,7 @@ def op(
     retry_policy: RetryPolicy | None = None,
     code_version: str | None = None,
     pool: str | None = None,
+    timeout: float | None = None,
 ) -> Any:
     """Make a function an op.
 
@@ -444,6 +462,8 @@ def op(
         version, code_version: the version of the code.
         retry_policy: what happens when it fails.
         pool: the concurrency pool that each step of it needs a slot of.
+        timeout: how many seconds an attempt may take; then it fails, and the retry policy counts. See `runtime.limits`
+            for what one process can end.
 
     Raises:
         DefinitionError: a name is invalid, or inputs and parameters do not match.
@@ -461,7 +481,7 @@ def op(
             type_outputs(list((outs or {}).values()), signature_of(fn))
         return OpDefinition(
             fn, name or fn.__name__, ins, outs, description, config_schema, required_resource_keys, tags, version,
-            retry_policy, code_version, pool,
+            retry_policy, code_version, pool, timeout,
         )  # fmt: skip
 
     return make if compute_fn is None else make(compute_fn)

@@ -302,11 +302,10 @@ def run_failure_sensor(name: Callable[..., Any]) -> RunStatusSensorDefinition: .
 @overload
 def run_failure_sensor(
     name: str | None = None, minimum_interval_seconds: int | None = None, description: str | None = None,
-    monitored_jobs: Sequence[Any] | None = None,
-    monitor_all_code_locations: bool | None = None,
+    monitored_jobs: Sequence[Any] | None = None, monitor_all_code_locations: bool | None = None,
     default_status: DefaultSensorStatus = DefaultSensorStatus.STOPPED, request_job: Any = None,
-    request_jobs: Sequence[Any] | None = None,
-    tags: Mapping[str, str] | None = None, metadata: Mapping[str, Any] | None = None,
+    request_jobs: Sequence[Any] | None = None, tags: Mapping[str, str] | None = None,
+    metadata: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., Any]], RunStatusSensorDefinition]: ...  # fmt: skip
 def run_failure_sensor(
     name: Callable[..., Any] | str | None = None,

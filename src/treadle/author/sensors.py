@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from treadle.author.requests import RunRequest, SensorExecutionData, SensorResult, outcome_of
@@ -151,29 +151,31 @@ class SensorDefinition(Trigger):
                 f"{self._what} asks for a run and starts nothing. Give it a job, a job_name or a target."
             )
         if self.asset_selection is not None:
-            requests = [self._over_assets(context, one) for one in requests]
+            requests = list(self._over_assets(self.asset_selection, context.repository_def, requests))
         else:
             check_job_names(requests, self.targets, self._what)
         store = _Store(context._instance, outcome.dynamic_partitions_requests)
         own = {tag_rules.SENSOR_NAME: self.name}
         return [resolved(one, self.targets, context.repository_def, None, store, own) for one in requests]
 
-    def _over_assets(self, context: Any, request: RunRequest) -> RunRequest:
-        """A request of a sensor with an asset selection: over those assets, or some of them."""
-        selection, definitions = self.asset_selection, context.repository_def
-        chosen = request.asset_selection
-        if definitions is not None and selection is not None:
-            graph = definitions.layer.graph
-            allowed = selection.resolve(graph)
-            chosen = sorted(allowed) if chosen is None else chosen
-            beside = [key for key in chosen if key not in allowed]
-            beside += [key for key in request.asset_check_keys or () if key not in graph.checks]
-            if beside:
-                raise SelectionError(
-                    f"{self._what} asks for {', '.join(key.to_user_string() for key in beside)}: not of its "
-                    "asset_selection, or not declared. Ask for some of these assets and their checks."
-                )
-        return request.with_replaced_attrs(asset_selection=chosen, job_name=_ASSET_JOB)
+    def _over_assets(
+        self, selection: AssetSelection, definitions: Any, requests: Sequence[RunRequest]
+    ) -> Iterator[RunRequest]:
+        """The requests of a sensor with an asset selection: over those assets, or some of them."""
+        graph = definitions.layer.graph if definitions is not None else None
+        allowed = selection.resolve(graph) if graph is not None else None
+        for request in requests:
+            chosen = request.asset_selection
+            if graph is not None and allowed is not None:
+                chosen = sorted(allowed) if chosen is None else chosen
+                beside = [key for key in chosen if key not in allowed]
+                beside += [key for key in request.asset_check_keys or () if key not in graph.checks]
+                if beside:
+                    raise SelectionError(
+                        f"{self._what} asks for {', '.join(key.to_user_string() for key in beside)}: not of its "
+                        "asset_selection, or not declared. Ask for some of these assets and their checks."
+                    )
+            yield request.with_replaced_attrs(asset_selection=chosen, job_name=_ASSET_JOB)
 
 
 class _Store:

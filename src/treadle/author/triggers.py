@@ -230,12 +230,9 @@ def resolved(
             )  # fmt: skip
             tags, config = dict(full.tags), full.run_config
         else:
-            definition = job.partitions_def if isinstance(job, UnresolvedAssetJobDefinition) else None
-            tags |= (
-                definition.get_tags_for_partition_key(request.partition_key)
-                if definition is not None
-                else {tag_names.PARTITION: request.partition_key}
-            )
+            parts = getattr(job, "partitions_def", None)
+            key = request.partition_key
+            tags |= {tag_names.PARTITION: key} if parts is None else parts.get_tags_for_partition_key(key)
     return request.with_replaced_attrs(tags={**tags, **own_tags}, run_config=config)
 
 

@@ -135,6 +135,14 @@ class PartitionMapping:
         """Whether every partition needs exactly the one with its own key, if there is one."""
         return False
 
+    @property
+    def looks_back(self) -> bool:
+        """Whether partitions need earlier ones only, as those of an asset that depends on itself must.
+
+        Of a mapping of your own that is taken for granted.
+        """
+        return self.kind == "custom"
+
     def validate_partition_mapping(
         self, upstream_partitions_def: PartitionsDefinition, downstream_partitions_def: PartitionsDefinition | None
     ) -> None:
@@ -347,6 +355,10 @@ class TimeWindowPartitionMapping(PartitionMapping):
         self.allow_nonexistent_upstream_partitions = allow_nonexistent_upstream_partitions
         moved = f", moved by {start_offset} to {end_offset}" if start_offset or end_offset else ""
         self._sentence = f"The partitions whose time windows overlap{moved}."
+
+    @property
+    def looks_back(self) -> bool:
+        return max(self.start_offset, self.end_offset) < 0
 
     def _validate(self, between: Between) -> None:
         self._sides(between)

@@ -242,6 +242,11 @@ class MultiPartitionMapping(_DimensionwiseMapping):
         links = self.downstream_mappings_by_upstream_dimension.items()
         return " ".join(f"{up!r} by {down!r}: {mapping.description}" for up, (down, mapping) in links)
 
+    @property
+    def looks_back(self) -> bool:
+        links = self.downstream_mappings_by_upstream_dimension.items()
+        return any(up == down and mapping.looks_back for up, (down, mapping) in links)
+
     def _links(self, between: Between) -> list[_Link]:
         links = [_Link(up, *down) for up, down in self.downstream_mappings_by_upstream_dimension.items()]
         for side, definition, names in (

@@ -212,3 +212,14 @@ def group_name(name: str, where: str) -> str:
             f"{name!r} is not a valid group name for {where}. Use letters, digits and underscores, '/' between parts."
         )
     return name
+
+
+def seconds(tags: Mapping[str, str], *names: str) -> float | None:
+    """The time that the first of these tags gives; None if none does, or what it says is no number above 0."""
+    for name in names:
+        try:
+            found = float(tags[name])
+        except (KeyError, ValueError):
+            continue
+        return found if found > 0 else None
+    return None

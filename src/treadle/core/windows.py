@@ -60,26 +60,16 @@ class Cadence:
         """Whether the expression names this day."""
         return len(self.days(day, day)) > 0
 
-    def _day_from(self, day: int, limit: int) -> int | None:
-        """The first matching day in `day..limit`."""
+    def _nearest_day(self, day: int, limit: int, step: int) -> int | None:
+        """The first matching day from `day` on up to `limit`, forwards (`step` 1) or backwards (-1)."""
         if self._every_day:
-            return day if day <= limit else None
-        while day <= limit:
-            days = self.days(day, min(day + self._reach, limit))
+            return day if (limit - day) * step >= 0 else None
+        while (limit - day) * step >= 0:
+            far = day + step * min(self._reach, abs(limit - day))
+            days = self.days(day, far) if step > 0 else self.days(far, day)[::-1]
             if days:
                 return days[0]
-            day += self._reach + 1
-        return None
-
-    def _day_until(self, day: int, limit: int) -> int | None:
-        """The last matching day in `limit..day`."""
-        if self._every_day:
-            return day if day >= limit else None
-        while day >= limit:
-            days = self.days(max(day - self._reach, limit), day)
-            if days:
-                return days[-1]
-            day -= self._reach + 1
+            day = far + step
         return None
 
     def days(self, first: int, last: int) -> Sequence[int]:
@@ -152,7 +142,7 @@ class Cadence:
                 i = bisect_left(seconds, second)
                 if i == len(seconds):
                     day, i = day + 1, 0
-                found = self._day_from(day, segment.last_day)
+                found = self._nearest_day(day, segment.last_day, 1)
                 if found is not None:
                     return found * DAY + seconds[i if found == day else 0] - segment.offset
             instant = segment.end
@@ -173,7 +163,7 @@ class Cadence:
                 i = bisect_right(seconds, second) - 1
                 if i < 0:
                     day -= 1
-                found = self._day_until(day, segment.first_day)
+                found = self._nearest_day(day, segment.first_day, -1)
                 if found is not None:
                     return found * DAY + seconds[i if found == day else -1] - segment.offset
             instant = segment.start - 1

@@ -366,18 +366,7 @@ class Instance:
     ) -> Sequence[EventLogRecord]:
         """Events over all runs, newest first unless `ascending`."""
         wanted = event_records_filter
-        return self.store.events.find(
-            of_type=(wanted.event_type,),
-            asset_key=wanted.asset_key,
-            partitions=wanted.asset_partitions,
-            after=wanted.after_cursor,
-            before=wanted.before_cursor,
-            after_timestamp=wanted.after_timestamp,
-            before_timestamp=wanted.before_timestamp,
-            numbers=wanted.storage_ids,
-            limit=limit,
-            ascending=ascending,
-        )
+        return self.store.events.find(of_type=(wanted.event_type,), limit=limit, ascending=ascending, **_terms(wanted))
 
     def fetch_materializations(
         self,
@@ -394,7 +383,7 @@ class Instance:
             cursor: the `cursor` of the page before.
             ascending: oldest first.
         """
-        return self._asset_page(EventType.ASSET_MATERIALIZATION, records_filter, limit, cursor, ascending)
+        return self._records_page(EventType.ASSET_MATERIALIZATION, records_filter, limit, cursor, ascending)
 
     def fetch_observations(
         self,
@@ -404,7 +393,7 @@ class Instance:
         ascending: bool = False,
     ) -> EventRecordsResult:
         """A page of the observations of an asset. Arguments as for `fetch_materializations`."""
-        return self._asset_page(EventType.ASSET_OBSERVATION, records_filter, limit, cursor, ascending)
+        return self._records_page(EventType.ASSET_OBSERVATION, records_filter, limit, cursor, ascending)
 
     def fetch_planned_materializations(
         self,
@@ -414,7 +403,7 @@ class Instance:
         ascending: bool = False,
     ) -> EventRecordsResult:
         """A page of the plans to materialize an asset. Arguments as for `fetch_materializations`."""
-        return self._asset_page(EventType.ASSET_MATERIALIZATION_PLANNED, records_filter, limit, cursor, ascending)
+        return self._records_page(EventType.ASSET_MATERIALIZATION_PLANNED, records_filter, limit, cursor, ascending)
 
     def fetch_run_status_changes(
         self,
@@ -436,43 +425,23 @@ class Instance:
                 f"{wanted.event_type.name} does not change the status of a run. Use one of "
                 f"{', '.join(event_type.name for event_type in RUN)}."
             )
-        after, before = _bounds(wanted.after_storage_id, wanted.before_storage_id, cursor, ascending)
-        records = self.store.events.find(
-            of_type=(wanted.event_type,),
-            after=after,
-            before=before,
-            after_timestamp=wanted.after_timestamp,
-            before_timestamp=wanted.before_timestamp,
-            numbers=wanted.storage_ids,
-            job_names=wanted.job_names,
-            limit=limit + 1,
-            ascending=ascending,
-        )
-        return _page(records, limit, cursor)
+        return self._records_page(wanted.event_type, wanted, limit, cursor, ascending)
 
-    def _asset_page(
+    def _records_page(
         self,
         event_type: EventType,
-        records_filter: AssetKey | AssetRecordsFilter,
+        wanted: AssetKey | AssetRecordsFilter | RunStatusChangeRecordsFilter,
         limit: int,
         cursor: str | None,
         ascending: bool,
     ) -> EventRecordsResult:
-        wanted = AssetRecordsFilter(records_filter) if isinstance(records_filter, AssetKey) else records_filter
-        after, before = _bounds(wanted.after_storage_id, wanted.before_storage_id, cursor, ascending)
-        records = self.store.events.find(
-            of_type=(event_type,),
-            asset_key=wanted.asset_key,
-            partitions=wanted.asset_partitions,
-            after=after,
-            before=before,
-            after_timestamp=wanted.after_timestamp,
-            before_timestamp=wanted.before_timestamp,
-            numbers=wanted.storage_ids,
-            limit=limit + 1,
-            ascending=ascending,
-        )
-        return _page(records, limit, cursor)
+        terms = _terms(AssetRecordsFilter(wanted) if isinstance(wanted, AssetKey) else wanted)
+        at = _cursor(cursor)
+        if at is not None:  # it makes the bounds of the filter narrower
+            bound, narrower = ("after", max) if ascending else ("before", min)
+            terms[bound] = narrower(at, terms.get(bound, at))
+        more = self.store.events.find(of_type=(event_type,), limit=limit + 1, ascending=ascending, **terms)
+        return _page(more, limit, cursor)
 
     def store_event(self, event: EventLogEntry) -> None:
         """Store one log entry, in a transaction of its own."""
@@ -501,19 +470,17 @@ class Instance:
 
     def report_run_canceling(self, run: Run) -> Event:
         """Store that a run was asked to stop."""
-        event = RunCanceling()
-        self.report_event(event, run.run_id)
-        return event
+        return self._report_of(run, RunCanceling())
 
     def report_run_canceled(self, run: Run) -> Event:
         """Store that a run stopped because it was asked to."""
-        event = RunCanceled(run.job_name)
-        self.report_event(event, run.run_id)
-        return event
+        return self._report_of(run, RunCanceled(run.job_name))
 
     def report_run_failed(self, run: Run, failure_reason: str = "UNKNOWN") -> Event:
         """Store that a run failed."""
-        event = RunFailed(run.job_name, failure_reason)
+        return self._report_of(run, RunFailed(run.job_name, failure_reason))
+
+    def _report_of(self, run: Run, event: Event) -> Event:
         self.report_event(event, run.run_id)
         return event
 
@@ -532,11 +499,7 @@ class Instance:
 
     def report_runless_asset_events(self, asset_events: Iterable[AssetEvent]) -> None:
         """As `report_runless_asset_event` for many at once: all in one transaction, or none."""
-        now = time.time()
-        entries = [EventLogEntry("", now, _runless(event)) for event in asset_events]
-        if entries:
-            self.store.database.settle()
-            self.store.events.append(entries)
+        self._report_all(list(map(_runless, asset_events)))
 
     def get_asset_keys(
         self, prefix: Sequence[str] | None = None, limit: int | None = None, cursor: str | None = None
@@ -620,16 +583,17 @@ class Instance:
 
     def wipe_assets(self, asset_keys: Sequence[AssetKey]) -> None:
         """Forget all that has happened to these assets. Logs of runs and stored values stay."""
-        self._report_all(AssetWiped(key) for key in asset_keys)
+        self._report_all([AssetWiped(key) for key in asset_keys])
 
     def wipe_asset_partitions(self, asset_key: AssetKey, partition_keys: Sequence[str]) -> None:
         """Forget all that has happened to these partitions of an asset."""
         self._report_all([AssetWiped(asset_key, tuple(partition_keys))])
 
-    def _report_all(self, events: Iterable[Event]) -> None:
-        now = time.time()
-        self.store.database.settle()
-        self.store.events.append([EventLogEntry("", now, event) for event in events])
+    def _report_all(self, events: Sequence[Event]) -> None:
+        if events:
+            now = time.time()
+            self.store.database.settle()
+            self.store.events.append([EventLogEntry("", now, event) for event in events])
 
     # --- dynamic partitions -------------------------------------------------------------------------------------------
 
@@ -691,16 +655,17 @@ def _cursor(cursor: str | None) -> int | None:
         raise InvocationError(f"{cursor!r} is no cursor. Use the `cursor` of the page before.") from None
 
 
-def _bounds(
-    after: int | None, before: int | None, cursor: str | None, ascending: bool
-) -> tuple[int | None, int | None]:
-    """Bounds given by a filter, made narrower by a cursor."""
-    at = _cursor(cursor)
-    if at is not None and ascending:
-        after = max(at, after if after is not None else at)
-    elif at is not None:
-        before = min(at, before if before is not None else at)
-    return after, before
+_TERMS = {
+    "asset_key": "asset_key", "asset_partitions": "partitions", "job_names": "job_names", "storage_ids": "numbers",
+    "after_cursor": "after", "before_cursor": "before", "after_storage_id": "after", "before_storage_id": "before",
+    "after_timestamp": "after_timestamp", "before_timestamp": "before_timestamp",
+}  # fmt: skip
+"""What the store calls the conditions of the filters for events."""
+
+
+def _terms(wanted: EventRecordsFilter | AssetRecordsFilter | RunStatusChangeRecordsFilter) -> dict[str, Any]:
+    given = {term: getattr(wanted, name, None) for name, term in _TERMS.items() if hasattr(wanted, name)}
+    return {term: value for term, value in given.items() if value is not None}
 
 
 def _page(records: Sequence[EventLogRecord], limit: int | None, cursor: str | None) -> EventRecordsResult:

@@ -14,7 +14,7 @@ from treadle.core.multi_mappings import default_mapping
 from treadle.core.multi_partitions import MultiPartitionsDefinition
 from treadle.core.partitions import PartitionsDefinition
 from treadle.core.subsets import PartitionKeyRange
-from treadle.errors import InvocationError
+from treadle.errors import InvariantError, InvocationError
 from treadle.spec.assets import AssetSpec
 
 
@@ -63,7 +63,8 @@ class RunPartitions:
     def upstream(self, spec: AssetSpec | None, upstream: AssetSpec) -> AssetPartitions | None:
         """The partitions of `upstream` that this run's partitions of `spec` read; None if it is not partitioned.
 
-        Those that do not exist are left out: the first day of an asset that reads the day before can run.
+        Raises:
+            InvariantError: the mapping asks for partitions that do not exist, and does not allow that they do not.
         """
         theirs = upstream.partitions_def
         if theirs is None:
@@ -79,8 +80,16 @@ class RunPartitions:
             and theirs.has_partition_key(self.key, self._now, self._dynamic)
         ):
             return self.of(theirs)  # an unpartitioned step, such as a check, looks at the partition of the run
-        found = mapping.upstream(subset, mine, theirs, self._now, self._dynamic).partitions_subset
-        keys: Sequence[str] = list(found)
+        found = mapping.upstream(subset, mine, theirs, self._now, self._dynamic)
+        missing = found.required_but_nonexistent_partition_keys
+        if missing:
+            raise InvariantError(
+                f"{', '.join(missing[:3])}{' and more' if len(missing) > 3 else ''}: there is no such partition of "
+                f"{upstream.key}, and {spec.key if spec is not None else 'this step'} needs it in this run. Give the "
+                "dependency another partition_mapping, such as TimeWindowPartitionMapping("
+                "allow_nonexistent_upstream_partitions=True), or run partitions that have what they need."
+            )
+        keys: Sequence[str] = list(found.partitions_subset)
         if isinstance(theirs, MultiPartitionsDefinition):
             keys = [theirs.get_partition_key_from_str(key) for key in keys]
         return AssetPartitions(keys, theirs)

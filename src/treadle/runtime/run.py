@@ -16,14 +16,15 @@ from typing import Any, TypeAlias
 from treadle.author.asset_layer import AssetLayer
 from treadle.author.jobs import JobDefinition
 from treadle.author.resources import ResourceInit
-from treadle.core import tags as tag_names
+from treadle.core import tags
 from treadle.core.keys import AssetKey
 from treadle.decide.plan import Plan
 from treadle.decide.progress import Abandon, Decision, Execute, Progress, Skip
 from treadle.decide.reexecution import Continuation, Made
 from treadle.decide.steps import Step
-from treadle.errors import ExecutionInterruptedError, TreadleError
+from treadle.errors import ExecutionInterruptedError, TimeLimitError, TreadleError
 from treadle.runtime.capture import Capture
+from treadle.runtime.limits import Limit
 from treadle.runtime.log import forward
 from treadle.runtime.partitions import RunPartitions
 from treadle.runtime.ports import LogFiles, Memory, Sink
@@ -85,6 +86,7 @@ class RunScope:
         versions: data versions of the assets made so far.
         left_out: optional outputs, as (step, output), that were not produced.
         continues: what of earlier runs this one executes again; the rest of its plan is as they left it.
+        ends: when the run has to be over, by `time.monotonic`; None for no such time.
         pointers: numbers of the events that made, before this run, what it reads.
     """
 
@@ -114,6 +116,7 @@ class RunScope:
     resources: OpenResources = None  # type: ignore[assignment]  # set while the run is under way
     capture: Capture | None = None
     loop: Any = None
+    ends: float | None = None
     _recalled: bool = False
     _source_runs: dict[str, str] = field(default_factory=dict)
 
@@ -138,7 +141,7 @@ class RunScope:
         self.sink.write(entry)
         event = entry.event
         if isinstance(event, events.AssetMaterialized):
-            version = event.materialization.tags.get(tag_names.DATA_VERSION)
+            version = event.materialization.tags.get(tags.DATA_VERSION)
             if version is not None:
                 self.versions[event.materialization.asset_key] = version
         if self.listener is not None:
@@ -251,12 +254,26 @@ class RunScope:
             return (versions[0][1] if versions else None), pointer
         return (data_version("", versions) if versions else None), None
 
-    def await_(self, awaitable: Any) -> Any:
-        """The result of a coroutine, on the run's own event loop."""
-        if self.loop is None:
-            import asyncio  # noqa: PLC0415  # only runs with async functions pay for it
+    def limit(self, step: Step) -> Limit | None:
+        """How long an attempt of a step may take: by its own timeout, and by what the run has left."""
+        own = step.node.timeout_s
+        left = None if self.ends is None else self.ends - time.monotonic()
+        if left is not None and (own is None or left < own):
+            return Limit(max(left, 0.001), f"Step {step.key!r}, in what was left to its run,")
+        return None if own is None else Limit(own, f"Step {step.key!r}")
 
+    def await_(self, awaitable: Any, timeout_s: float | None = None) -> Any:
+        """The result of a coroutine, on the run's own event loop.
+
+        Raises:
+            TimeoutError: it took longer than `timeout_s`; it was canceled.
+        """
+        import asyncio  # noqa: PLC0415  # only runs with async functions pay for it
+
+        if self.loop is None:
             self.loop = asyncio.new_event_loop()
+        if timeout_s is not None:
+            awaitable = asyncio.wait_for(awaitable, timeout_s)
         return self.loop.run_until_complete(awaitable)
 
 
@@ -371,6 +388,9 @@ class Agenda:
         self._attempts: dict[str, int] = {}
         self._waiting: list[tuple[float, int, Step]] = []  # until when, a number that breaks ties, which step
         self._turns = count()
+        self._limit_s = tags.seconds(scope.run.tags, tags.MAX_RUNTIME, tags.MAX_RUNTIME_SECONDS)
+        if self._limit_s is not None:
+            scope.ends = time.monotonic() + self._limit_s
         self.error: BaseException | None = None
 
     @property
@@ -380,16 +400,24 @@ class Agenda:
 
     @property
     def pause_s(self) -> float | None:
-        """Seconds until a step is due again; None if none is."""
-        return max(0.0, self._waiting[0][0] - time.monotonic()) if self._waiting else None
+        """Seconds until something is due: a step again, or the end of the run's time. None if nothing is."""
+        due = [one for one in (self._waiting[0][0] if self._waiting else None, self._scope.ends) if one is not None]
+        return max(0.0, min(due) - time.monotonic()) if due else None
 
     def attempt_of(self, step: Step) -> int:
         """Which attempt of a step is next, from 1."""
         return self._attempts.get(step.key, 1)
 
     def next(self) -> Step | None:
-        """The next step to execute; None if what can go on waits for others or for its time."""
+        """The next step to execute; None if what can go on waits for others or for its time.
+
+        Raises:
+            TimeLimitError: the run has taken longer than it may.
+        """
         scope = self._scope
+        if scope.ends is not None and time.monotonic() >= scope.ends:
+            limit_s = self._limit_s or 0.0
+            raise TimeLimitError(f"The run took longer than its limit of {limit_s:g} seconds.", seconds=limit_s)
         while self._waiting and self._waiting[0][0] <= time.monotonic():
             self._progress.again(heapq.heappop(self._waiting)[2])
         while (decision := self._progress.next()) is not None:

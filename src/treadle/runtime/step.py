@@ -14,6 +14,7 @@ from treadle.errors import (
     CheckFailedError,
     StepExecutionError,
     StepOutputNotFoundError,
+    TimeLimitError,
     TreadleError,
     TypeCheckError,
     UserCodeError,
@@ -28,7 +29,7 @@ from treadle.state.error_info import error_info
 from treadle.state.events import ErrorSource
 
 # What a function may raise as it is: requests to the framework, and what that says about the function's values.
-_PASSED_ON = (Failure, RetryRequested, TypeCheckError, CheckFailedError)
+_PASSED_ON = (Failure, RetryRequested, TypeCheckError, CheckFailedError, TimeLimitError)
 
 
 def execute_step(scope: RunScope, step: Step, attempt: int) -> StepEnd:
@@ -41,7 +42,12 @@ def execute_step(scope: RunScope, step: Step, attempt: int) -> StepEnd:
     context = StepContext(scope, step, attempt)
     before = running.set(context)
     try:
-        not_produced, mapping_keys = _attempt(context)
+        limit = context.limit = scope.limit(step)
+        if limit is None or context.op_def.signature.is_async:
+            not_produced, mapping_keys = _attempt(context)
+        else:
+            with limit.alarm():
+                not_produced, mapping_keys = _attempt(context)
     except INTERRUPTS as interrupt:
         scope.emit(events.StepFailed(step.key, error_info(interrupt), ErrorSource.INTERRUPT, captured=scope.captured()))
         raise
@@ -79,7 +85,7 @@ def _attempt(context: StepContext) -> tuple[frozenset[str], Mapping[str, tuple[s
     try:
         returned = op.fn(*positional, **arguments)
         if signature.is_async and not signature.is_generator:
-            returned = context.scope.await_(returned)
+            returned = _awaited(context, returned)
     except _PASSED_ON:
         raise
     except Exception as error:
@@ -95,7 +101,7 @@ def _drain(context: StepContext, outputs: Outputs, generator: Any, is_async: boo
     """Take what a generator yields, one by one, so that what it yielded counts even if it raises later."""
     while True:
         try:
-            item = context.scope.await_(generator.__anext__()) if is_async else next(generator)
+            item = _awaited(context, generator.__anext__()) if is_async else next(generator)
         except StopAsyncIteration:
             return
         except StopIteration as end:
@@ -107,6 +113,18 @@ def _drain(context: StepContext, outputs: Outputs, generator: Any, is_async: boo
         except Exception as error:
             raise _user_error(context, error) from error
         outputs.take(item)
+
+
+def _awaited(context: StepContext, awaitable: Any) -> Any:
+    limit = context.limit
+    if limit is None:
+        return context.scope.await_(awaitable)
+    try:
+        return context.scope.await_(awaitable, limit.left_s)
+    except TimeoutError:
+        if time.monotonic() < limit.ends:
+            raise  # one of its own
+        raise limit.exceeded() from None
 
 
 def _take_config(context: StepContext, arguments: dict[str, Any]) -> None:
@@ -142,7 +160,7 @@ def _failed(context: StepContext, error: Exception, attempt: int) -> StepEnd:
     description = said.description if said is not None else None
     metadata = dict(said.metadata) if said is not None else {}
     source = ErrorSource.USER_CODE_ERROR
-    if not isinstance(error, StepExecutionError | Failure | RetryRequested):
+    if not isinstance(error, StepExecutionError | Failure | RetryRequested | TimeLimitError):
         source = ErrorSource.FRAMEWORK_ERROR if isinstance(error, TreadleError) else ErrorSource.UNEXPECTED_ERROR
     scope.emit(events.StepFailed(step.key, error_info(error), source, description, metadata, captured=scope.captured()))
     return StepEnd(error=error)
@@ -158,6 +176,8 @@ def _retry_wait(scope: RunScope, step: Step, error: BaseException | None, attemp
         pass  # what is not stored yet may be there later
     elif isinstance(error, TreadleError) and not isinstance(error, UserCodeError):
         return None  # a mistake in the code, which another attempt repeats
+    if scope.ends is not None and time.monotonic() >= scope.ends:
+        return None
     policy = step.node.retry_policy or scope.job.op_retry_policy
     if policy is None or attempt > policy.max_retries:
         return None

@@ -15,6 +15,7 @@ from treadle.core.metadata import MetadataValue, normalize
 from treadle.core.subsets import PartitionKeyRange
 from treadle.decide.steps import Step
 from treadle.errors import InvariantError, InvocationError
+from treadle.runtime.limits import Limit
 from treadle.runtime.log import step_logger
 from treadle.runtime.run import RunScope
 from treadle.spec.assets import AssetSpec
@@ -37,6 +38,7 @@ class StepContext:
         "_resources",
         "added",
         "assets_def",
+        "limit",
         "mapping_key",
         "must_report",
         "op_config",
@@ -57,6 +59,7 @@ class StepContext:
         self.op_config: Any = None
         self.retry_number = attempt - 1
         self.mapping_key = step.mapping_key
+        self.limit: Limit | None = None
         self.added: dict[tuple[str, str | None], dict[str, MetadataValue]] = {}
         self.produced: set[str] = set()
         self.must_report = False

@@ -87,6 +87,7 @@ class NodeSpec(msgspec.Struct, frozen=True, omit_defaults=True):
         retry_policy: the op's own, else the job's.
         tags: the op's tags.
         pool: the concurrency pool it needs a slot of.
+        timeout_s: how many seconds an attempt may take; None for any time.
     """
 
     handle: str
@@ -101,3 +102,4 @@ class NodeSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     retry_policy: RetryPolicy | None = None
     tags: dict[str, str] = {}
     pool: str | None = None
+    timeout_s: float | None = None

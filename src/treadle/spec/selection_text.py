@@ -344,7 +344,7 @@ def parse(text: str, grammar: Grammar) -> Syntax:
 
 # --- the older clause ----------------------------------------------------------------------------------------------
 
-_CLAUSE = re.compile(r"(?P<up>\*?\+*)(?P<name>[./\w\[\]?,-]+)(?P<down>\+*\*?)")
+_CLAUSE = re.compile(r"(?P<up>\*?\+*)(?P<name>(?:[./\w?-]|\[[\w?,-]*\])+)(?P<down>\+*\*?)")
 
 
 class Clause(msgspec.Struct, frozen=True):

@@ -543,7 +543,9 @@ class AssetCheckEvaluated(Event, frozen=True, tag="ASSET_CHECK_EVALUATION"):
     @property
     def message(self) -> str:
         verdict = "passed" if self.evaluation.passed else "did not pass"
-        return f"Asset check '{self.evaluation.check_name}' on '{self.asset_key.to_user_string()}' {verdict}."
+        return (
+            f"Asset check '{self.evaluation.check_name}' on '{self.evaluation.asset_key.to_user_string()}' {verdict}."
+        )
 
 
 class AssetWiped(Event, frozen=True, tag="ASSET_WIPED"):
