@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from treadle.core.keys import AssetCheckKey, AssetKey
+from treadle.core.keys import AssetCheckKey, AssetJobKey, AssetKey
 from treadle.core.multi_partitions import MultiPartitionsDefinition
 from treadle.core.partitions import PartitionsDefinition
 from treadle.core.subsets import PartitionSubset
@@ -56,7 +56,7 @@ class Evaluator:
         self,
         graph: AssetGraph,
         conditions: Mapping[Target, AutomationCondition],
-        jobs: Mapping[str, frozenset[AssetKey]] | None = None,
+        jobs: Mapping[AssetJobKey, frozenset[AssetKey]] | None = None,
         custom: Custom | None = None,
     ) -> None:
         self.world = World(graph, conditions, jobs, custom)
@@ -239,7 +239,7 @@ def _rank(graph: AssetGraph, places: Mapping[AssetKey, int], target: Target) -> 
     if isinstance(target, AssetCheckKey):
         looked_at = [target.asset_key, *(dep.asset_key for dep in graph.checks[target].additional_deps)]
         return max(places.get(one, 0) for one in looked_at), 1, target.to_user_string()
-    return len(places), 2, target
+    return len(places), 2, target.job_name
 
 
 def _places(graph: AssetGraph) -> dict[AssetKey, int]:

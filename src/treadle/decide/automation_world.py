@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import NamedTuple, TypeAlias, cast
 
 from treadle.core import codec
-from treadle.core.keys import AssetCheckKey, AssetKey
+from treadle.core.keys import AssetCheckKey, AssetJobKey, AssetKey
 from treadle.core.mappings import IdentityPartitionMapping, PartitionMapping, TimeWindowPartitionMapping
 from treadle.core.multi_mappings import default_mapping
 from treadle.core.multi_partitions import MultiPartitionsDefinition
@@ -101,7 +101,7 @@ class World:
         self,
         graph: AssetGraph,
         conditions: Mapping[Target, AutomationCondition],
-        jobs: Mapping[str, frozenset[AssetKey]] | None = None,
+        jobs: Mapping[AssetJobKey, frozenset[AssetKey]] | None = None,
         custom: Custom | None = None,
     ) -> None:
         self.graph = graph

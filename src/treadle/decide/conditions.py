@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from treadle.core.keys import AssetCheckKey, AssetKey
+from treadle.core.keys import AssetCheckKey, AssetJobKey, AssetKey
 from treadle.core.time import instant_of
 from treadle.core.windows import cadence
 from treadle.decide.automation_view import (
@@ -299,7 +299,7 @@ class Frame:
         return Evaluation(key, condition, true, (child,), self._within(pieces, true))
 
     def _job_roots(self, condition: JobRootsMatch, key: Target, candidates: Subset, together: bool) -> Evaluation:
-        assets = self.world.jobs.get(key) if isinstance(key, str) else None
+        assets = self.world.jobs.get(key) if isinstance(key, AssetJobKey) else None
         if assets is None:
             raise _misplaced(condition, self.target, "a job")
         parents = self.world.graph.parents
@@ -564,11 +564,11 @@ def freshness(policy: FreshnessPolicy, made_at: float, now: datetime) -> tuple[s
 
 
 def _text(key: Target) -> str:
-    return key if isinstance(key, str) else key.to_user_string()
+    return key.job_name if isinstance(key, AssetJobKey) else key.to_user_string()
 
 
 def _shown(key: Target) -> str:
-    kind = "job" if isinstance(key, str) else "check" if isinstance(key, AssetCheckKey) else "asset"
+    kind = "job" if isinstance(key, AssetJobKey) else "check" if isinstance(key, AssetCheckKey) else "asset"
     return f"{kind} {_text(key)!r}"
 
 

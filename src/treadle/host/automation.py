@@ -16,7 +16,7 @@ from typing import Any, cast
 from treadle.author.asset_jobs import UnresolvedAssetJobDefinition
 from treadle.author.automation import AssetGraphView, AutomationContext, AutomationResult, EntitySubset
 from treadle.author.definitions import Definitions
-from treadle.core.keys import AssetCheckKey, AssetKey, CoercibleToAssetKey
+from treadle.core.keys import AssetCheckKey, AssetJobKey, AssetKey, CoercibleToAssetKey
 from treadle.core.partitions import PartitionsDefinition
 from treadle.core.time import utc_now
 from treadle.decide.automation import Evaluator, Outcome
@@ -225,14 +225,12 @@ class Automation:
             condition = graph.checks[key].automation_condition
             if isinstance(condition, AutomationCondition):
                 conditions[key] = condition
-        jobs: dict[str, frozenset[AssetKey]] = {}
+        jobs: dict[AssetJobKey, frozenset[AssetKey]] = {}
         for job in definitions.jobs if selection is None else ():
-            condition = (
-                job.options.get("automation_condition") if isinstance(job, UnresolvedAssetJobDefinition) else None
-            )
-            if isinstance(condition, AutomationCondition):
-                conditions[job.name] = condition
-                jobs[job.name] = frozenset(job.selection.resolve(graph))
+            condition = getattr(job, "automation_condition", None)
+            if isinstance(condition, AutomationCondition) and isinstance(job, UnresolvedAssetJobDefinition):
+                conditions[AssetJobKey(job.name)] = condition
+                jobs[AssetJobKey(job.name)] = frozenset(job.selection.resolve(graph))
         self._evaluator = Evaluator(graph, conditions, jobs, self._ask)
 
     def evaluate(self, now: datetime, cursor: Cursor | None = None) -> Outcome:
