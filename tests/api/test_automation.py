@@ -302,9 +302,7 @@ def test_evaluating():
 @pytest.mark.api("AutomationContext.evaluation_id", "AutomationContext.condition",
                  "AutomationContext.condition_unique_ids", "AutomationContext.candidate_subset",
                  "AutomationContext.create_time", "AutomationContext.asset_graph_view",
-                 "AutomationContext.request_subsets_by_key", "AutomationContext.parent_context",
-                 "AutomationResult.context", "AutomationResult.true_subset", "AutomationResult.cursor",
-                 "AutomationResult.child_results")  # fmt: skip
+                 "AutomationContext.request_subsets_by_key", "AutomationContext.parent_context")  # fmt: skip
 def test_conditions_of_ones_own():
     seen = []
 
