@@ -541,13 +541,11 @@ def build_output_context(
     asset_partition_key_range: PartitionKeyRange | None = None,
     instance: Any = None,
     asset_spec: Any = None,
-    metadata: Mapping[str, Any] | None = None,
     output_metadata: Mapping[str, Any] | None = None,
 ) -> OutputContext:
     """A context for calling `handle_output` of an IO manager in a test. All arguments are what its members will be.
 
     Args:
-        metadata: the old name of `definition_metadata`.
         asset_partition_key_range: several partitions; needs `asset_partitions_def`.
     """
     step = _step_by_hand(
@@ -561,7 +559,7 @@ def build_output_context(
         step,
         name,
         asset_key=None if asset_key is None else AssetKey.of(asset_key),
-        definition_metadata=definition_metadata or metadata or {},
+        definition_metadata=definition_metadata or {},
         output_metadata=output_metadata or {},
         mapping_key=mapping_key,
         config=config,
@@ -585,12 +583,10 @@ def build_input_context(
     asset_partition_key_range: PartitionKeyRange | None = None,
     asset_partitions_def: Any = None,
     instance: Any = None,
-    metadata: Mapping[str, Any] | None = None,
 ) -> InputContext:
     """A context for calling `load_input` of an IO manager in a test. All arguments are what its members will be.
 
     Args:
-        metadata: the old name of `definition_metadata`.
         asset_partition_key_range: several partitions; needs `asset_partitions_def`.
     """
     step = _step_by_hand(
@@ -602,7 +598,7 @@ def build_input_context(
         step,
         name,
         asset_key=None if asset_key is None else AssetKey.of(asset_key),
-        definition_metadata=definition_metadata or metadata or {},
+        definition_metadata=definition_metadata or {},
         config=config,
         upstream=upstream_output,
         dagster_type=dagster_type,

@@ -144,7 +144,7 @@ _NOTHING: Mapping[str, str] = {}
 _NO_KEYS: frozenset[str] = frozenset()
 
 
-class OpDefinition:
+class OpDefinition(composition.Placing):
     """An op: a function with named inputs and outputs. Made by `@op`; call it in a test, a `@graph` or a `@job`.
 
     Attributes:
@@ -289,22 +289,6 @@ class OpDefinition:
     def where(self) -> str:
         """` (file, line)` of the user's function, for messages."""
         return where(self.fn)
-
-    def alias(self, name: str) -> composition.PendingNode:
-        """This op under another name, to be called in a graph."""
-        return composition.PendingNode(self, alias=check_name(name, "an alias"))
-
-    def tag(self, tags: Mapping[str, str] | None) -> composition.PendingNode:
-        """This op with more tags, to be called in a graph."""
-        return composition.PendingNode(self, tags=dict(tags or {}))
-
-    def with_hooks(self, hook_defs: Set[Any]) -> composition.PendingNode:
-        """This op with hooks, to be called in a graph."""
-        return composition.PendingNode(self, hooks=frozenset(hook_defs))
-
-    def with_retry_policy(self, retry_policy: RetryPolicy) -> composition.PendingNode:
-        """This op with another retry policy, to be called in a graph."""
-        return composition.PendingNode(self, retry_policy=retry_policy)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """In a graph: place the op and connect it. Elsewhere: run the user's function, as tests do."""
