@@ -290,3 +290,50 @@ def test_steps_that_ran_elsewhere():
     run = dg.DagsterRun(job_name="j", run_id="r")
     ref = dg.StepRunRef({}, run, "r", None, "s", None, None)
     assert (ref.run_id, ref.step_key, ref.run_config, ref.retry_mode, ref.dagster_run) == ("r", "s", {}, None, run)
+
+
+LIBRARY = logging.getLogger("a_library")
+
+
+@dg.op
+def chatty(context):
+    for logger in (context.log, LIBRARY, dg.get_dagster_logger(), logging.getLogger("a_library.part")):
+        logger.info("info")
+        logger.warning("warning")
+
+
+@pytest.mark.parametrize(
+    ("logs", "expected"),
+    [
+        ({}, ["info", "warning"] * 2),
+        ({"python_log_level": "WARNING"}, ["warning"] * 2),
+        ({"python_log_level": "CRITICAL"}, []),
+        ({"managed_python_loggers": ["a_library"]}, ["info", "warning", "warning", "info", "warning", "warning"]),
+        ({"managed_python_loggers": ["a_library"], "python_log_level": "INFO"}, ["info", "warning"] * 4),
+        ({"managed_python_loggers": ["root"], "python_log_level": "WARNING"}, ["warning"] * 4),
+    ],
+)
+def test_lines_are_kept_as_the_settings_say(logs, expected):
+    root = logging.getLogger()
+    before = root.level, LIBRARY.level, list(root.handlers)
+    job = dg.GraphDefinition("g", node_defs=[chatty]).to_job()
+    with dg.instance_for_test(overrides={"python_logs": logs}) as instance:
+        run_id = job.execute_in_process(instance=instance).run_id
+        lines = [entry for entry in instance.all_logs(run_id) if not entry.is_dagster_event]
+    root.setLevel(before[0])
+    LIBRARY.setLevel(before[1])
+    assert [line.user_message for line in lines] == expected
+    assert {line.step_key for line in lines} <= {"chatty"}
+    assert [handler for handler in root.handlers if handler not in before[2]] == []
+
+
+def test_more_handlers_by_the_settings(tmp_path):
+    told = tmp_path / "told.log"
+    handler = {"class": "logging.FileHandler", "filename": str(told), "level": "INFO", "formatter": "short"}
+    config = {"handlers": {"file": handler}, "formatters": {"short": {"format": "told: %(message)s"}}}
+    job = dg.GraphDefinition("g", node_defs=[chatty]).to_job()
+    with dg.instance_for_test(overrides={"python_logs": {"dagster_handler_config": config}}) as instance:
+        assert job.execute_in_process(instance=instance).success
+    lines = told.read_text().splitlines()
+    assert all(line.startswith("told: ") for line in lines)
+    assert sum("warning" in line for line in lines) == 2

@@ -5,6 +5,7 @@ The package door connects the author's port to this module.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
@@ -34,7 +35,7 @@ from treadle.decide.reexecution import Continuation
 from treadle.errors import InvocationError, SelectionError, StepExecutionError
 from treadle.host.instance import Instance
 from treadle.runtime.direct import invoke_assets, invoke_op
-from treadle.runtime.log import start_loggers
+from treadle.runtime.log import managed, start_loggers
 from treadle.runtime.partitions import partition_tags
 from treadle.runtime.ports import LogFiles
 from treadle.runtime.resources import open_resources
@@ -224,16 +225,21 @@ def run_job(
     _check_resources(job, keys)
     instance.add_run(run)
     sink = instance.sink()
+    logs = instance.settings.python_logs
+    level = logs.python_log_level.upper() if isinstance(logs.python_log_level, str) else logs.python_log_level
     scope = RunScope(
         run=run, job=job, plan=steps, sink=sink, memory=instance, configs=resolved.ops,
         resource_configs=resolved.resources, inputs=resolved.inputs, input_values=resolved.input_values,
         output_configs=resolved.outputs,
         resource_keys=frozenset(keys), log_files=_log_files(instance, run) if capture else None,
         retries=_retries(job, resolved.execution), listener=listener, outputs={},
-        loggers=start_loggers(job, resolved.loggers, run.run_id) if resolved.loggers else (), continues=continues,
+        loggers=start_loggers(job, resolved.loggers, run.run_id),
+        log_level=level or logging.DEBUG, continues=continues,
     )  # fmt: skip
     _emit_planned(scope)
-    error = execute(scope, execute_step)
+    with managed(logs.managed_python_loggers, level, logs.dagster_handler_config, scope.emit) as own:
+        scope.loggers = [*scope.loggers, *own]
+        error = execute(scope, execute_step)
     if scope.log_files is not None:
         instance.store.logs.complete(scope.log_files.key)
     if error is not None and raise_on_error:

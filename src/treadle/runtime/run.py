@@ -77,6 +77,7 @@ class RunScope:
         retries: whether retries are enabled.
         listener: told of every event, as it happens.
         loggers: get every line and event, as it happens.
+        log_level: lines of user code below it are dropped.
         entries: all events so far.
         outputs: values by (step, output), for the result of an execution in process; None to keep none. Of a dynamic
             output, a dict by mapping key.
@@ -103,6 +104,7 @@ class RunScope:
     retries: bool = True
     listener: Callable[[EventLogEntry], None] | None = None
     loggers: Sequence[logging.Logger] = ()
+    log_level: int | str = logging.DEBUG
     entries: list[EventLogEntry] = field(default_factory=list)
     outputs: dict[tuple[str, str], Any] | None = None
     mapping_keys: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
