@@ -280,8 +280,7 @@ def execute(scope: RunScope, execute_step: Callable[[RunScope, Step, int], StepE
         scope.sink.commit()
         raise interrupt
     except Exception as failure:
-        reason = "JOB_INITIALIZATION_FAILURE" if scope.resources is None else "RUN_EXCEPTION"
-        scope.emit(events.RunFailed(name, reason, error=error_info(failure)))
+        scope.emit(events.RunFailed(name, "RUN_EXCEPTION", error=error_info(failure)))
         scope.sink.commit()
         return failure
     except BaseException as stop:  # as SystemExit: this process is about to end
