@@ -19,7 +19,7 @@ def test_what_a_status_means(word: str, statuses: set[str]) -> None:
 
 def test_sets_of_statuses() -> None:
     assert {status.value for status in ACTIVE} == {"STARTING", "STARTED", "CANCELING"}
-    assert IN_PROGRESS - ACTIVE == {RunStatus.SUSPENDED}
+    assert {RunStatus.SUSPENDED} == IN_PROGRESS - ACTIVE
 
 
 @pytest.mark.parametrize(("tags", "is_one"), [({}, False), ({"dagster/is_resume_retry": "true"}, True)])
