@@ -8,7 +8,7 @@ from typing import Any
 
 from treadle import AssetCheckKey, AssetCheckSpec, AssetDep, AssetJobKey, AssetKey, AssetSpec
 from treadle.decide.automation import Evaluator, Outcome
-from treadle.decide.automation_view import Changes, Cursor, Facts, RunFacts, Subset, Target, Update, size
+from treadle.decide.automation_view import Changes, Cursor, Facts, RunFacts, Subset, Target, Update
 from treadle.decide.automation_world import Custom
 from treadle.spec.graph import AssetGraph
 
@@ -156,16 +156,13 @@ class World:
         before = self.cursor
         self.outcome = self._evaluator.evaluate(view, before)
         anew = self._new().evaluate(view, before)
-        assert {k: e.true for k, e in anew.evaluations.items()} == {
-            k: e.true for k, e in self.outcome.evaluations.items()
-        }
+        assert anew.true == self.outcome.true
         assert anew.requested == self.outcome.requested
         assert anew.cursor == self.outcome.cursor
         self.cursor = self.outcome.cursor
         return {
-            _shown(k): True if e.true is True else list(e.true)  # type: ignore[call-overload]
-            for k, e in self.outcome.evaluations.items()
-            if size(e.true)
+            _shown(target): True if true is True else list(true)  # type: ignore[call-overload]
+            for target, true in self.outcome.true.items()
         }
 
     def ticks(self, count: int, minutes: float = 1) -> list[list[str]]:

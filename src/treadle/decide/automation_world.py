@@ -80,11 +80,13 @@ class Edge(NamedTuple):
         key: the dependency.
         links: the way to it, from it on; several if virtual assets are between.
         together: whether one run can make partitions of both that belong together.
+        is_plain: whether neither side has partitions: what is true of the one is then true for the other.
     """
 
     key: AssetKey
     links: tuple[Link, ...]
     together: bool
+    is_plain: bool
 
 
 class World:
@@ -158,9 +160,10 @@ class World:
             link = self._link(upstream, key, dep.partition_mapping)
             if through_virtual and self.graph.specs[upstream].is_virtual and upstream != key:
                 for edge in self.edges(upstream, True):
-                    yield Edge(edge.key, (*edge.links, link), False)
+                    yield Edge(edge.key, (*edge.links, link), False, is_plain=False)
             else:
-                yield Edge(upstream, (link,), self._together(link))
+                plain = self.partitions_of(upstream) is None and self.partitions_of(key) is None
+                yield Edge(upstream, (link,), self._together(link), plain)
 
     def _deps(self, key: Target) -> Iterable[AssetDep]:
         if isinstance(key, AssetKey):

@@ -230,8 +230,9 @@ class Frame:
             needed = self._up(candidates, edge) if custom else self._full(edge.key)
             child = self._about(condition.operand, edge.key, needed, together and edge.together)
             children.append(child)
-            mapped = self._down(child.true, edge)
-            pieces.extend(Piece(n, t, self._down(s, edge)) for n, t, s in child.pieces)
+            mapped = child.true if edge.is_plain else self._down(child.true, edge)
+            if child.pieces:
+                pieces.extend(Piece(n, t, self._down(s, edge)) for n, t, s in child.pieces)
             true = true & mapped if condition.every else true | mapped
         return Evaluation(key, condition, true, tuple(children), self._within(pieces, true))
 

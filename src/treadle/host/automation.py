@@ -304,18 +304,20 @@ class EvaluateAutomationConditionsResult:
 
     Attributes:
         cursor: give it to the next evaluation.
-        evaluations: what the condition of each asset, check and job came to, and why.
+        true_subsets: where conditions are true, for each asset, check and job for which one is anywhere.
+        evaluations: what those that were looked at now came to, and why.
         requested_subsets: all that is requested, by key: with what is made together with it.
     """
 
     cursor: AutomationCursor
+    true_subsets: Mapping[Target, Subset]
     evaluations: Mapping[Target, Evaluation]
     requested_subsets: Mapping[Target, Subset]
 
     @property
     def total_requested(self) -> int:
         """How many partitions are requested; one for each asset, check or job without."""
-        return sum(size(one.true) for one in self.evaluations.values())
+        return sum(map(size, self.true_subsets.values()))
 
     def get_requested_partitions(self, asset_key: CoercibleToAssetKey) -> AbstractSet[str | None]:
         """The partitions of an asset that are requested; `{None}` for one that has none."""
@@ -360,5 +362,5 @@ def evaluate_automation_conditions(
     outcome = automation.evaluate(now, cursor.cursor if cursor is not None else None)
     made_by = (defs, instance, asset_selection, automation)
     return EvaluateAutomationConditionsResult(
-        AutomationCursor(outcome.cursor, made_by), outcome.evaluations, outcome.requested
+        AutomationCursor(outcome.cursor, made_by), outcome.true, outcome.evaluations, outcome.requested
     )
