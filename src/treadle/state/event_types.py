@@ -99,6 +99,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type"):
     level: ClassVar[int] = 10
     step_key: ClassVar[str | None] = None  # step events shadow it with a field
     fact_field: ClassVar[str | None] = None  # the field whose value tells asset and partition
+    says: ClassVar[str | None] = None  # the sentence for people, a format of the event
 
     @property
     def event_type_value(self) -> str:
@@ -108,7 +109,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type"):
     @property
     def message(self) -> str:
         """What happened, as a sentence."""
-        return self.event_type.name
+        return self.says.format(self) if self.says is not None else self.event_type.name
 
     @property
     def asset_key(self) -> AssetKey | None:
