@@ -115,7 +115,9 @@ def _check_requirements(
     if executor is None or not executor.requirements:
         return
     given = executor.resolve_config(run_config_dict(run_config).get("execution", {}).get("config") or {})
-    needed = executor.requirements(given) if callable(executor.requirements) else executor.requirements
+    needed: Sequence[Requirement] = (
+        executor.requirements(given) if callable(executor.requirements) else executor.requirements
+    )
     in_memory = [key for key, resource in definition.resource_defs.items() if resource is mem_io_manager]
     unmet = {
         Requirement.RECONSTRUCTABLE_PIPELINE: job is definition
