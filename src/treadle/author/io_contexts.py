@@ -89,14 +89,20 @@ class _Context(ABC):
 
     _what = ""
 
-    _step: StepPort
-    _name: str | None
-    _asset_key: AssetKey | None
-    _manager_key: str
-    _type: Any
     _logged: dict[str, MetadataValue] | None
-    definition_metadata: Mapping[str, Any]
-    config: Any
+
+    def __init__(
+        self, step: StepPort, name: str | None, asset_key: AssetKey | None, definition_metadata: Mapping[str, Any],
+        config: Any, io_manager_key: str, dagster_type: Any,
+    ) -> None:  # fmt: skip
+        self._step = step
+        self._name = name
+        self._asset_key = asset_key
+        self._manager_key = io_manager_key
+        self._type = dagster_type
+        self._logged = None
+        self.definition_metadata = definition_metadata
+        self.config = config
 
     @abstractmethod
     def _partitions(self) -> AssetPartitions | None:
@@ -307,18 +313,11 @@ class OutputContext(_Context):
         run_id: str | None = None,
     ) -> None:
         """The runtime makes these. `step_key` and `run_id`: of the step that made it, if that is not `step`."""
-        self._step = step
-        self._name = name
-        self._asset_key = asset_key
-        self._manager_key = io_manager_key
-        self._type = dagster_type
-        self._logged = None
+        super().__init__(step, name, asset_key, definition_metadata, config, io_manager_key, dagster_type)
         self._events: list[AssetMaterialization | AssetObservation] | None = None
         self._output_metadata = output_metadata
         self._run_id = run_id
         self._step_key = step_key
-        self.definition_metadata = definition_metadata
-        self.config = config
         self.mapping_key = mapping_key
         self.version = version
 
@@ -406,15 +405,8 @@ class InputContext(_Context):
         dagster_type: Any = None,
     ) -> None:
         """The runtime makes these. `upstream`: the output that is loaded, or a function that gives it when asked."""
-        self._step = step
-        self._name = name
-        self._asset_key = asset_key
-        self._manager_key = io_manager_key
-        self._type = dagster_type
-        self._logged = None
+        super().__init__(step, name, asset_key, definition_metadata, config, io_manager_key, dagster_type)
         self._upstream = upstream
-        self.definition_metadata = definition_metadata
-        self.config = config
 
     def _partitions(self) -> AssetPartitions | None:
         return None if self._asset_key is None else self._step.input_partitions(self._name or "", self._asset_key)
