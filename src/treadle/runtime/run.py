@@ -414,7 +414,8 @@ def _leave(scope: RunScope, progress: Progress, decision: Decision) -> None:
     made = scope.recall(step.key)
     outputs = step.node.outputs
     keys = {one.name: made.keys_of(one.name) for one in outputs if one.is_dynamic and made is not None}
-    _succeeded(scope, progress, step, {one.name for one in outputs if made is None or made.lacks(one)}, keys)
+    lacking = {one.name for one in outputs if (one.asset is None if made is None else made.lacks(one))}
+    _succeeded(scope, progress, step, lacking, keys)
 
 
 def jitter() -> float:
