@@ -223,10 +223,16 @@ def test_loggers_of_a_run_config(capfd):
         job.execute_in_process(run_config=dg.RunConfig(loggers={"nowhere": {}}))
 
 
-@pytest.mark.api("JsonLogFormatter.fmt", "JsonLogFormatter.datefmt", "default_system_loggers.instance")
+@pytest.mark.api(
+    "JsonLogFormatter.fmt", "JsonLogFormatter.datefmt", "JsonLogFormatter.style", "JsonLogFormatter.validate",
+    "JsonLogFormatter.defaults", "default_system_loggers.instance",
+)  # fmt: skip
 def test_formats_and_default_loggers():
     record = logging.LogRecord("n", 20, "/x/p.py", 3, "hello %s", ("you",), None)
-    for formatter in (dg.JsonLogFormatter(), dg.JsonLogFormatter(fmt="%(levelname)s", datefmt="%Y")):
+    odd = dg.JsonLogFormatter(fmt="no format", style="{", validate=False, defaults={"more": 1})
+    with pytest.raises(ValueError, match="format"):
+        dg.JsonLogFormatter(fmt="no format", style="{", validate=True)
+    for formatter in (dg.JsonLogFormatter(), dg.JsonLogFormatter(fmt="%(levelname)s", datefmt="%Y"), odd):
         line = json.loads(formatter.format(record))
         assert (line["levelname"], line["lineno"], line["filename"]) == ("INFO", 3, "p.py")
     [(definition, config)] = dg.default_system_loggers(instance=None)
@@ -285,11 +291,16 @@ def test_settings_of_the_queue_and_the_launcher():
             act()
 
 
-@pytest.mark.api("StepRunRef.run_id", "StepRunRef.step_key", "StepRunRef.run_config", "StepRunRef.retry_mode")
+@pytest.mark.api(
+    "StepRunRef.run_id", "StepRunRef.step_key", "StepRunRef.run_config", "StepRunRef.retry_mode",
+    "StepRunRef.dagster_run", "StepRunRef.recon_job", "StepRunRef.known_state",
+)  # fmt: skip
 def test_steps_that_ran_elsewhere():
     run = dg.DagsterRun(job_name="j", run_id="r")
-    ref = dg.StepRunRef({}, run, "r", None, "s", None, None)
-    assert (ref.run_id, ref.step_key, ref.run_config, ref.retry_mode, ref.dagster_run) == ("r", "s", {}, None, run)
+    job = dg.build_reconstructable_job("a_module", "a_function")
+    ref = dg.StepRunRef({"ops": {}}, run, "r", "enabled", "s", job, "state")
+    assert (ref.run_id, ref.step_key, ref.run_config, ref.retry_mode) == ("r", "s", {"ops": {}}, "enabled")
+    assert (ref.dagster_run, ref.recon_job, ref.known_state) == (run, job, "state")
 
 
 LIBRARY = logging.getLogger("a_library")
