@@ -95,7 +95,7 @@ class Evaluator:
         if warm and last is not None and cursor is not None and not waiting:
             outcome = Outcome(last.requested, last.true, {}, _moved(cursor, tick), self._next_alarm(), is_settled=True)
         else:
-            outcome = self._evaluate(tick, waiting, cursor, dict(last.true) if last is not None else {})
+            outcome = self._evaluate(tick, waiting, cursor, last)
         self._last = outcome
         return outcome
 
@@ -117,10 +117,12 @@ class Evaluator:
                     dirty |= readers
         return dirty
 
-    def _evaluate(self, tick: Tick, waiting: set[int], cursor: Cursor | None, true: dict[Target, Subset]) -> Outcome:
+    def _evaluate(self, tick: Tick, waiting: set[int], cursor: Cursor | None, last: Outcome | None) -> Outcome:
+        true = dict(last.true) if last is not None else {}
         memory = dict(cursor.memory) if cursor is not None else {}
-        for target in [target for target in memory if target not in self._place]:
-            del memory[target]
+        if last is None:  # the cursor may be of other definitions
+            for target in memory.keys() - self._place.keys():
+                del memory[target]
         evaluations: dict[Target, Evaluation] = {}
         queue = list(waiting)
         heapq.heapify(queue)
@@ -145,10 +147,11 @@ class Evaluator:
                     if other > place and other not in waiting:
                         waiting.add(other)
                         heapq.heappush(queue, other)
-        before = cursor.requested if cursor is not None else {}
-        for key in before.keys() | tick.requested.keys():
-            if key not in before or key not in tick.requested:
-                restless |= self._readers.get(key, _NOBODY)
+        if last is None:  # who reads what was not known in the loop
+            before = cursor.requested if cursor is not None else {}
+            for key in before.keys() | tick.requested.keys():
+                if key not in before or key not in tick.requested or before[key] != tick.requested[key]:
+                    restless |= self._readers.get(key, _NOBODY)
         self._restless = restless
         after = Cursor(tick.evaluation_id, tick.view.position, tick.time, memory, tick.requested)
         return Outcome(tick.requested, true, evaluations, after, self._next_alarm(), not restless)

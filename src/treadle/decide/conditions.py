@@ -241,17 +241,18 @@ class Frame:
         place = (id(condition), key, together)
         found = self.tick.shared.get(place)
         if found is None or key == self.target:
-            other = Frame(self.tick, self.target, self.memory)
-            other.is_first, other.is_restless, other.notes = self.is_first, False, self.notes
-            other._around, other._below = self._around, self._below
+            reads, watches, wholes = self.reads, self.watches, self.wholes
+            is_restless, wake, is_own = self.is_restless, self.wake, self._is_own
+            self.reads, self.watches, self.wholes = set(), set(), set()
+            self.is_restless, self.wake, self._is_own = False, None, key == self.target
             found = Found(
-                other.evaluate(condition, key, candidates, together), other.reads, other.watches, other.wholes,
-                other.is_restless, other.wake,
+                self.evaluate(condition, key, candidates, together), self.reads, self.watches, self.wholes,
+                self.is_restless, self.wake,
             )  # fmt: skip
-            if other._is_own or key == self.target:
-                self._is_own = True
-            else:
+            if not self._is_own:
                 self.tick.shared[place] = found
+            self.reads, self.watches, self.wholes = reads, watches, wholes
+            self.is_restless, self.wake, self._is_own = is_restless, wake, is_own or self._is_own
         self.reads |= found.reads
         self.watches |= found.watches
         self.wholes |= found.wholes
@@ -330,9 +331,10 @@ class Frame:
     def _operand(self, condition: Operand, key: Target, candidates: Subset, together: bool) -> Evaluation:
         kind = condition.kind
         self.reads.add(key)
-        if kind in _BY_FACTS:
+        fact = _BY_FACTS.get(kind)
+        if fact is not None:
             full = self._full(key)
-            found: Any = getattr(self.tick.view.facts(key), _BY_FACTS[kind])
+            found: Any = getattr(self.tick.view.facts(key), fact)
             return Evaluation(key, condition, minus(full, found) if kind == "missing" else found & full)
         if kind == "newly_updated":
             pieces = self._updated(key)
@@ -357,7 +359,7 @@ class Frame:
 
     def _full(self, key: Target) -> Subset:
         full = self.tick.full(key)
-        if not isinstance(full, bool):
+        if full is not True:
             self.wholes.add(id(self.world.partitions_of(key)))
         return full
 
