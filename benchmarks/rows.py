@@ -126,6 +126,18 @@ def _partitions(size: Size) -> Measure:
     return measure
 
 
+def _automation(size: Size) -> Measure:
+    def measure(side: Side, home: Path) -> Outcome:
+        found = side.workload("automation.py", side.api, {"full": 1000, "quick": 200}[size], home=home)
+        figures = found.figures
+        if side.api == TREADLE:
+            large = side.workload("automation.py", side.api, {"full": 10_000, "quick": 300}[size], home=home)
+            figures["large"] = large.figures["same"]
+        return Outcome(figures, {"one root changed": found.rest["counts"]})
+
+    return measure
+
+
 def _writes(size: Size) -> Measure:
     single, batches = {"full": (1000, 100), "quick": (50, 2)}[size]
 
@@ -214,5 +226,15 @@ ROWS = (
         ),
         _writes,
         floor=True,
+    ),
+    Row(
+        "P16",
+        (
+            Line("first", "automation over 1,000 eager assets, all made: first evaluation", "s", 0.2, 8.1),
+            Line("same", "nothing changed", "s", 1e-3, 8.7),
+            Line("changed", "one root made again, 99 assets requested", "s", 5e-3, 9.1),
+            Line("large", "10,000 assets, nothing changed", "s", 2e-3, None),
+        ),
+        _automation,
     ),
 )

@@ -213,3 +213,28 @@ def test_what_a_failed_check_stops(blocking: bool, severity: str, goes_on: bool,
     assert result.success == goes_on
     made_keys = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
     assert made_keys == ({"made", "after"} if goes_on else {"made"})
+
+
+def test_values_without_a_declared_type_may_be_anything() -> None:
+    seen: list[str] = []
+
+    class Tells(dg.IOManager):
+        def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+            seen.append(context.dagster_type.display_name)
+
+        def load_input(self, context: dg.InputContext) -> Any:
+            assert context.upstream_output is not None
+            seen.append(context.dagster_type.display_name)
+            return 1
+
+    @dg.asset
+    def one():
+        return 1
+
+    @dg.asset
+    def two(one, outside):
+        return one + outside
+
+    assets = [one, two, dg.AssetSpec("outside")]
+    assert dg.materialize(assets, resources={"io_manager": Tells()}).success
+    assert seen == ["Any"] * 4

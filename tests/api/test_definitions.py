@@ -393,7 +393,7 @@ def test_jobs_get_the_resources_of_their_definitions() -> None:
     assert defs.get_job_def("telling").execute_in_process().output_for_node("tell") == 4
 
 
-@pytest.mark.api("definitions.fn")
+@pytest.mark.api("definitions")
 def test_definitions_made_by_a_function() -> None:
     @dg.definitions
     def defs():

@@ -1,3 +1,5 @@
+import re
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -498,3 +500,144 @@ def test_what_user_code_expects_is_in_the_log(instance):
     assert instance.get_run_stats(result.run_id).expectations == 2
     (made,) = [event for event in result.all_events if event.is_step_materialization]
     assert made.partition == "p"
+
+
+# --- what users match on ---------------------------------------------------------------------------------------------
+
+
+def log_of(definition, instance, **options):
+    result = definition.execute_in_process(instance=instance, raise_on_error=False, **options)
+    return result, instance.all_logs(result.run_id)
+
+
+def test_messages_and_levels_of_events(instance):
+    @dg.op
+    def first():
+        return 1
+
+    @dg.op
+    def broken(x):
+        raise ValueError("no")
+
+    @dg.op
+    def after(x):
+        return x
+
+    @dg.failure_hook
+    def worse(context):
+        raise ValueError("worse")
+
+    @dg.job(hooks={worse})
+    def line():
+        after(broken(first()))
+
+    result, log = log_of(line, instance)
+    said = [entry.dagster_event.message if entry.is_dagster_event else entry.user_message for entry in log]
+    for sentence in (
+        'Started execution of run for "line".',
+        'Started execution of step "first".',
+        "Execution of run for \"line\" failed. Steps failed: ['broken'].",
+        "Dependencies for step after failed: ['broken']. Not executing.",
+    ):
+        assert sentence in said
+    assert any(re.fullmatch(r'Finished execution of step "first" in [\d.]+m?s\.', one) for one in said)
+    loud = [entry for entry in log if entry.level != 10]
+    assert [entry.dagster_event.event_type_value for entry in loud if entry.is_dagster_event] == [
+        "STEP_FAILURE", "HOOK_ERRORED", "PIPELINE_FAILURE",
+    ]  # fmt: skip
+    assert {entry.level for entry in loud} == {40}
+    assert not any(event.step_key == "after" for event in result.all_events)
+    assert 'Finished execution of run for "good_job".' in [
+        e.dagster_event.message for e in log_of(good_job, instance)[1]
+    ]
+
+
+def test_the_reason_of_a_failure_is_a_tag(instance):
+    @dg.resource
+    def down(context):
+        raise ValueError("down")
+
+    @dg.op(required_resource_keys={"down"})
+    def needs():
+        pass
+
+    @dg.job(resource_defs={"down": down})
+    def cannot_start():
+        needs()
+
+    for definition, reason in ((bad_job, "STEP_FAILURE"), (cannot_start, "RUN_EXCEPTION")):
+        result, _ = log_of(definition, instance)
+        run = instance.get_run_by_id(result.run_id)
+        assert run.tags["dagster/failure_reason"] == reason
+        assert uuid.UUID(run.run_id).version == 4
+
+
+def test_a_list_is_read_value_by_value(instance):
+    @dg.op
+    def total(xs):
+        return sum(xs)
+
+    @dg.job
+    def fan():
+        total([one(), one.alias("other")()])
+
+    result, _ = log_of(fan, instance)
+    kinds = [event.event_type_value for event in result.events_for_node("total")]
+    assert kinds == [
+        "STEP_START", "LOADED_INPUT", "LOADED_INPUT", "STEP_INPUT", "STEP_OUTPUT", "HANDLED_OUTPUT", "STEP_SUCCESS",
+    ]  # fmt: skip
+
+
+def test_a_check_inside_an_asset_has_an_output(instance):
+    @dg.asset(check_specs=[dg.AssetCheckSpec("fine", asset="rows")])
+    def rows():
+        yield dg.Output(1)
+        yield dg.AssetCheckResult(passed=False)
+
+    result = dg.materialize([rows], instance=instance)
+    told = [(e.event_type_value, e.message) for e in result.events_for_node("rows")]
+    kinds = [kind for kind, _ in told]
+    place = kinds.index("ASSET_CHECK_EVALUATION")
+    assert kinds[place - 1] == "STEP_OUTPUT"
+    assert '"rows_fine"' in told[place - 1][1]
+    assert told[place][1] == "Asset check 'fine' on 'rows' did not pass."
+    assert ("ASSET_MATERIALIZATION", "Materialized value rows.") in told
+    assert kinds.index("ASSET_MATERIALIZATION") < kinds.index("HANDLED_OUTPUT")
+
+
+def test_a_policy_and_requests_count_the_same_attempts(instance):
+    attempts = []
+
+    @dg.op(retry_policy=dg.RetryPolicy(max_retries=3))
+    def mixed(context):
+        attempts.append(context.retry_number)
+        if len(attempts) % 2:
+            raise dg.RetryRequested(max_retries=1)
+        raise ValueError
+
+    @dg.job
+    def trying():
+        mixed()
+
+    result, _ = log_of(trying, instance)
+    assert not result.success
+    assert attempts == [0, 1, 2]
+
+
+def test_a_run_in_process_starts_at_once():
+    seen = []
+
+    @dg.op
+    def look(context):
+        seen.append(context.instance.get_run_by_id(context.run_id).status.value)
+
+    @dg.job
+    def looking():
+        look()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result, log = log_of(looking, instance)
+        assert instance.get_run_by_id(result.run_id).status.value == "SUCCESS"
+    assert seen == ["STARTED"]
+    kinds = {entry.dagster_event.event_type_value for entry in log if entry.is_dagster_event}
+    assert not kinds & {"PIPELINE_ENQUEUED", "PIPELINE_DEQUEUED", "PIPELINE_STARTING"}

@@ -223,10 +223,16 @@ def test_loggers_of_a_run_config(capfd):
         job.execute_in_process(run_config=dg.RunConfig(loggers={"nowhere": {}}))
 
 
-@pytest.mark.api("JsonLogFormatter.fmt", "JsonLogFormatter.datefmt", "default_system_loggers.instance")
+@pytest.mark.api(
+    "JsonLogFormatter.fmt", "JsonLogFormatter.datefmt", "JsonLogFormatter.style", "JsonLogFormatter.validate",
+    "JsonLogFormatter.defaults", "default_system_loggers.instance",
+)  # fmt: skip
 def test_formats_and_default_loggers():
     record = logging.LogRecord("n", 20, "/x/p.py", 3, "hello %s", ("you",), None)
-    for formatter in (dg.JsonLogFormatter(), dg.JsonLogFormatter(fmt="%(levelname)s", datefmt="%Y")):
+    odd = dg.JsonLogFormatter(fmt="no format", style="{", validate=False, defaults={"more": 1})
+    with pytest.raises(ValueError, match="format"):
+        dg.JsonLogFormatter(fmt="no format", style="{", validate=True)
+    for formatter in (dg.JsonLogFormatter(), dg.JsonLogFormatter(fmt="%(levelname)s", datefmt="%Y"), odd):
         line = json.loads(formatter.format(record))
         assert (line["levelname"], line["lineno"], line["filename"]) == ("INFO", 3, "p.py")
     [(definition, config)] = dg.default_system_loggers(instance=None)
@@ -285,8 +291,60 @@ def test_settings_of_the_queue_and_the_launcher():
             act()
 
 
-@pytest.mark.api("StepRunRef.run_id", "StepRunRef.step_key", "StepRunRef.run_config", "StepRunRef.retry_mode")
+@pytest.mark.api(
+    "StepRunRef.run_id", "StepRunRef.step_key", "StepRunRef.run_config", "StepRunRef.retry_mode",
+    "StepRunRef.dagster_run", "StepRunRef.recon_job", "StepRunRef.known_state",
+)  # fmt: skip
 def test_steps_that_ran_elsewhere():
     run = dg.DagsterRun(job_name="j", run_id="r")
-    ref = dg.StepRunRef({}, run, "r", None, "s", None, None)
-    assert (ref.run_id, ref.step_key, ref.run_config, ref.retry_mode, ref.dagster_run) == ("r", "s", {}, None, run)
+    job = dg.build_reconstructable_job("a_module", "a_function")
+    ref = dg.StepRunRef({"ops": {}}, run, "r", "enabled", "s", job, "state")
+    assert (ref.run_id, ref.step_key, ref.run_config, ref.retry_mode) == ("r", "s", {"ops": {}}, "enabled")
+    assert (ref.dagster_run, ref.recon_job, ref.known_state) == (run, job, "state")
+
+
+LIBRARY = logging.getLogger("a_library")
+
+
+@dg.op
+def chatty(context):
+    for logger in (context.log, LIBRARY, dg.get_dagster_logger(), logging.getLogger("a_library.part")):
+        logger.info("info")
+        logger.warning("warning")
+
+
+@pytest.mark.parametrize(
+    ("logs", "expected"),
+    [
+        ({}, ["info", "warning"] * 2),
+        ({"python_log_level": "WARNING"}, ["warning"] * 2),
+        ({"python_log_level": "CRITICAL"}, []),
+        ({"managed_python_loggers": ["a_library"]}, ["info", "warning", "warning", "info", "warning", "warning"]),
+        ({"managed_python_loggers": ["a_library"], "python_log_level": "INFO"}, ["info", "warning"] * 4),
+        ({"managed_python_loggers": ["root"], "python_log_level": "WARNING"}, ["warning"] * 4),
+    ],
+)
+def test_lines_are_kept_as_the_settings_say(logs, expected):
+    root = logging.getLogger()
+    before = root.level, LIBRARY.level, list(root.handlers)
+    job = dg.GraphDefinition("g", node_defs=[chatty]).to_job()
+    with dg.instance_for_test(overrides={"python_logs": logs}) as instance:
+        run_id = job.execute_in_process(instance=instance).run_id
+        lines = [entry for entry in instance.all_logs(run_id) if not entry.is_dagster_event]
+    root.setLevel(before[0])
+    LIBRARY.setLevel(before[1])
+    assert [line.user_message for line in lines] == expected
+    assert {line.step_key for line in lines} <= {"chatty"}
+    assert [handler for handler in root.handlers if handler not in before[2]] == []
+
+
+def test_more_handlers_by_the_settings(tmp_path):
+    told = tmp_path / "told.log"
+    handler = {"class": "logging.FileHandler", "filename": str(told), "level": "INFO", "formatter": "short"}
+    config = {"handlers": {"file": handler}, "formatters": {"short": {"format": "told: %(message)s"}}}
+    job = dg.GraphDefinition("g", node_defs=[chatty]).to_job()
+    with dg.instance_for_test(overrides={"python_logs": {"dagster_handler_config": config}}) as instance:
+        assert job.execute_in_process(instance=instance).success
+    lines = told.read_text().splitlines()
+    assert all(line.startswith("told: ") for line in lines)
+    assert sum("warning" in line for line in lines) == 2

@@ -759,7 +759,7 @@ def test_an_op_or_graph_at_one_place():
     assert around.alias("other").tag({"t": "1"}).to_job().name == "other"
 
 
-@pytest.mark.api("In.asset_key", "In.asset_partitions", "AssetObservation.partition")
+@pytest.mark.api("In.asset_key")
 def test_an_input_that_is_an_asset():
     seen = []
 
@@ -768,10 +768,10 @@ def test_an_input_that_is_an_asset():
             pass
 
         def load_input(self, context):
-            seen.append((context.asset_key, context.asset_partition_keys if context.has_asset_partitions else None))
+            seen.append(context.asset_key)
             return 1
 
-    @dg.op(ins={"x": dg.In(asset_key=dg.AssetKey("rows"), asset_partitions={"p"}, input_manager_key="reader")})
+    @dg.op(ins={"x": dg.In(asset_key=dg.AssetKey("rows"), input_manager_key="reader")})
     def read(x):
         return x
 
@@ -780,4 +780,4 @@ def test_an_input_that_is_an_asset():
         read()
 
     assert reading.execute_in_process().output_for_node("read") == 1
-    assert seen[0][0] == dg.AssetKey("rows")
+    assert seen == [dg.AssetKey("rows")]

@@ -382,6 +382,25 @@ def test_selected_assets(instance):
     assert calls == ["clean"]
 
 
+def test_assets_that_other_runs_made(instance):
+    job = dg.reconstructable(everything)
+    dg.execute_job(job, instance, asset_selection=[raw.key])
+    broken.add("raw")
+    failed = dg.execute_job(job, instance)
+    calls.clear()
+    options = dg.ReexecutionOptions(failed.run_id, step_selection=["clean"])
+    again = dg.execute_job(job, instance, reexecution_options=options)
+    assert (again.success, calls) == (True, ["clean"])
+    broken.clear()
+    broken.add("clean")
+    calls.clear()
+    lost = dg.execute_job(job, instance, reexecution_options=options)
+    broken.clear()
+    options = dg.ReexecutionOptions.from_failure(lost.run_id, instance)
+    assert dg.execute_job(job, instance, reexecution_options=options).success
+    assert calls == ["clean", "clean"]
+
+
 def test_the_tags_of_a_partition(instance):
     @dg.job(partitions_def=dg.StaticPartitionsDefinition(["x", "y"]))
     def parted():

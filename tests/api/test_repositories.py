@@ -125,7 +125,6 @@ def test_what_a_dict_has_is_made_when_it_is_needed() -> None:
     "RepositoryData.get_asset_checks_defs_by_key", "RepositoryData.get_job_names", "RepositoryData.get_schedule_names",
     "RepositoryData.get_sensor_names", "RepositoryData.has_job", "RepositoryData.has_schedule",
     "RepositoryData.has_sensor", "RepositoryData.get_job", "RepositoryData.get_schedule", "RepositoryData.get_sensor",
-    "RepositoryDefinition.repository_data",
 )  # fmt: skip
 def test_data_of_ones_own() -> None:
     class Data(dg.RepositoryData):

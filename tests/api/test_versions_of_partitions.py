@@ -1,5 +1,6 @@
 """Whether partitions are up to date: against a naive model, and case by case."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -116,6 +117,22 @@ def test_stale_partitions_make_those_below_stale_with_their_root_cause(instance:
     made(instance, "middle", "2024-01-04", "new")
     (cause,) = staleness_of(dg.Definitions(assets), instance)[dg.AssetKey("whole")].causes
     assert cause.reason == "middle has a new data version"
+
+
+def test_causes_along_many_paths_are_told_once(instance: Any) -> None:
+    layers = [["top"]] + [[f"left{i}", f"right{i}"] for i in range(20)]
+    assets = [asset("top", LETTERS, code_version="2")]
+    for above, layer in itertools.pairwise(layers):
+        assets += [asset(name, LETTERS, *above) for name in layer]
+    for above, layer in zip([[], *layers], layers, strict=False):
+        for name in layer:
+            for key in ("a", "b"):
+                made(instance, name, key, "x", "1" if key == "a" or name != "top" else "2", *above)
+    found = staleness_of(dg.Definitions(assets), instance)[dg.AssetKey("left19")]
+    (root,) = found.of_partition("a").root_causes
+    assert (root.key, root.category.value, list(root.partitions or ())) == (dg.AssetKey("top"), "CODE", ["a"])
+    assert len(found.of_partition("a").causes) == 2
+    assert found.of_partition("b").status.value == "FRESH"
 
 
 def test_an_asset_without_partitions_above(instance: Any) -> None:

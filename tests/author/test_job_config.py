@@ -12,6 +12,7 @@ import pytest
 from treadle.author.config import Config
 from treadle.author.config_mapping import ConfigMapping, config_mapping
 from treadle.author.config_types import Enum, EnumValue, Field
+from treadle.author.executors import ExecutorDefinition
 from treadle.author.graphs import GraphDefinition, graph, job
 from treadle.author.job_config import ResolvedConfig, resolve, run_config_of, run_config_schema, validate_run_config
 from treadle.author.jobs import JobDefinition
@@ -370,11 +371,8 @@ def test_execution() -> None:
 
 
 def test_an_executor_of_its_own_has_its_config_at_once() -> None:
-    class Executor:
-        name = "mine"
-        config_schema = Field({"slots": Field(int, default_value=2)})
-
-    made = placing(one, executor_def=Executor())
+    mine = ExecutorDefinition("mine", Field({"slots": Field(int, default_value=2)}))
+    made = placing(one, executor_def=mine)
     assert resolve(made, {}).execution == {"mine": {"slots": 2}}
     assert resolve(made, {"execution": {"config": {"slots": 5}}}).execution == {"mine": {"slots": 5}}
     assert faults(made, {"execution": {"config": {"in_process": {}}}}) == [

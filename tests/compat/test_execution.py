@@ -30,6 +30,7 @@ def test_the_queue_is_no_place_to_submit_runs():
         dg.DefaultRunLauncher().launch_run(None)
 
 
+@pytest.mark.api("DagsterRun.remote_job_origin")
 def test_runs_know_the_code_location_they_come_from():
     with dg.DagsterInstance.ephemeral() as instance:
         run = instance.create_run(job_name="j", location_name="here")
@@ -41,3 +42,44 @@ def test_runs_know_the_code_location_they_come_from():
 def test_run_events_have_their_older_names():
     assert dg.DagsterEventType.PIPELINE_START is dg.DagsterEventType.RUN_START
     assert dg.DagsterEventType.PIPELINE_CANCELED is dg.DagsterEventType.RUN_CANCELED
+
+
+@pytest.mark.api(
+    "QueuedRunCoordinator.tag_concurrency_limits", "QueuedRunCoordinator.max_user_code_failure_retries",
+    "QueuedRunCoordinator.user_code_failure_retry_delay",
+)  # fmt: skip
+def test_settings_of_the_queue_can_be_read():
+    limits = [{"key": "a", "limit": 1}]
+    queue = dg.QueuedRunCoordinator(
+        tag_concurrency_limits=limits, max_user_code_failure_retries=2, user_code_failure_retry_delay=9
+    )
+    assert queue.tag_concurrency_limits == limits
+    assert (queue.max_user_code_failure_retries, queue.user_code_failure_retry_delay) == (2, 9)
+
+
+@pytest.mark.api(
+    "OpExecutionContext.pdb",
+    "OpExecutionContext.location_name",
+    "DagsterRun.remote_job_origin",
+    "DagsterEvent.job_name",
+)
+def test_more_of_contexts_and_events():
+    seen = []
+
+    @dg.op
+    def look(context):
+        seen.append((callable(context.pdb.set_trace), context.location_name, context.run.remote_job_origin))
+
+    @dg.job
+    def looking():
+        look()
+
+    result = looking.execute_in_process()
+    assert seen == [(True, None, None)]
+    assert [event.job_name for event in result.all_events if event.event_type_value == "PIPELINE_START"] == ["looking"]
+
+
+def test_kinds_of_events_that_only_filters_name():
+    with dg.DagsterInstance.ephemeral() as instance:
+        for kind in dg.DagsterEventType:
+            assert instance.get_event_records(dg.EventRecordsFilter(kind)) == []

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from treadle import AssetCheckKey, AssetCheckSpec, AssetDep, AssetKey, AssetSpec
+from treadle import AssetCheckKey, AssetCheckSpec, AssetDep, AssetJobKey, AssetKey, AssetSpec
 from treadle.decide.automation import Evaluator, Outcome
-from treadle.decide.automation_view import Changes, Cursor, Facts, RunFacts, Subset, Target, Update, size
+from treadle.decide.automation_view import Changes, Cursor, Facts, RunFacts, Subset, Target, Update
 from treadle.decide.automation_world import Custom
 from treadle.spec.graph import AssetGraph
 
@@ -59,8 +59,8 @@ class World:
         self.conditions: dict[Target, Any] = {
             spec.key: spec.automation_condition for spec in [*specs, *checks] if spec.automation_condition is not None
         }
-        self._jobs = {name: keys for name, (_, keys) in (jobs or {}).items()}
-        self.conditions.update({name: condition for name, (condition, _) in (jobs or {}).items()})
+        self._jobs = {AssetJobKey(name): keys for name, (_, keys) in (jobs or {}).items()}
+        self.conditions.update({AssetJobKey(name): condition for name, (condition, _) in (jobs or {}).items()})
         self._evaluator = self._new()
 
     def _new(self) -> Evaluator:
@@ -156,16 +156,13 @@ class World:
         before = self.cursor
         self.outcome = self._evaluator.evaluate(view, before)
         anew = self._new().evaluate(view, before)
-        assert {k: e.true for k, e in anew.evaluations.items()} == {
-            k: e.true for k, e in self.outcome.evaluations.items()
-        }
+        assert anew.true == self.outcome.true
         assert anew.requested == self.outcome.requested
         assert anew.cursor == self.outcome.cursor
         self.cursor = self.outcome.cursor
         return {
-            _shown(k): True if e.true is True else list(e.true)  # type: ignore[call-overload]
-            for k, e in self.outcome.evaluations.items()
-            if size(e.true)
+            _shown(target): True if true is True else list(true)  # type: ignore[call-overload]
+            for target, true in self.outcome.true.items()
         }
 
     def ticks(self, count: int, minutes: float = 1) -> list[list[str]]:
@@ -187,7 +184,7 @@ def key(name: str) -> Target:
 
 
 def _shown(target: Target) -> str:
-    return target if isinstance(target, str) else target.to_user_string()
+    return target.job_name if isinstance(target, AssetJobKey) else target.to_user_string()
 
 
 def asset(name: str, *deps: Any, **facts: Any) -> AssetSpec:

@@ -176,7 +176,7 @@ def test_a_resource_that_fails_to_come_up_fails_the_run(instance):
 
     result = job_of(use).execute_in_process(instance=instance, resources={"broken": broken}, raise_on_error=False)
     assert kinds(result.entries) == ["RUN_START", "RESOURCE_INIT_STARTED", "RESOURCE_INIT_FAILURE", "RUN_FAILURE"]
-    assert result.get_run_failure_event().failure_reason == "JOB_INITIALIZATION_FAILURE"
+    assert result.get_run_failure_event().failure_reason == "RUN_EXCEPTION"
 
 
 def test_a_fault_of_a_tear_down_is_told_and_changes_nothing(instance):

@@ -53,6 +53,7 @@ from dagster._execution import multiple_process_executor_requirements as multipl
 from dagster._execution import run_step_from_ref as run_step_from_ref
 from dagster._execution import step_context_to_step_run_ref as step_context_to_step_run_ref
 from dagster._execution import step_run_ref_to_step_context as step_run_ref_to_step_context
+from dagster._io_adapter import ConfigurableLegacyIOManagerAdapter as ConfigurableLegacyIOManagerAdapter
 from dagster._legacy import MAX_RUNTIME_SECONDS_TAG as MAX_RUNTIME_SECONDS_TAG
 from dagster._legacy import AssetOrCheckKey as AssetOrCheckKey
 from dagster._legacy import DagsterEventLogInvalidForRun as DagsterEventLogInvalidForRun
@@ -79,11 +80,11 @@ from dagster._old_schedules import weekly_schedule as weekly_schedule
 from dagster._partitions import PaginatedResults as PaginatedResults
 from dagster._partitions import Partition as Partition
 from dagster._partitions import dynamic_partitioned_config as dynamic_partitioned_config
-from dagster._sensors import SensorReturnTypesUnion as SensorReturnTypesUnion
-from dagster._sensors import build_run_status_sensor_context as build_run_status_sensor_context
-from dagster._serdes import deserialize_value as deserialize_value
-from dagster._serdes import serialize_value as serialize_value
-from dagster._io_adapter import ConfigurableLegacyIOManagerAdapter as ConfigurableLegacyIOManagerAdapter
+from dagster._repository import BindResourcesToJobs as BindResourcesToJobs
+from dagster._repository import RepositoryData as RepositoryData
+from dagster._repository import RepositoryDefinition as RepositoryDefinition
+from dagster._repository import create_repository_using_definitions_args as create_repository_using_definitions_args
+from dagster._repository import repository as repository
 from dagster._resources import FileHandle as FileHandle
 from dagster._resources import LocalFileHandle as LocalFileHandle
 from dagster._resources import MigrateIOStorageResult as MigrateIOStorageResult
@@ -91,6 +92,11 @@ from dagster._resources import custom_path_fs_io_manager as custom_path_fs_io_ma
 from dagster._resources import local_file_manager as local_file_manager
 from dagster._resources import migrate_io_storage as migrate_io_storage
 from dagster._resources import resources as resources
+from dagster._sensors import SensorReturnTypesUnion as SensorReturnTypesUnion
+from dagster._sensors import build_run_status_sensor_context as build_run_status_sensor_context
+from dagster._serdes import deserialize_value as deserialize_value
+from dagster._serdes import serialize_value as serialize_value
+from dagster._source_assets import SourceAsset as SourceAsset
 from dagster._types import Any as Any
 from dagster._types import Bool as Bool
 from dagster._types import ConfigSchema as ConfigSchema

@@ -199,7 +199,7 @@ def _take_cursors(wanted: EventRecordsFilter) -> None:
 
 
 _check_filter = EventRecordsFilter.__post_init__
-EventRecordsFilter.__post_init__ = _take_cursors
+EventRecordsFilter.__post_init__ = _take_cursors  # pyright: ignore[reportAttributeAccessIssue]
 
 for _name in EventType.__members__:
     if _name.startswith("RUN_") and EventType[_name].value.startswith("PIPELINE_"):

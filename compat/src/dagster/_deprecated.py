@@ -42,6 +42,10 @@ def _code_version(given: dict[str, Any], value: Any) -> None:
     given["code_version"] = value
 
 
+def _definition_metadata(given: dict[str, Any], value: Any) -> None:
+    given.setdefault("definition_metadata", value)
+
+
 def _input_assets(given: dict[str, Any], value: Any) -> None:
     given["input_assets"] = {**(given.get("input_assets") or {}), **value}
 
@@ -145,6 +149,8 @@ _OLD: dict[str, Mapping[str, Form]] = {
     "AssetSpec": _SPEC,
     "asset": {**_SPEC, "compute_kind": (_compute_kind, "use kinds."), "non_argument_deps": (_deps, "use deps.")},
     "GraphDefinition": {"node_input_source_assets": (_input_assets, "use input_assets.")},
+    "build_input_context": {"metadata": (_definition_metadata, "use definition_metadata.")},
+    "build_output_context": {"metadata": (_definition_metadata, "use definition_metadata.")},
     "graph": {
         "input_defs": (_no_definitions, "use ins, or the parameters of the function."),
         "output_defs": (_no_definitions, "use out."),

@@ -70,7 +70,8 @@ HERE = {
     "dagster._warnings": "BetaWarning ConfigArgumentWarning PreviewWarning SupersessionWarning",
     "dagster._auto_materialize": ("AutoMaterializeAssetPartitionsFilter AutoMaterializePolicy AutoMaterializeRule"),
     "dagster._deprecated": (
-        "AssetOut AssetSpec GraphDefinition asset graph graph_asset load_assets_from_current_module load_assets_from_modules "
+        "AssetOut AssetSpec GraphDefinition asset build_input_context build_output_context graph graph_asset "
+        "load_assets_from_current_module load_assets_from_modules "
         "load_assets_from_package_module load_assets_from_package_name multi_asset op"
     ),
     "dagster._freshness": "FreshnessPolicy LegacyFreshnessPolicy deprecated",

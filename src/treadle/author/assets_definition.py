@@ -297,7 +297,7 @@ class AssetsDefinition:
             can_subset=self.can_subset,
             retry_policy=op.retry_policy,
             tags=dict(op.tags),
-            pool=op.pool,
+            **op.limits,
         )
 
     @property

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from treadle.core.keys import AssetCheckKey, AssetKey
+from treadle.core.keys import AssetCheckKey, AssetJobKey, AssetKey
 from treadle.core.partitions import PartitionsDefinition
 from treadle.core.subsets import PartitionSubset
 from treadle.errors import DefinitionError, InvocationError
@@ -28,7 +28,7 @@ class EntitySubset:
         value: the partitions; for what has none, whether it is meant.
     """
 
-    key: AssetKey | AssetCheckKey | str
+    key: AssetKey | AssetCheckKey | AssetJobKey
     value: bool | PartitionSubset
 
     @property

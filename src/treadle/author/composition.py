@@ -148,7 +148,32 @@ Binding: TypeAlias = Source | list[Source]
 """What an input is connected to. A list is a fan-in: the input's value is a list in this order."""
 
 
-class PendingNode:
+class Placing:
+    """What can be placed in a graph otherwise than it is."""
+
+    __slots__ = ()
+
+    def _with(self, **changes: Any) -> PendingNode:
+        return PendingNode(self, **changes)
+
+    def alias(self, name: str) -> PendingNode:
+        """The same under another name, to be called in a graph."""
+        return self._with(alias=check_name(name, "an alias"))
+
+    def tag(self, tags: Mapping[str, Any] | None) -> PendingNode:
+        """The same with more tags; what was there under the same key gives way."""
+        return self._with(tags=tags)
+
+    def with_hooks(self, hook_defs: Set[Any]) -> PendingNode:
+        """The same with more hooks for its steps."""
+        return self._with(hooks=frozenset(hook_defs))
+
+    def with_retry_policy(self, retry_policy: RetryPolicy) -> PendingNode:
+        """The same with another retry policy. For a graph it counts in `to_job`: nodes of a graph have their own."""
+        return self._with(retry_policy=retry_policy)
+
+
+class PendingNode(Placing):
     """An op or graph with a name, tags, hooks or a retry policy for one place. Call it in a graph to place it there.
 
     Attributes:
@@ -183,24 +208,14 @@ class PendingNode:
         """The name it asks for: its alias, else that of its definition."""
         return self.given_alias or self.definition.name
 
-    def alias(self, name: str) -> PendingNode:
-        """The same under another name."""
-        return PendingNode(self.definition, check_name(name, "an alias"), self.tags, self.hook_defs, self.retry_policy)
-
-    def tag(self, tags: Mapping[str, Any] | None) -> PendingNode:
-        """The same with more tags; what was there under the same key gives way."""
+    def _with(self, **changes: Any) -> PendingNode:
         return PendingNode(
-            self.definition, self.given_alias, {**self.tags, **(tags or {})}, self.hook_defs, self.retry_policy
+            self.definition,
+            changes.get("alias", self.given_alias),
+            {**self.tags, **(changes.get("tags") or {})},
+            self.hook_defs | changes.get("hooks", frozenset()),
+            changes.get("retry_policy", self.retry_policy),
         )
-
-    def with_hooks(self, hook_defs: Set[Any]) -> PendingNode:
-        """The same with more hooks."""
-        hooks = frozenset(self.hook_defs) | hook_defs
-        return PendingNode(self.definition, self.given_alias, self.tags, hooks, self.retry_policy)
-
-    def with_retry_policy(self, retry_policy: RetryPolicy) -> PendingNode:
-        """The same with another retry policy."""
-        return PendingNode(self.definition, self.given_alias, self.tags, self.hook_defs, retry_policy)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """In a graph: place it, and return the handle of its output, or a named tuple of handles. Elsewhere: call the

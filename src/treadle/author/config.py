@@ -402,7 +402,7 @@ def _field_of(plan: _Plan, name: str, info: FieldInfo) -> config.Field:
         # Functions run when the object is built, not now; that of an empty list or dict can be shown beforehand.
         default = info.default_factory() if info.default_factory in (list, dict) else config.UNSET  # pyright: ignore[reportCallIssue]
     if isinstance(schema, config.Shape) and isinstance(default, Config):
-        return config.Field(_with_defaults(schema, _dump_config(default)), False, {}, info.description)
+        return config.Field(with_defaults(schema, _dump_config(default)), False, {}, info.description)
     if not isinstance(schema, config.Noneable):
         schema = config.Noneable(schema)
     if default is not config.UNSET:
@@ -412,15 +412,22 @@ def _field_of(plan: _Plan, name: str, info: FieldInfo) -> config.Field:
     return config.Field(schema, False, default, info.description)
 
 
-def _with_defaults(shape: config.Shape, values: Mapping[str, Any]) -> config.Shape:
-    """`shape` with the values of a default object as the defaults of its fields."""
+def with_defaults(shape: config.Shape, values: Mapping[str, Any], others_required: bool = False) -> config.Shape:
+    """`shape` where what an object has is the default; what it has not is no longer required unless
+    `others_required`."""
     fields = dict(shape.fields)
     for name, part in fields.items():
-        value = values.get(name)
-        if isinstance(part.schema, config.Shape) and isinstance(value, dict):
-            fields[name] = config.Field(_with_defaults(part.schema, value), False, {}, part.description)
-        elif name in values or part.required:
-            fields[name] = config.Field(part.schema, False, values.get(name, config.UNSET), part.description)
+        schema, default = part.schema, values.get(name, config.UNSET)
+        if name not in values:
+            if others_required or not part.required:
+                continue
+        elif isinstance(schema, config.Shape) and isinstance(default, dict):
+            schema, default = with_defaults(schema, default, others_required), {}
+        elif default is None and not isinstance(schema, config.Noneable):
+            schema = config.Noneable(schema)
+        if not is_plain(default):
+            default = config.UNSET  # an object that config cannot say: who has it keeps it
+        fields[name] = config.Field(schema, False, default, part.description)
     return config.Shape(fields, shape.permissive, shape.description)
 
 

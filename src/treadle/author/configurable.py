@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from enum import Enum
-from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self, get_args, get_origin
 
 from pydantic import ConfigDict, GetCoreSchemaHandler, PrivateAttr, field_validator
@@ -19,7 +18,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypeVar  # with defaults; pydantic needs it too
 
-from treadle.author.config import Config, build, is_plain, keys_of, shape_of
+from treadle.author.config import Config, build, keys_of, shape_of, with_defaults
 from treadle.author.config_types import ConfigType, Field
 from treadle.author.env import is_env
 from treadle.author.io_contexts import InputContext, OutputContext
@@ -356,24 +355,6 @@ def _is_dependency(metadata: Iterable[Any]) -> bool:
     return any(isinstance(extra, _Dependency) for extra in metadata)
 
 
-def _with_values(shape: config.Shape, values: Mapping[str, Any]) -> config.Shape:
-    """`shape` where what is given is no longer required: it is the default."""
-    fields = dict(shape.fields)
-    for key, value in values.items():
-        part = fields.get(key)
-        if part is None:
-            continue
-        schema, default = part.schema, value
-        if isinstance(schema, config.Shape) and isinstance(value, dict):
-            schema, default = _with_values(schema, value), {}
-        elif value is None and not isinstance(schema, config.Noneable):
-            schema = config.Noneable(schema)
-        if not is_plain(default):
-            default = config.UNSET  # an object that config cannot say: the definition keeps it
-        fields[key] = config.Field(schema, False, default, part.description)
-    return config.Shape(fields, shape.permissive, shape.description)
-
-
 def _has_end(cls: type[ConfigurableResourceFactory[Any]]) -> bool:
     """Whether a user's class says what to do at the end."""
     base = ConfigurableResourceFactory
@@ -396,19 +377,8 @@ class _Configured(ResourceDefinition):
     """
 
     cls: type[ConfigurableResourceFactory[Any]]
-    values: Mapping[str, Any]
     own: Mapping[str, Any]
     nested: Mapping[str, Any]
-
-    @cached_property
-    def config_field(self) -> Field:
-        if self._mapped is not None:
-            return super().config_field
-        return Field(ConfigType(_with_values(self.cls.__config_schema__(), self.values)))
-
-    @property
-    def config_schema(self) -> Any:
-        return self.config_field if self._mapped is None else self._config_schema
 
     def requires(self, definitions: Mapping[str, ResourceDefinition]) -> frozenset[str]:
         keys = set(self._required)
@@ -477,17 +447,18 @@ def _define(
     nested: Mapping[str, Any],
 ) -> ResourceDefinition:
     doc = cls.__doc__ if "__doc__" in cls.__dict__ else None
+    schema = Field(ConfigType(with_defaults(cls.__config_schema__(), values, others_required=True)))
     if issubclass(cls, ConfigurableIOManagerFactory):
         definition: _Configured = _ConfiguredIOManager(
             cls.from_resource_context,
-            description=doc,
+            schema,
+            doc,
             input_config_schema=cls.input_config_schema(),
             output_config_schema=cls.output_config_schema(),
         )
     else:
-        definition = _Configured(cls.from_resource_context, description=doc)
-    definition.cls, definition.values, definition.own, definition.nested = cls, values, own, nested
-    definition.origin = origin
+        definition = _Configured(cls.from_resource_context, schema, doc)
+    definition.cls, definition.own, definition.nested, definition.origin = cls, own, nested, origin
     return definition
 
 

@@ -108,8 +108,7 @@ def executor(name: Any = None, config_schema: Any = None, requirements: Requirem
         config_schema, requirements: as for `ExecutorDefinition`.
     """
     if callable(name):
-        fn: Any = name
-        return ExecutorDefinition(fn.__name__, None, None, fn, fn.__doc__)
+        return executor()(name)
     return lambda fn: ExecutorDefinition(name or fn.__name__, config_schema, requirements, fn, fn.__doc__)
 
 

@@ -12,7 +12,15 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, overload
 
-from treadle.author.composition import Binding, Composition, GraphInput, InvokedOutput, PendingNode, is_composing
+from treadle.author.composition import (
+    Binding,
+    Composition,
+    GraphInput,
+    InvokedOutput,
+    PendingNode,
+    Placing,
+    is_composing,
+)
 from treadle.author.config_mapping import ConfigMapping
 from treadle.author.dependencies import (
     DependencyDefinition,
@@ -77,7 +85,7 @@ class MappedOutput:
     dagster_type: Any = None
 
 
-class GraphDefinition:
+class GraphDefinition(Placing):
     """A graph: nodes and their connections. Made by `@graph`, or written down.
 
     Args:
@@ -215,14 +223,6 @@ class GraphDefinition:
 
     # --- its use ----------------------------------------------------------------------------------------------------
 
-    def alias(self, name: str) -> PendingNode:
-        """This graph under another name, to be called in a graph."""
-        return PendingNode(self, alias=check_name(name, "an alias"))
-
-    def tag(self, tags: Mapping[str, str] | None) -> PendingNode:
-        """This graph with more tags, to be called in a graph."""
-        return PendingNode(self, tags=tags)
-
     def configured(
         self, config_or_config_fn: Any, name: str, config_schema: Any = None, description: str | None = None
     ) -> GraphDefinition:
@@ -251,14 +251,6 @@ class GraphDefinition:
         made.description = description or self.description
         made.config_mapping = ConfigMapping(both, outer.declared)
         return made
-
-    def with_hooks(self, hook_defs: Set[Any]) -> PendingNode:
-        """This graph with hooks for each of its steps, to be called in a graph."""
-        return PendingNode(self, hooks=frozenset(hook_defs))
-
-    def with_retry_policy(self, retry_policy: RetryPolicy) -> PendingNode:
-        """This graph with a retry policy, for `to_job`. Nodes of a graph have their own."""
-        return PendingNode(self, retry_policy=retry_policy)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """In a graph: place this one in it. Elsewhere it cannot be called."""

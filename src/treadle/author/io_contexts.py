@@ -89,14 +89,20 @@ class _Context(ABC):
 
     _what = ""
 
-    _step: StepPort
-    _name: str | None
-    _asset_key: AssetKey | None
-    _manager_key: str
-    _type: Any
     _logged: dict[str, MetadataValue] | None
-    definition_metadata: Mapping[str, Any]
-    config: Any
+
+    def __init__(
+        self, step: StepPort, name: str | None, asset_key: AssetKey | None, definition_metadata: Mapping[str, Any],
+        config: Any, io_manager_key: str, dagster_type: Any,
+    ) -> None:  # fmt: skip
+        self._step = step
+        self._name = name
+        self._asset_key = asset_key
+        self._manager_key = io_manager_key
+        self._type = dagster_type
+        self._logged = None
+        self.definition_metadata = definition_metadata
+        self.config = config
 
     @abstractmethod
     def _partitions(self) -> AssetPartitions | None:
@@ -307,18 +313,11 @@ class OutputContext(_Context):
         run_id: str | None = None,
     ) -> None:
         """The runtime makes these. `step_key` and `run_id`: of the step that made it, if that is not `step`."""
-        self._step = step
-        self._name = name
-        self._asset_key = asset_key
-        self._manager_key = io_manager_key
-        self._type = dagster_type
-        self._logged = None
+        super().__init__(step, name, asset_key, definition_metadata, config, io_manager_key, dagster_type)
         self._events: list[AssetMaterialization | AssetObservation] | None = None
         self._output_metadata = output_metadata
         self._run_id = run_id
         self._step_key = step_key
-        self.definition_metadata = definition_metadata
-        self.config = config
         self.mapping_key = mapping_key
         self.version = version
 
@@ -406,15 +405,8 @@ class InputContext(_Context):
         dagster_type: Any = None,
     ) -> None:
         """The runtime makes these. `upstream`: the output that is loaded, or a function that gives it when asked."""
-        self._step = step
-        self._name = name
-        self._asset_key = asset_key
-        self._manager_key = io_manager_key
-        self._type = dagster_type
-        self._logged = None
+        super().__init__(step, name, asset_key, definition_metadata, config, io_manager_key, dagster_type)
         self._upstream = upstream
-        self.definition_metadata = definition_metadata
-        self.config = config
 
     def _partitions(self) -> AssetPartitions | None:
         return None if self._asset_key is None else self._step.input_partitions(self._name or "", self._asset_key)
@@ -541,13 +533,11 @@ def build_output_context(
     asset_partition_key_range: PartitionKeyRange | None = None,
     instance: Any = None,
     asset_spec: Any = None,
-    metadata: Mapping[str, Any] | None = None,
     output_metadata: Mapping[str, Any] | None = None,
 ) -> OutputContext:
     """A context for calling `handle_output` of an IO manager in a test. All arguments are what its members will be.
 
     Args:
-        metadata: the old name of `definition_metadata`.
         asset_partition_key_range: several partitions; needs `asset_partitions_def`.
     """
     step = _step_by_hand(
@@ -561,7 +551,7 @@ def build_output_context(
         step,
         name,
         asset_key=None if asset_key is None else AssetKey.of(asset_key),
-        definition_metadata=definition_metadata or metadata or {},
+        definition_metadata=definition_metadata or {},
         output_metadata=output_metadata or {},
         mapping_key=mapping_key,
         config=config,
@@ -585,12 +575,10 @@ def build_input_context(
     asset_partition_key_range: PartitionKeyRange | None = None,
     asset_partitions_def: Any = None,
     instance: Any = None,
-    metadata: Mapping[str, Any] | None = None,
 ) -> InputContext:
     """A context for calling `load_input` of an IO manager in a test. All arguments are what its members will be.
 
     Args:
-        metadata: the old name of `definition_metadata`.
         asset_partition_key_range: several partitions; needs `asset_partitions_def`.
     """
     step = _step_by_hand(
@@ -602,7 +590,7 @@ def build_input_context(
         step,
         name,
         asset_key=None if asset_key is None else AssetKey.of(asset_key),
-        definition_metadata=definition_metadata or metadata or {},
+        definition_metadata=definition_metadata or {},
         config=config,
         upstream=upstream_output,
         dagster_type=dagster_type,

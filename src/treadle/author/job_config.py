@@ -217,7 +217,7 @@ class _Schemas:
             fields["ops"] = part(Shape({"config": config_field(self.layout.mapped[""])}))
         fields["resources"] = part(Shape({key: self.resource(key) for key in job.resource_defs}))
         executor = job.executor_def
-        execution = executions.DEFAULT_EXECUTION if executor is None else _declared_field(executor)
+        execution = executions.DEFAULT_EXECUTION if executor is None else executor.config_field.field
         fields["execution"] = part(Shape({"config": execution}))
         fields["loggers"] = part(Shape(self.loggers()))
         inputs = {
@@ -264,19 +264,13 @@ class _Schemas:
     def loggers(self) -> dict[str, config.Field]:
         """Loggers are chosen by naming them, so none has a default."""
         loggers = self.job.logger_defs
-        fields = {key: _declared_field(one) for key, one in loggers.items()} or {"console": executions.CONSOLE_LOGGER}
+        fields = {key: one.config_field.field for key, one in loggers.items()} or {"console": executions.CONSOLE_LOGGER}
         return {key: config.Field(Shape({"config": one}), required=False) for key, one in fields.items()}
 
 
 def _field(schema: config.Schema, required: bool) -> config.Field:
     """A field that has to be given if `required` and its schema cannot do without."""
     return part(schema) if required else config.Field(schema, required=False)
-
-
-def _declared_field(definition: Any) -> config.Field:
-    """What may stand under the `config` of an executor or a logger."""
-    schema = getattr(definition, "config_schema", None)
-    return executions.ANY_CONFIG if schema is None else config_types.field_from(schema).field
 
 
 # --- from run config to each one's part -----------------------------------------------------------------------------

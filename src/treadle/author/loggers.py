@@ -118,7 +118,7 @@ def logger(config_schema: Any = None, description: str | None = None) -> Any:
     """
     if callable(config_schema) and not isinstance(config_schema, type):
         fn: Any = config_schema
-        return LoggerDefinition(fn, None, fn.__doc__)
+        return logger()(fn)
     return lambda fn: LoggerDefinition(fn, config_schema, description or fn.__doc__)
 
 

@@ -27,7 +27,28 @@ DEFAULT_OUTPUT = "result"
 DEFAULT_IO_MANAGER_KEY = "io_manager"
 
 
-class In:
+class _Slot:
+    """What inputs and outputs have in common."""
+
+    __slots__ = ("description", "metadata", "type")
+
+    def __init__(self, dagster_type: Any, description: str | None, metadata: Mapping[str, Any] | None) -> None:
+        self.type: ValueType | None = None if dagster_type is NO_ANNOTATION else value_type(dagster_type)
+        self.description = description
+        self.metadata: Mapping[str, Any] = metadata or {}
+
+    @property
+    def dagster_type(self) -> ValueType:
+        """The type its value must have."""
+        return self.type or ANY
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether it carries no value."""
+        return self.type is NOTHING
+
+
+class In(_Slot):
     """An input of an op.
 
     Args:
@@ -40,15 +61,7 @@ class In:
         input_manager_key: the resource that loads it, in place of the IO manager that stored it.
     """
 
-    __slots__ = (
-        "asset_key",
-        "asset_partitions",
-        "default_value",
-        "description",
-        "input_manager_key",
-        "metadata",
-        "type",
-    )
+    __slots__ = ("asset_key", "asset_partitions", "default_value", "input_manager_key")
 
     def __init__(
         self,
@@ -60,31 +73,19 @@ class In:
         asset_partitions: set[str] | Callable[[Any], set[str]] | None = None,
         input_manager_key: str | None = None,
     ) -> None:
-        self.type: ValueType | None = None if dagster_type is NO_ANNOTATION else value_type(dagster_type)
-        self.description = description
+        super().__init__(dagster_type, description, metadata)
         self.default_value = default_value
-        self.metadata: Mapping[str, Any] = metadata or {}
         self.asset_key = asset_key
         self.asset_partitions = asset_partitions
         self.input_manager_key = input_manager_key
-
-    @property
-    def dagster_type(self) -> ValueType:
-        """The type its value must have."""
-        return self.type or ANY
 
     @property
     def has_default_value(self) -> bool:
         """Whether it has a default."""
         return self.default_value is not NO_VALUE
 
-    @property
-    def is_nothing(self) -> bool:
-        """Whether it carries no value."""
-        return self.type is NOTHING
 
-
-class Out:
+class Out(_Slot):
     """An output of an op.
 
     Args:
@@ -98,7 +99,7 @@ class Out:
 
     is_dynamic = False
     levels = 0
-    __slots__ = ("code_version", "description", "io_manager_key", "is_required", "metadata", "type")
+    __slots__ = ("code_version", "io_manager_key", "is_required")
 
     def __init__(
         self,
@@ -109,22 +110,10 @@ class Out:
         metadata: Mapping[str, Any] | None = None,
         code_version: str | None = None,
     ) -> None:
-        self.type: ValueType | None = None if dagster_type is NO_ANNOTATION else value_type(dagster_type)
-        self.description = description
+        super().__init__(dagster_type, description, metadata)
         self.is_required = is_required
         self.io_manager_key = io_manager_key or DEFAULT_IO_MANAGER_KEY
-        self.metadata: Mapping[str, Any] = metadata or {}
         self.code_version = code_version
-
-    @property
-    def dagster_type(self) -> ValueType:
-        """The type its value must have."""
-        return self.type or ANY
-
-    @property
-    def is_nothing(self) -> bool:
-        """Whether it carries no value."""
-        return self.type is NOTHING
 
 
 class DynamicOut(Out):
@@ -144,7 +133,7 @@ _NOTHING: Mapping[str, str] = {}
 _NO_KEYS: frozenset[str] = frozenset()
 
 
-class OpDefinition:
+class OpDefinition(composition.Placing):
     """An op: a function with named inputs and outputs. Made by `@op`; call it in a test, a `@graph` or a `@job`.
 
     Attributes:
@@ -289,22 +278,6 @@ class OpDefinition:
     def where(self) -> str:
         """` (file, line)` of the user's function, for messages."""
         return where(self.fn)
-
-    def alias(self, name: str) -> composition.PendingNode:
-        """This op under another name, to be called in a graph."""
-        return composition.PendingNode(self, alias=check_name(name, "an alias"))
-
-    def tag(self, tags: Mapping[str, str] | None) -> composition.PendingNode:
-        """This op with more tags, to be called in a graph."""
-        return composition.PendingNode(self, tags=dict(tags or {}))
-
-    def with_hooks(self, hook_defs: Set[Any]) -> composition.PendingNode:
-        """This op with hooks, to be called in a graph."""
-        return composition.PendingNode(self, hooks=frozenset(hook_defs))
-
-    def with_retry_policy(self, retry_policy: RetryPolicy) -> composition.PendingNode:
-        """This op with another retry policy, to be called in a graph."""
-        return composition.PendingNode(self, retry_policy=retry_policy)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """In a graph: place the op and connect it. Elsewhere: run the user's function, as tests do."""

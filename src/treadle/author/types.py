@@ -13,7 +13,7 @@ from typing import Any
 from treadle.author.resources import Resources
 from treadle.author.signature import NO_ANNOTATION
 from treadle.core.metadata import MetadataValue, normalize
-from treadle.errors import DefinitionError, InvariantError
+from treadle.errors import DefinitionError, InvariantError, TypeCheckError
 
 
 class Nothing:
@@ -201,6 +201,14 @@ class ValueType:
             return None
         check = self.type_check(TypeCheckContext(step, self), value)
         return None if check.success and check.description is None and not check.metadata else check
+
+    def refusal(self, what: str, value: object, wrong: TypeCheck, fix: str) -> TypeCheckError:
+        """The error for a value that failed its check: `what` it is for, and what to do."""
+        return TypeCheckError(
+            f"{what} must be {self.name}, and it is {type(value).__name__}: {value!r:.80}. {fix}",
+            description=wrong.description,
+            metadata=wrong.metadata,
+        )
 
     def failure(self, value: object) -> TypeCheck | None:
         """What is wrong with a value; None if nothing is."""

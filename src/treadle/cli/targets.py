@@ -13,16 +13,10 @@ import click
 from click.core import ParameterSource
 
 from treadle.core.keys import did_you_mean
-from treadle.host.targets import Kind, Location, Target, discover, from_workspace, load
+from treadle.host.targets import KINDS, Location, Target, discover, from_workspace, load
 
 F = TypeVar("F", bound=Callable[..., Any])
-_KINDS: dict[str, Kind] = {
-    "python_file": "file",
-    "module_name": "module",
-    "package_name": "package",
-    "autoload_defs_module_name": "autoload",
-}
-_SOURCES = (*_KINDS, "workspace", "empty_workspace")
+_SOURCES = (*KINDS, "workspace", "empty_workspace")
 
 
 def _variables(name: str) -> list[str]:
@@ -111,7 +105,7 @@ def targets_of(ctx: click.Context, options: dict[str, Any]) -> list[Target]:
     values = given[source] if isinstance(given[source], tuple) else (given[source],)
     if attribute and len(values) > 1:
         raise click.UsageError("--attribute names something in one file or module, and several are given.", ctx)
-    return [Target(_KINDS[source], value, attribute, working) for value in values]
+    return [Target(KINDS[source], value, attribute, working) for value in values]
 
 
 def _with_attribute(target: Target, attribute: str) -> Target:

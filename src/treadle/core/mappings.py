@@ -197,7 +197,7 @@ class PartitionMapping:
         return object.__hash__(self) if self.kind == "custom" else hash(repr(self.to_wire()))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(repr(getattr(self, name)) for name in self._fields)})"
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in self._fields)})"
 
 
 class IdentityPartitionMapping(PartitionMapping):
@@ -421,9 +421,6 @@ class TimeWindowPartitionMapping(PartitionMapping):
         if low is None or high is None:
             return ()
         return down.spans(down.cadence.floor(low), down.cadence.ceil(up.cadence.next(high)))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in self._fields)})"
 
 
 _BEGINNING, _END = -(1 << 62), 1 << 62

@@ -61,24 +61,22 @@ class MetadataValue:
         """The name of this kind: `text`, `int`, `table_schema`, …"""
         return type(self).__struct_config__.tag  # pyright: ignore[reportAttributeAccessIssue]  # all kinds are structs
 
+    # --- constructors; what each makes is said in the class that it returns
+
     @staticmethod
     def text(text: str) -> TextMetadataValue:
-        """Plain text."""
         return TextMetadataValue(text)
 
     @staticmethod
     def url(url: str) -> UrlMetadataValue:
-        """A link."""
         return UrlMetadataValue(url)
 
     @staticmethod
     def path(path: str | os.PathLike[str]) -> PathMetadataValue:
-        """A path to a file or folder."""
         return PathMetadataValue(os.fspath(path))
 
     @staticmethod
     def notebook(path: str | os.PathLike[str]) -> NotebookMetadataValue:
-        """A path to a notebook file."""
         return NotebookMetadataValue(os.fspath(path))
 
     @staticmethod
@@ -88,7 +86,6 @@ class MetadataValue:
 
     @staticmethod
     def md(data: str) -> MarkdownMetadataValue:
-        """Markdown."""
         return MarkdownMetadataValue(data)
 
     @staticmethod
@@ -101,17 +98,14 @@ class MetadataValue:
 
     @staticmethod
     def float(value: builtins.float) -> FloatMetadataValue:
-        """A number. NaN and the infinities are kept."""
         return FloatMetadataValue(value)
 
     @staticmethod
     def int(value: builtins.int) -> IntMetadataValue:
-        """A whole number of any size."""
         return IntMetadataValue(value)
 
     @staticmethod
     def bool(value: builtins.bool) -> BoolMetadataValue:
-        """True or False."""
         return BoolMetadataValue(value)
 
     @staticmethod
@@ -132,19 +126,16 @@ class MetadataValue:
 
     @staticmethod
     def run(run_id: str) -> RunMetadataValue:
-        """A run, by id."""
         return RunMetadataValue(run_id)
 
     dagster_run = run
 
     @staticmethod
     def asset(asset_key: CoercibleToAssetKey) -> AssetMetadataValue:
-        """An asset, by key."""
         return AssetMetadataValue(AssetKey.of(asset_key))
 
     @staticmethod
     def job(job_name: str, location_name: str, *, repository_name: str | None = None) -> JobMetadataValue:
-        """A job, by name and code location."""
         return JobMetadataValue(job_name, location_name, repository_name)
 
     @staticmethod
@@ -154,29 +145,24 @@ class MetadataValue:
 
     @staticmethod
     def table_schema(schema: TableSchema) -> TableSchemaMetadataValue:
-        """The columns of a table."""
         return TableSchemaMetadataValue(schema)
 
     @staticmethod
     def column_lineage(lineage: TableColumnLineage) -> TableColumnLineageMetadataValue:
-        """Which upstream columns each column was made from."""
         return TableColumnLineageMetadataValue(lineage)
 
     @staticmethod
     def null() -> NullMetadataValue:
-        """Nothing, said explicitly."""
         return NullMetadataValue()
 
     @staticmethod
     def pool(pool: str) -> PoolMetadataValue:
-        """A concurrency pool, by name."""
         return PoolMetadataValue(pool)
 
     @staticmethod
     def code_references(
         code_references: Sequence[LocalFileCodeReference | UrlCodeReference],
     ) -> CodeReferencesMetadataValue:
-        """Where the code of something is."""
         return CodeReferencesMetadataValue(list(code_references))
 
 
@@ -273,7 +259,7 @@ class PythonArtifactMetadataValue(_Kind, frozen=True, gc=False, tag="python_arti
 
 
 class FloatMetadataValue(_Kind, frozen=True, gc=False, tag="float"):
-    """A number, or None if it is not known."""
+    """A number, NaN and the infinities among them; or None if it is not known."""
 
     value: float | None
 

@@ -180,16 +180,6 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         """The day of the week (0 is Sunday) or month at which windows start."""
         return self._offset(2, "day_offset")
 
-    @property
-    def is_basic_daily(self) -> bool:
-        """Whether windows go from midnight to midnight."""
-        return self.cron_schedule in ("0 0 * * *", "@daily", "@midnight")
-
-    @property
-    def is_basic_hourly(self) -> bool:
-        """Whether windows go from full hour to full hour."""
-        return self.cron_schedule in ("0 * * * *", "@hourly")
-
     def get_cron_schedule(
         self,
         minute_of_hour: int | None = None,

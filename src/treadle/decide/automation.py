@@ -11,8 +11,9 @@ import heapq
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from treadle.core.keys import AssetCheckKey, AssetKey
+from treadle.core.keys import AssetCheckKey, AssetJobKey, AssetKey
 from treadle.core.multi_partitions import MultiPartitionsDefinition
 from treadle.core.partitions import PartitionsDefinition
 from treadle.core.subsets import PartitionSubset
@@ -31,16 +32,17 @@ class Outcome:
 
     Attributes:
         requested: what is to run, and what is made together with it.
-        evaluations: of every target, what its condition came to last and why.
-        evaluated: the targets that were looked at now; the others came to the same as before.
+        true: for each target whose condition is true somewhere, where.
+        evaluations: what the conditions that were looked at now came to, and why; the others came to what they did
+            before.
         cursor: what the next evaluation is given.
         wake: when, by time alone, something may change, in seconds since the epoch; None if never.
         is_settled: whether another evaluation now would come to the same, and change nothing.
     """
 
     requested: Mapping[Target, Subset]
+    true: Mapping[Target, Subset]
     evaluations: Mapping[Target, Evaluation]
-    evaluated: tuple[Target, ...]
     cursor: Cursor
     wake: float | None
     is_settled: bool
@@ -56,7 +58,7 @@ class Evaluator:
         self,
         graph: AssetGraph,
         conditions: Mapping[Target, AutomationCondition],
-        jobs: Mapping[str, frozenset[AssetKey]] | None = None,
+        jobs: Mapping[AssetJobKey, frozenset[AssetKey]] | None = None,
         custom: Custom | None = None,
     ) -> None:
         self.world = World(graph, conditions, jobs, custom)
@@ -66,7 +68,6 @@ class Evaluator:
 
     def _forget(self) -> None:
         self._last: Outcome | None = None
-        self._evaluations: dict[Target, Evaluation] = {}
         self._readers: dict[Target, set[int]] = {}
         self._watchers: dict[Target, set[int]] = {}
         self._wholes: dict[int, tuple[PartitionsDefinition, PartitionSubset, set[int]]] = {}
@@ -92,11 +93,9 @@ class Evaluator:
         waiting = self._dirty(tick) if warm else set(range(len(self._targets)))
         last, self._last = self._last, None  # if this fails, the next one begins anew
         if warm and last is not None and cursor is not None and not waiting:
-            outcome = Outcome(
-                last.requested, last.evaluations, (), _moved(cursor, tick), self._next_alarm(), is_settled=True
-            )
+            outcome = Outcome(last.requested, last.true, {}, _moved(cursor, tick), self._next_alarm(), is_settled=True)
         else:
-            outcome = self._evaluate(tick, waiting, cursor)
+            outcome = self._evaluate(tick, waiting, cursor, last)
         self._last = outcome
         return outcome
 
@@ -118,39 +117,44 @@ class Evaluator:
                     dirty |= readers
         return dirty
 
-    def _evaluate(self, tick: Tick, waiting: set[int], cursor: Cursor | None) -> Outcome:
+    def _evaluate(self, tick: Tick, waiting: set[int], cursor: Cursor | None, last: Outcome | None) -> Outcome:
+        true = dict(last.true) if last is not None else {}
         memory = dict(cursor.memory) if cursor is not None else {}
-        for target in [target for target in memory if target not in self._place]:
-            del memory[target]
-        evaluations = dict(self._evaluations)
+        if last is None:  # the cursor may be of other definitions
+            for target in memory.keys() - self._place.keys():
+                del memory[target]
+        evaluations: dict[Target, Evaluation] = {}
         queue = list(waiting)
         heapq.heapify(queue)
-        evaluated: list[Target] = []
         restless: set[int] = set()
         while queue:
             place = heapq.heappop(queue)
             target = self._targets[place]
             frame = Frame(tick, target, memory.get(target))
             result = frame.evaluate(self.world.conditions[target], target, tick.full(target))
-            evaluated.append(target)
             evaluations[target] = result
+            if some(result.true):
+                true[target] = result.true
+            else:
+                true.pop(target, None)
             memory[target] = frame.notes
             if frame.is_restless:
                 restless.add(place)
             self._note(place, frame, tick)
-            for key in self._request(tick, target, result.true, evaluations):
+            for key in self._request(tick, target, result.true, true):
                 restless |= self._readers.get(key, _NOBODY)
                 for other in self._watchers.get(key, _NOBODY):
                     if other > place and other not in waiting:
                         waiting.add(other)
                         heapq.heappush(queue, other)
-        before = cursor.requested if cursor is not None else {}
-        for key in before.keys() | tick.requested.keys():
-            if key not in before or key not in tick.requested:
-                restless |= self._readers.get(key, _NOBODY)
-        self._evaluations, self._restless = evaluations, restless
+        if last is None:  # who reads what was not known in the loop
+            before = cursor.requested if cursor is not None else {}
+            for key in before.keys() | tick.requested.keys():
+                if key not in before or key not in tick.requested or before[key] != tick.requested[key]:
+                    restless |= self._readers.get(key, _NOBODY)
+        self._restless = restless
         after = Cursor(tick.evaluation_id, tick.view.position, tick.time, memory, tick.requested)
-        return Outcome(tick.requested, evaluations, tuple(evaluated), after, self._next_alarm(), not restless)
+        return Outcome(tick.requested, true, evaluations, after, self._next_alarm(), not restless)
 
     def _note(self, place: int, frame: Frame, tick: Tick) -> None:
         """Remember what the evaluation of a target hung on."""
@@ -176,22 +180,15 @@ class Evaluator:
             heapq.heappop(self._alarms)
         return self._alarms[0][0] if self._alarms else None
 
-    def _request(
-        self, tick: Tick, target: Target, true: Subset, evaluations: Mapping[Target, Evaluation]
-    ) -> Iterable[Target]:
+    def _request(self, tick: Tick, target: Target, wanted: Any, true: Mapping[Target, Subset]) -> Iterable[Target]:
         """Request what is true, with all that is made together with it. Gives those of which this changes anything."""
         together = self.world.graph.neighbours.get(target) if isinstance(target, AssetKey) else None
-        if together is None:
-            wanted, members = true, (target,)
-        else:
-            members = tuple(together)
-            found = [evaluations[one].true for one in members if one in evaluations]
-            wanted = found[0]
-            for other in found[1:]:
-                if isinstance(other, bool) is isinstance(wanted, bool):
-                    wanted = wanted | other
+        for other in together or ():
+            part: Any = true.get(other)
+            if part is not None and isinstance(part, bool) is isinstance(wanted, bool):
+                wanted = wanted | part
         changed: list[Target] = []
-        for member in members:
+        for member in together or (target,):
             part = wanted if member == target else known_part(wanted, self.world.partitions_of(member))
             before = tick.requested.get(member)
             if part is not None and some(part):
@@ -239,7 +236,7 @@ def _rank(graph: AssetGraph, places: Mapping[AssetKey, int], target: Target) -> 
     if isinstance(target, AssetCheckKey):
         looked_at = [target.asset_key, *(dep.asset_key for dep in graph.checks[target].additional_deps)]
         return max(places.get(one, 0) for one in looked_at), 1, target.to_user_string()
-    return len(places), 2, target
+    return len(places), 2, target.job_name
 
 
 def _places(graph: AssetGraph) -> dict[AssetKey, int]:

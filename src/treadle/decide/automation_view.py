@@ -15,12 +15,12 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import msgspec
 
 from treadle.core import codec
-from treadle.core.keys import AssetCheckKey, AssetKey
+from treadle.core.keys import AssetCheckKey, AssetJobKey, AssetKey
 from treadle.core.partitions import PartitionsDefinition
 from treadle.spec.automation import AutomationCondition
 
-Target: TypeAlias = AssetKey | AssetCheckKey | str
-"""What a condition belongs to: an asset, a check, or a job, by its name."""
+Target: TypeAlias = AssetKey | AssetCheckKey | AssetJobKey
+"""What a condition belongs to."""
 
 
 class Subset(Protocol):
@@ -212,14 +212,14 @@ _decoder = codec.decoder(_Wire)
 
 
 def _to_key(key: Target) -> _Key:
-    if isinstance(key, str):
-        return _Key(job=key)
+    if isinstance(key, AssetJobKey):
+        return _Key(job=key.job_name)
     return _Key(key.asset_key, key.name) if isinstance(key, AssetCheckKey) else _Key(key)
 
 
 def _from_key(wire: _Key) -> Target:
     if wire.asset is None:
-        return wire.job or ""
+        return AssetJobKey(wire.job or "")
     return wire.asset if wire.check is None else AssetCheckKey(wire.asset, wire.check)
 
 

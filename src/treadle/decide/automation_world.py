@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import NamedTuple, TypeAlias, cast
 
 from treadle.core import codec
-from treadle.core.keys import AssetCheckKey, AssetKey
+from treadle.core.keys import AssetCheckKey, AssetJobKey, AssetKey
 from treadle.core.mappings import IdentityPartitionMapping, PartitionMapping, TimeWindowPartitionMapping
 from treadle.core.multi_mappings import default_mapping
 from treadle.core.multi_partitions import MultiPartitionsDefinition
@@ -80,11 +80,13 @@ class Edge(NamedTuple):
         key: the dependency.
         links: the way to it, from it on; several if virtual assets are between.
         together: whether one run can make partitions of both that belong together.
+        is_plain: whether neither side has partitions: what is true of the one is then true for the other.
     """
 
     key: AssetKey
     links: tuple[Link, ...]
     together: bool
+    is_plain: bool
 
 
 class World:
@@ -101,7 +103,7 @@ class World:
         self,
         graph: AssetGraph,
         conditions: Mapping[Target, AutomationCondition],
-        jobs: Mapping[str, frozenset[AssetKey]] | None = None,
+        jobs: Mapping[AssetJobKey, frozenset[AssetKey]] | None = None,
         custom: Custom | None = None,
     ) -> None:
         self.graph = graph
@@ -158,9 +160,10 @@ class World:
             link = self._link(upstream, key, dep.partition_mapping)
             if through_virtual and self.graph.specs[upstream].is_virtual and upstream != key:
                 for edge in self.edges(upstream, True):
-                    yield Edge(edge.key, (*edge.links, link), False)
+                    yield Edge(edge.key, (*edge.links, link), False, is_plain=False)
             else:
-                yield Edge(upstream, (link,), self._together(link))
+                plain = self.partitions_of(upstream) is None and self.partitions_of(key) is None
+                yield Edge(upstream, (link,), self._together(link), plain)
 
     def _deps(self, key: Target) -> Iterable[AssetDep]:
         if isinstance(key, AssetKey):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from treadle.core.keys import AssetCheckKey, AssetKey
+from treadle.core.keys import AssetCheckKey, AssetJobKey, AssetKey
 from treadle.core.time import instant_of
 from treadle.core.windows import cadence
 from treadle.decide.automation_view import (
@@ -230,8 +230,9 @@ class Frame:
             needed = self._up(candidates, edge) if custom else self._full(edge.key)
             child = self._about(condition.operand, edge.key, needed, together and edge.together)
             children.append(child)
-            mapped = self._down(child.true, edge)
-            pieces.extend(Piece(n, t, self._down(s, edge)) for n, t, s in child.pieces)
+            mapped = child.true if edge.is_plain else self._down(child.true, edge)
+            if child.pieces:
+                pieces.extend(Piece(n, t, self._down(s, edge)) for n, t, s in child.pieces)
             true = true & mapped if condition.every else true | mapped
         return Evaluation(key, condition, true, tuple(children), self._within(pieces, true))
 
@@ -240,17 +241,18 @@ class Frame:
         place = (id(condition), key, together)
         found = self.tick.shared.get(place)
         if found is None or key == self.target:
-            other = Frame(self.tick, self.target, self.memory)
-            other.is_first, other.is_restless, other.notes = self.is_first, False, self.notes
-            other._around, other._below = self._around, self._below
+            reads, watches, wholes = self.reads, self.watches, self.wholes
+            is_restless, wake, is_own = self.is_restless, self.wake, self._is_own
+            self.reads, self.watches, self.wholes = set(), set(), set()
+            self.is_restless, self.wake, self._is_own = False, None, key == self.target
             found = Found(
-                other.evaluate(condition, key, candidates, together), other.reads, other.watches, other.wholes,
-                other.is_restless, other.wake,
+                self.evaluate(condition, key, candidates, together), self.reads, self.watches, self.wholes,
+                self.is_restless, self.wake,
             )  # fmt: skip
-            if other._is_own or key == self.target:
-                self._is_own = True
-            else:
+            if not self._is_own:
                 self.tick.shared[place] = found
+            self.reads, self.watches, self.wholes = reads, watches, wholes
+            self.is_restless, self.wake, self._is_own = is_restless, wake, is_own or self._is_own
         self.reads |= found.reads
         self.watches |= found.watches
         self.wholes |= found.wholes
@@ -299,7 +301,7 @@ class Frame:
         return Evaluation(key, condition, true, (child,), self._within(pieces, true))
 
     def _job_roots(self, condition: JobRootsMatch, key: Target, candidates: Subset, together: bool) -> Evaluation:
-        assets = self.world.jobs.get(key) if isinstance(key, str) else None
+        assets = self.world.jobs.get(key) if isinstance(key, AssetJobKey) else None
         if assets is None:
             raise _misplaced(condition, self.target, "a job")
         parents = self.world.graph.parents
@@ -329,9 +331,10 @@ class Frame:
     def _operand(self, condition: Operand, key: Target, candidates: Subset, together: bool) -> Evaluation:
         kind = condition.kind
         self.reads.add(key)
-        if kind in _BY_FACTS:
+        fact = _BY_FACTS.get(kind)
+        if fact is not None:
             full = self._full(key)
-            found: Any = getattr(self.tick.view.facts(key), _BY_FACTS[kind])
+            found: Any = getattr(self.tick.view.facts(key), fact)
             return Evaluation(key, condition, minus(full, found) if kind == "missing" else found & full)
         if kind == "newly_updated":
             pieces = self._updated(key)
@@ -356,7 +359,7 @@ class Frame:
 
     def _full(self, key: Target) -> Subset:
         full = self.tick.full(key)
-        if not isinstance(full, bool):
+        if full is not True:
             self.wholes.add(id(self.world.partitions_of(key)))
         return full
 
@@ -564,11 +567,11 @@ def freshness(policy: FreshnessPolicy, made_at: float, now: datetime) -> tuple[s
 
 
 def _text(key: Target) -> str:
-    return key if isinstance(key, str) else key.to_user_string()
+    return key.job_name if isinstance(key, AssetJobKey) else key.to_user_string()
 
 
 def _shown(key: Target) -> str:
-    kind = "job" if isinstance(key, str) else "check" if isinstance(key, AssetCheckKey) else "asset"
+    kind = "job" if isinstance(key, AssetJobKey) else "check" if isinstance(key, AssetCheckKey) else "asset"
     return f"{kind} {_text(key)!r}"
 
 

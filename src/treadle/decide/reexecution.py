@@ -105,8 +105,8 @@ def from_failure(
     known = _Known(plan, _merged(chain))
     for template in plan.steps.values():  # what is above a step comes before it
         for step in known.copies(template):
-            if (executed is None or _covers(executed, step.key)) and step.key not in chain[0] and not known.lacks(step):
-                known.again.add(step.key)
+            if (executed is None or _covers(executed, step.key)) and step.key not in chain[0]:
+                (known.left if known.lacks(step) else known.again).add(step.key)
     return Continuation(plan, frozenset(known.again), known.made)
 
 
@@ -179,6 +179,7 @@ class _Known:
     Attributes:
         made: the steps that succeeded before.
         again: the keys of steps that will be executed.
+        left: the keys of steps that would be skipped.
         members: of keys that stand for several steps, those.
     """
 
@@ -186,6 +187,7 @@ class _Known:
         self.plan = plan
         self.made = made
         self.again: set[str] = set()
+        self.left: set[str] = set()
         self.members: dict[str, list[str]] = {}
 
     def copies(self, template: Step) -> Iterator[Step]:
@@ -228,8 +230,10 @@ class _Known:
             return False
         if key in self.members:
             return bool(self.members[key]) and all(self.is_gone((one, output)) for one in self.members[key])
-        outputs = self.plan.steps[_node(key)].node.outputs
-        return key not in self.made or any(one.name == output and self.made[key].lacks(one) for one in outputs)
+        spec = next(one for one in self.plan.steps[_node(key)].node.outputs if one.name == output)
+        if key in self.made:
+            return self.made[key].lacks(spec)
+        return key in self.left or spec.asset is None  # an asset may have been made by any run
 
 
 def _merged(chain: Sequence[Mapping[str, Made]]) -> dict[str, Made]:

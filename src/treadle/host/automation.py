@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from pyroaring import BitMap
+
 from treadle.author.asset_jobs import UnresolvedAssetJobDefinition
 from treadle.author.automation import AssetGraphView, AutomationContext, AutomationResult, EntitySubset
 from treadle.author.definitions import Definitions
-from treadle.core.keys import AssetCheckKey, AssetKey, CoercibleToAssetKey
+from treadle.core.keys import AssetCheckKey, AssetJobKey, AssetKey, CoercibleToAssetKey
 from treadle.core.partitions import PartitionsDefinition
+from treadle.core.subsets import PartitionSubset
 from treadle.core.time import utc_now
 from treadle.decide.automation import Evaluator, Outcome
 from treadle.decide.automation_view import Changes, Cursor, Evaluation, Facts, RunFacts, Subset, Target, Update, size
@@ -31,6 +34,7 @@ from treadle.store.facts import AssetFacts, Happened
 from treadle.store.partitions import FAILED, IN_PROGRESS, MATERIALIZED
 
 _OF_BACKFILLS = 0
+_NONE = BitMap()
 
 
 class StoreView:
@@ -55,6 +59,7 @@ class StoreView:
         self._graph = graph
         self._observed = observed
         self._facts: dict[Target, Facts] | None = None
+        self._sets: dict[tuple[AssetKey, int], tuple[BitMap, PartitionSubset]] = {}
         self._changes: tuple[int, Changes] = (0, Changes({}, frozenset()))
         self._runs: dict[str, RunFacts | None] = {}
 
@@ -64,6 +69,7 @@ class StoreView:
         before, self.position = self.position, self._log.last_number()
         if self._facts is None or self.position < before:
             self._facts = {}
+            self._sets.clear()
             self._runs.clear()
             self._load(None)
             self._changes = (-1, Changes({}, frozenset()))
@@ -101,11 +107,15 @@ class StoreView:
             made = facts.observed or facts.materialized if observed else facts.materialized
             return Facts(made, facts.running, facts.failed, facts.backfilling, facts.made_at)
 
-        def subset(kind: int) -> Subset:
-            numbers = facts.partitions.get(kind)
-            if not numbers:
-                return definition.empty_subset()
-            return definition.subset_from_ids(numbers, self._reader.partition_keys)
+        def subset(kind: int) -> PartitionSubset:
+            """The partitions of a kind; what was known before is not looked up again."""
+            numbers = facts.partitions.get(kind, _NONE)
+            before, known = self._sets.get((facts.key, kind), (_NONE, definition.empty_subset()))
+            keys = self._reader.partition_keys
+            now = known | definition.subset_from_ids(numbers - before, keys)
+            now = now - definition.subset_from_ids(before - numbers, keys)
+            self._sets[facts.key, kind] = (numbers, now)
+            return now
 
         made = subset(MATERIALIZED)
         if observed:
@@ -225,14 +235,12 @@ class Automation:
             condition = graph.checks[key].automation_condition
             if isinstance(condition, AutomationCondition):
                 conditions[key] = condition
-        jobs: dict[str, frozenset[AssetKey]] = {}
+        jobs: dict[AssetJobKey, frozenset[AssetKey]] = {}
         for job in definitions.jobs if selection is None else ():
-            condition = (
-                job.options.get("automation_condition") if isinstance(job, UnresolvedAssetJobDefinition) else None
-            )
-            if isinstance(condition, AutomationCondition):
-                conditions[job.name] = condition
-                jobs[job.name] = frozenset(job.selection.resolve(graph))
+            condition = getattr(job, "automation_condition", None)
+            if isinstance(condition, AutomationCondition) and isinstance(job, UnresolvedAssetJobDefinition):
+                conditions[AssetJobKey(job.name)] = condition
+                jobs[AssetJobKey(job.name)] = frozenset(job.selection.resolve(graph))
         self._evaluator = Evaluator(graph, conditions, jobs, self._ask)
 
     def evaluate(self, now: datetime, cursor: Cursor | None = None) -> Outcome:
@@ -306,18 +314,20 @@ class EvaluateAutomationConditionsResult:
 
     Attributes:
         cursor: give it to the next evaluation.
-        evaluations: what the condition of each asset, check and job came to, and why.
+        true_subsets: where conditions are true, for each asset, check and job for which one is anywhere.
+        evaluations: what those that were looked at now came to, and why.
         requested_subsets: all that is requested, by key: with what is made together with it.
     """
 
     cursor: AutomationCursor
+    true_subsets: Mapping[Target, Subset]
     evaluations: Mapping[Target, Evaluation]
     requested_subsets: Mapping[Target, Subset]
 
     @property
     def total_requested(self) -> int:
         """How many partitions are requested; one for each asset, check or job without."""
-        return sum(size(one.true) for one in self.evaluations.values())
+        return sum(map(size, self.true_subsets.values()))
 
     def get_requested_partitions(self, asset_key: CoercibleToAssetKey) -> AbstractSet[str | None]:
         """The partitions of an asset that are requested; `{None}` for one that has none."""
@@ -362,5 +372,5 @@ def evaluate_automation_conditions(
     outcome = automation.evaluate(now, cursor.cursor if cursor is not None else None)
     made_by = (defs, instance, asset_selection, automation)
     return EvaluateAutomationConditionsResult(
-        AutomationCursor(outcome.cursor, made_by), outcome.evaluations, outcome.requested
+        AutomationCursor(outcome.cursor, made_by), outcome.true, outcome.evaluations, outcome.requested
     )

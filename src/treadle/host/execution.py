@@ -5,6 +5,7 @@ The package door connects the author's port to this module.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
@@ -34,12 +35,13 @@ from treadle.decide.plan import Plan, Selection, plan
 from treadle.decide.reexecution import Continuation
 from treadle.errors import InvocationError, SelectionError, StepExecutionError
 from treadle.host.instance import Instance
+from treadle.runtime.agenda import in_this_process
 from treadle.runtime.direct import invoke_assets, invoke_op
-from treadle.runtime.log import start_loggers
+from treadle.runtime.log import managed, start_loggers
 from treadle.runtime.partitions import partition_tags
 from treadle.runtime.ports import LogFiles, Sink
 from treadle.runtime.resources import open_resources
-from treadle.runtime.run import Drive, RunScope, execute, in_this_process
+from treadle.runtime.run import Drive, RunScope, execute
 from treadle.runtime.step import execute_step
 from treadle.spec.assets import AssetSpec
 from treadle.spec.nodes import FromOutput
@@ -244,7 +246,8 @@ def prepare(
         run=run, job=job, plan=steps, sink=sink, memory=instance, configs=resolved.ops,
         resource_configs=resolved.resources, inputs=resolved.inputs, input_values=resolved.input_values,
         output_configs=resolved.outputs, keys_of=keys_of, resource_keys=keys, retries=_retries(job, resolved.execution),
-        loggers=start_loggers(job, resolved.loggers, run.run_id) if resolved.loggers else (), continues=continues,
+        loggers=start_loggers(job, resolved.loggers, run.run_id),
+        log_level=instance.settings.python_logs.level or logging.DEBUG, continues=continues,
     )  # fmt: skip
     return scope
 
@@ -260,7 +263,10 @@ def perform(
     """
     scope.log_files = _log_files(instance, scope.run) if capture else None
     _emit_planned(scope)
-    error = execute(scope, execute_step, drive)
+    logs = instance.settings.python_logs
+    with managed(logs.managed_python_loggers, logs.level, logs.dagster_handler_config, scope.emit) as own:
+        scope.loggers = [*scope.loggers, *own]
+        error = execute(scope, execute_step, drive)
     if scope.log_files is not None:
         instance.store.logs.complete(scope.log_files.key)
     return error
@@ -404,17 +410,18 @@ def _check_resources(job: JobDefinition, keys: Set[str]) -> None:
 
 def _resource_keys(job: JobDefinition, steps: Plan, handles: Iterable[str]) -> frozenset[str]:
     """The resources that these nodes of the plan need."""
-    handles = list(handles)
+    handles = frozenset(handles)
     keys = required_keys(job.ops[handle] for handle in handles) | _loading_keys(job, steps, handles)
     return frozenset(keys | job.hook_keys(handles))
 
 
-def _loading_keys(job: JobDefinition, steps: Plan, handles: Iterable[str]) -> set[str]:
+def _loading_keys(job: JobDefinition, steps: Plan, handles: Set[str]) -> set[str]:
     """Resources that load what these nodes read and the run does not make, or made in another process."""
     keys = {
         job.ops[source.node].outs[source.output].io_manager_key
-        for handle in handles
-        for spec in steps.steps[handle].node.inputs
+        for step in steps.steps.values()
+        if step.node.handle in handles
+        for spec in step.node.inputs
         for source in spec.sources
         if isinstance(source, FromOutput) and source.node not in handles and not spec.is_nothing
     }

@@ -115,7 +115,8 @@ def _check_requirements(
     if executor is None or not executor.requirements:
         return
     given = executor.resolve_config(run_config_dict(run_config).get("execution", {}).get("config") or {})
-    needed = executor.requirements(given) if callable(executor.requirements) else executor.requirements
+    asked: Any = executor.requirements
+    needed: Any = asked(given) if callable(asked) else asked
     in_memory = [key for key, resource in definition.resource_defs.items() if resource is mem_io_manager]
     unmet = {
         Requirement.RECONSTRUCTABLE_PIPELINE: job is definition

@@ -125,6 +125,11 @@ class PythonLogSettings(_Block, frozen=True):
     python_log_level: str | int | None = None
     dagster_handler_config: dict[str, Any] = {}
 
+    @property
+    def level(self) -> str | int | None:
+        """The level as `logging` knows it."""
+        return self.python_log_level.upper() if isinstance(self.python_log_level, str) else self.python_log_level
+
 
 class RunMonitoringSettings(_Block, frozen=True):
     """What is done about runs that hang. All times in seconds; 0 or none: no limit."""

@@ -1,12 +1,9 @@
 """Targets: where definitions are written, and loading them from there.
 
-A target names a Python file, a module or a package, and perhaps an attribute in it. Targets come from the command
-line, from
-`[tool.treadle]` (or `[tool.dagster]`, `[tool.dg.project]`) in pyproject.toml, or from a workspace file. `load` imports
-the target as
-Python would import it, with its working directory on `sys.path`, and finds the one `Definitions` in it. Whatever goes
-wrong is a
-`LoadError`; if user code raised, that is its `__cause__`.
+A target names a Python file, a module or a package, and perhaps an attribute in it. Targets come from the command line,
+from `[tool.treadle]` (or `[tool.dagster]`, `[tool.dg.project]`) in pyproject.toml, or from a workspace file. `load`
+imports the target as Python would import it, with its working directory on `sys.path`, and finds the one `Definitions`
+in it. Whatever goes wrong is a `LoadError`; if user code raised, that is its `__cause__`.
 """
 
 from __future__ import annotations
@@ -35,6 +32,13 @@ from treadle.errors import LoadError, TreadleError
 from treadle.spec.assets import AssetSpec
 
 Kind = Literal["file", "module", "package", "autoload"]
+KINDS: Mapping[str, Kind] = {
+    "python_file": "file",
+    "module_name": "module",
+    "package_name": "package",
+    "autoload_defs_module_name": "autoload",
+}
+"""What options and tables call each kind."""
 WORKSPACE_FILES = ("workspace.yaml", "workspace.yml")
 _OWN_NAMES = ("treadle", "dagster")
 
@@ -123,9 +127,7 @@ def load(target: Target) -> Location:
 def separate_modules() -> Iterator[None]:
     """Let go of what is imported inside from outside of Python's own folders, and of what was put on `sys.path`.
 
-    Two locations may have modules of one name. Loaded one after the other inside such a block each, they do not get to
-    see the
-    other's.
+    Two locations may have modules of one name. Loaded inside such a block each, they do not get to see the other's.
     """
     path, before = list(sys.path), set(sys.modules)
     try:
@@ -363,9 +365,8 @@ def _listed(names: list[str]) -> str:
 
 
 def discover(folder: Path) -> list[Target]:
-    """The targets of a project: those of pyproject.toml in `folder`, else of its workspace file, else of
-    pyproject.toml in the
-    nearest folder above that names any. None if nothing does.
+    """The targets of a project: those of pyproject.toml in `folder`, else of its workspace file, else of pyproject.toml
+    in the nearest folder above that names any. None if nothing does.
 
     Raises:
         LoadError: such a file cannot be read, or names a target in a form that is not known.
@@ -401,31 +402,23 @@ def from_pyproject(file: Path) -> list[Target] | None:
 
 
 def _of_table(table: Mapping[str, Any], where: str, folder: Path) -> list[Target]:
-    """`module_name = "x"`, `python_file = "x.py"`, `package_name`, `autoload_defs_module_name`, or `modules = [{type,
-    name}]`."""
+    """`module_name = "x"`, and other keys of `KINDS`, or `modules = [{type, name}]`."""
     name = table.get("code_location_name") or table.get("location_name")
     attribute = table.get("attribute")
     working = folder / table.get("working_directory", ".")
-    kinds: dict[str, Kind] = {
-        "module_name": "module",
-        "python_file": "file",
-        "package_name": "package",
-        "autoload_defs_module_name": "autoload",
-    }
-    targets: list[Target] = []
-    for key, kind in kinds.items():
-        if key in table:
-            value = str(working / table[key]) if kind == "file" else table[key]
-            targets.append(Target(kind, value, attribute, working, name, where))
-    types: dict[str, Kind] = {"module": "module", "package": "package", "file": "file"}
+    named: list[tuple[Any, str, str | None]] = [
+        (kind, table[key], attribute) for key, kind in KINDS.items() if key in table
+    ]
     for entry in table.get("modules", ()):
-        if not isinstance(entry, Mapping) or entry.get("type") not in types or "name" not in entry:
+        if not isinstance(entry, Mapping) or entry.get("type") not in KINDS.values() or "name" not in entry:
             raise LoadError(
                 f'{where}: {entry!r} names no module. Write modules = [{{type = "module", name = "my.defs"}}].'
             )
-        kind = types[entry["type"]]
-        value = str(working / entry["name"]) if kind == "file" else entry["name"]
-        targets.append(Target(kind, value, entry.get("attribute"), working, name, where))
+        named.append((entry["type"], entry["name"], entry.get("attribute")))
+    targets = [
+        Target(kind, str(working / value) if kind == "file" else value, own, working, name, where)
+        for kind, value, own in named
+    ]
     if not targets:
         raise LoadError(f'{where} names no code. Write, for example, module_name = "my_project.definitions".')
     if len(targets) > 1 and name:

@@ -19,7 +19,7 @@ from treadle.author.types import ANY
 from treadle.core.keys import AssetKey
 from treadle.core.metadata import MetadataValue, normalize
 from treadle.core.subsets import PartitionKeyRange
-from treadle.errors import InvariantError, InvocationError, TypeCheckError
+from treadle.errors import InvariantError, InvocationError
 from treadle.spec import config as schemas
 from treadle.state.facts import Reported
 from treadle.state.runs import Run
@@ -365,12 +365,7 @@ def _arguments(op: OpDefinition, given: list[Any], named: dict[str, Any], step: 
             arguments[name] = definition.default_value
         kind = definition.type or ANY
         if kind.checks and (wrong := kind.failure(arguments[name])) is not None:
-            raise TypeCheckError(
-                f"Input {name!r} of {op.name!r} must be {kind.name}, and it was called with "
-                f"{type(arguments[name]).__name__}: {arguments[name]!r:.80}.{op.where}",
-                description=wrong.description,
-                metadata=wrong.metadata,
-            )
+            raise kind.refusal(f"Input {name!r} of {op.name!r}", arguments[name], wrong, f"Give another.{op.where}")
     if op.config_class is not None:
         arguments["config"] = step.op_config
     for name, key in op.resource_args.items():
@@ -385,9 +380,5 @@ def _checked(op: OpDefinition, result: Any) -> Any:
         value = result.value if isinstance(result, Output) else result
         is_raw = isinstance(result, Output) or type(result).__module__ != "treadle.author.outcomes"
         if is_raw and kind.checks and (wrong := kind.failure(value)) is not None:
-            raise TypeCheckError(
-                f"{op.name!r} must give {kind.name}, and it gave {type(value).__name__}: {value!r:.80}.{op.where}",
-                description=wrong.description,
-                metadata=wrong.metadata,
-            )
+            raise kind.refusal(f"What {op.name!r} gives", value, wrong, f"Change the annotation or it.{op.where}")
     return result

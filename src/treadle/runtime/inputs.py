@@ -8,10 +8,10 @@ from treadle.author.assets_definition import default_io_manager_key
 from treadle.author.io_contexts import InputContext, OutputContext
 from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, In
 from treadle.author.type_loaders import LoadLater, TypeLoaderContext
-from treadle.author.types import ANY, TypeCheck, ValueType
+from treadle.author.types import ANY, TypeCheck
 from treadle.core.keys import AssetKey
 from treadle.decide.steps import values_of
-from treadle.errors import StepExecutionError, TreadleError, TypeCheckError
+from treadle.errors import StepExecutionError, TreadleError
 from treadle.runtime.step_context import StepContext
 from treadle.spec.nodes import FromAsset, FromConfig, FromDefault, FromOutput, FromRunInput, InputSpec, Source
 from treadle.state.events import AssetObserved, LoadedInput, StepInput, TypeCheckData
@@ -40,7 +40,8 @@ def load_inputs(context: StepContext) -> dict[str, Any]:
         said = None if check is None else check_data(check, spec.name)
         context.scope.emit(StepInput(context.step_key, spec.name, kind.name, check=said))
         if check is not None and not check.success:
-            raise _wrong_type(context, spec.name, kind, value, check)
+            fix = f"Change the annotation, or what is upstream.{context.op_def.where}"
+            raise kind.refusal(f"Input {spec.name!r} of {context.op_def.name!r}", value, check, fix)
         arguments[spec.name] = value
     return arguments
 
@@ -115,7 +116,7 @@ def _from_asset(context: StepContext, spec: InputSpec, definition: In, key: Asse
         metadata = declared.metadata if declared is not None else {}
     upstream = OutputContext(
         context, producer[1] if producer else "result", asset_key=key, definition_metadata=metadata,
-        io_manager_key=manager_key, dagster_type=out.dagster_type if out else None,
+        io_manager_key=manager_key, dagster_type=out.dagster_type if out else ANY,
         step_key=producer[0] if producer else key.to_python_identifier(),
     )  # fmt: skip
     source = FromOutput(*producer) if producer is not None else None
@@ -134,7 +135,7 @@ def _read(
     manager = context.scope.resources.raw[manager_key]
     input_context = InputContext(
         context, name, asset_key=key, definition_metadata=definition.metadata, upstream=upstream,
-        io_manager_key=manager_key, dagster_type=definition.type,
+        io_manager_key=manager_key, dagster_type=definition.dagster_type,
         config=context.scope.inputs.get((context.step.node.handle, name)) if definition.input_manager_key else None,
     )  # fmt: skip
     try:
@@ -164,12 +165,3 @@ def _read(
         )
     )
     return value
-
-
-def _wrong_type(context: StepContext, name: str, kind: ValueType, value: Any, wrong: TypeCheck) -> TypeCheckError:
-    return TypeCheckError(
-        f"Input {name!r} of {context.op_def.name!r} must be {kind.name}, and it is {type(value).__name__}: "
-        f"{value!r:.80}. Change the annotation, or what is upstream.{context.op_def.where}",
-        description=wrong.description,
-        metadata=wrong.metadata,
-    )

@@ -1,11 +1,14 @@
-"""`context.log`: a Python logger whose lines become events of the run; and loggers that get what a run logs."""
+"""`context.log`: a Python logger whose lines become events of the run; other loggers whose lines do, too, and loggers
+that get what a run logs."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from treadle.author.contexts import running
 from treadle.author.jobs import JobDefinition
 from treadle.author.loggers import default_loggers
 from treadle.errors import InvariantError
@@ -16,8 +19,8 @@ _parent = logging.getLogger("treadle.user")
 
 
 class _EventHandler(logging.Handler):
-    def __init__(self, emit: Callable[[Event], None], step_key: str | None) -> None:
-        super().__init__()
+    def __init__(self, emit: Callable[[Event], None], step_key: str | None, level: int | str = logging.DEBUG) -> None:
+        super().__init__(level)
         self._emit = emit
         self._step_key = step_key
 
@@ -28,15 +31,76 @@ class _EventHandler(logging.Handler):
             text = record.getMessage()
         except Exception:  # arguments that do not fit the message: a log line must not fail a step
             text = f"{record.msg} {record.args!r}"
-        self._emit(LogMessage(text, record.levelno, self._step_key, error))
+        self._emit(LogMessage(text, record.levelno, self._step_of(record), error))
         return True
 
+    def _step_of(self, record: logging.LogRecord) -> str | None:
+        return self._step_key
 
-def step_logger(emit: Callable[[Event], None], step_key: str | None) -> logging.Logger:
-    """A logger for one step. It passes lines on to the Python logger `treadle.user`, for the application's handlers."""
-    logger = logging.Logger("treadle.user.step", logging.DEBUG)
+
+class _ManagedHandler(_EventHandler):
+    """On loggers of libraries: a line belongs to the step that is running."""
+
+    def handle(self, record: logging.LogRecord) -> Any:
+        return False if record.name.startswith(_parent.name) else super().handle(record)  # those are events already
+
+    def _step_of(self, record: logging.LogRecord) -> str | None:
+        step = running.get()
+        return step.step_key if step is not None else None
+
+
+@contextmanager
+def managed(
+    names: Sequence[str], level: int | str | None, handlers: Mapping[str, Any], emit: Callable[[Event], None]
+) -> Iterator[list[logging.Logger]]:
+    """While inside, the lines of Python loggers become events. Gives the loggers that the run is to log to.
+
+    Args:
+        names: the Python loggers; `root` stands for all.
+        level: the level that they have meanwhile; None to leave it as it is.
+        handlers: the `handlers` (and their `formatters`) that get what the run logs, as in `logging.config`.
+    """
+    handler = _ManagedHandler(emit, None)
+    found = [logging.getLogger(None if name == "root" else name) for name in names]
+    before = [one.level for one in found]
+    own = _with_handlers(handlers)
+    for one in found:
+        one.addHandler(handler)
+        if level is not None:
+            one.setLevel(level)
+    try:
+        yield own
+    finally:
+        for one, its_own in zip(found, before, strict=True):
+            one.removeHandler(handler)
+            one.setLevel(its_own)
+        for one in own:
+            for opened in list(one.handlers):
+                one.removeHandler(opened)
+                opened.close()
+
+
+def _with_handlers(config: Mapping[str, Any]) -> list[logging.Logger]:
+    if not config.get("handlers"):
+        return []
+    from logging.config import dictConfig  # noqa: PLC0415  # loads sockets and threads, for the few who have handlers
+
+    own = {"handlers": list(config["handlers"]), "level": "DEBUG", "propagate": False}
+    dictConfig({**config, "version": 1, "disable_existing_loggers": False, "loggers": {"treadle.runs": own}})
+    return [logging.getLogger("treadle.runs")]
+
+
+def step_logger(
+    emit: Callable[[Event], None], step_key: str | None, level: int | str = logging.DEBUG
+) -> logging.Logger:
+    """A logger for one step. It passes lines on to the Python logger `treadle.user`, for the application's handlers.
+
+    Args:
+        level: lines below it are dropped.
+    """
+    logger = logging.Logger("treadle.user.step", level)
     logger.parent = _parent
-    logger.addHandler(_EventHandler(emit, step_key))
+    logger.addHandler(_EventHandler(emit, step_key, level))
     return logger
 
 

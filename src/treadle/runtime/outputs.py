@@ -13,7 +13,6 @@ from treadle.author.io_contexts import OutputContext
 from treadle.author.observations import DataVersionsByPartition, ObserveResult
 from treadle.author.ops import Out
 from treadle.author.outcomes import NO_VALUE, AssetCheckResult, DataVersion, DynamicOutput, MaterializeResult, Output
-from treadle.author.types import TypeCheck
 from treadle.core import tags
 from treadle.core.keys import AssetCheckKey, AssetKey
 from treadle.core.metadata import MetadataValue, normalize
@@ -23,7 +22,6 @@ from treadle.errors import (
     StepExecutionError,
     StepOutputNotFoundError,
     TreadleError,
-    TypeCheckError,
 )
 from treadle.runtime.inputs import check_data
 from treadle.runtime.step_context import StepContext
@@ -342,7 +340,9 @@ class Outputs:
         said = None if check is None else check_data(check, output.name)
         if check is not None and not check.success:
             scope.emit(StepOutput(context.step_key, output.name, mapping_key, kind.name, check=said))
-            raise _wrong_type(context, output, kind.name, value, check)
+            what = f"Asset {output.asset.to_user_string()!r}" if output.asset is not None else f"Output {output.name!r}"
+            fix = f"Change the annotation, or what the function returns.{context.op_def.where}"
+            raise kind.refusal(f"{what} of {context.op_def.name!r}", value, check, fix)
         added = context.added.get((output.name, mapping_key)) if context.added else None
         facts = {**(metadata or _NONE), **added} if added else (metadata or _NONE)
         scope.emit(StepOutput(context.step_key, output.name, mapping_key, kind.name, dict(facts), said))
@@ -525,18 +525,6 @@ def _consume(handled: OutputContext, items: Any) -> None:
             handled.log_event(item)
         elif isinstance(item, Mapping):
             handled.add_output_metadata(item)
-
-
-def _wrong_type(
-    context: StepContext, output: OutputSpec, expected: str, value: Any, wrong: TypeCheck
-) -> TypeCheckError:
-    what = f"Asset {output.asset.to_user_string()!r}" if output.asset is not None else f"Output {output.name!r}"
-    return TypeCheckError(
-        f"{what} must be {expected}, and {context.op_def.name!r} gave {type(value).__name__}: {value!r:.80}. Change "
-        f"the annotation, or what the function returns.{context.op_def.where}",
-        description=wrong.description,
-        metadata=wrong.metadata,
-    )
 
 
 def _not_produced(context: StepContext, output: OutputSpec) -> StepOutputNotFoundError:

@@ -24,9 +24,10 @@ from treadle.decide.queue import TagLimit
 from treadle.decide.steps import Step
 from treadle.errors import StepExecutionError
 from treadle.runtime import kin
+from treadle.runtime.agenda import Agenda
 from treadle.runtime.channel import Channel, pair
 from treadle.runtime.reporting import Commit, Reporter, Stored, Told, ToReporter
-from treadle.runtime.run import INTERRUPTS, Agenda, Attempt, RunScope, StepEnd, close_scope, jitter, open_scope
+from treadle.runtime.run import INTERRUPTS, Attempt, RunScope, StepEnd, close_scope, jitter, open_scope
 from treadle.state import events
 from treadle.state.error_info import ErrorInfo, error_info
 from treadle.state.events import EventLogEntry, decode_event

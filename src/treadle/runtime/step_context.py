@@ -92,7 +92,7 @@ class StepContext:
     @property
     def log(self) -> logging.Logger:
         if self._log is None:
-            self._log = step_logger(self.scope.emit, self.step_key)
+            self._log = step_logger(self.scope.emit, self.step_key, self.scope.log_level)
         return self._log
 
     @property

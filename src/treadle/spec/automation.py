@@ -28,6 +28,16 @@ Operator: TypeAlias = Literal["and", "or", "not", "identity"]
 _New = TypeVar("_New", bound="AutomationCondition")
 
 
+def _leaf(name: str, doc: str, *, kind: str | None = None, label: bool = False) -> staticmethod[[], Operand]:
+    """A method that makes a leaf without arguments."""
+
+    def make() -> Operand:
+        return Operand(kind or name, label=name if label else None)
+
+    make.__name__, make.__qualname__, make.__doc__ = name, f"AutomationCondition.{name}", doc
+    return staticmethod(make)
+
+
 class AutomationCondition(AutomationRule):
     """When something should run without being asked. Make one with the static methods, combine with `&`, `|` and `~`.
 
@@ -135,70 +145,34 @@ class AutomationCondition(AutomationRule):
 
     # --- about the target itself
 
-    @staticmethod
-    def missing() -> Operand:
-        """It was never materialized or observed; a check was never evaluated."""
-        return Operand("missing")
+    missing = _leaf("missing", "It was never materialized or observed; a check was never evaluated.")
 
     @staticmethod
     def newly_missing() -> NewlyTrue:
         """It became missing."""
         return _NEWLY_MISSING
 
-    @staticmethod
-    def run_in_progress() -> Operand:
-        """It is part of a run that has not ended."""
-        return Operand("run_in_progress")
-
-    @staticmethod
-    def backfill_in_progress() -> Operand:
-        """It is part of a backfill that has not ended."""
-        return Operand("backfill_in_progress")
+    run_in_progress = _leaf("run_in_progress", "It is part of a run that has not ended.")
+    backfill_in_progress = _leaf("backfill_in_progress", "It is part of a backfill that has not ended.")
 
     @staticmethod
     def in_progress() -> AnyOf:
         """It is part of a run or backfill that has not ended."""
         return _IN_PROGRESS
 
-    @staticmethod
-    def execution_failed() -> Operand:
-        """The latest run that should have made it failed."""
-        return Operand("execution_failed")
-
-    @staticmethod
-    def newly_updated() -> Operand:
-        """It was updated since the last evaluation."""
-        return Operand("newly_updated")
-
-    @staticmethod
-    def newly_requested() -> Operand:
-        """The last evaluation requested it."""
-        return Operand("newly_requested")
-
-    @staticmethod
-    def will_be_requested() -> Operand:
-        """This evaluation requests it."""
-        return Operand("will_be_requested")
-
-    @staticmethod
-    def initial_evaluation() -> Operand:
-        """This condition is evaluated for the first time for it."""
-        return Operand("initial_evaluation")
-
-    @staticmethod
-    def code_version_changed() -> Operand:
-        """Its declared code version is another than at the last evaluation."""
-        return Operand("code_version_changed")
-
-    @staticmethod
-    def data_version_changed() -> Operand:
-        """Its data version is another than at the last evaluation."""
-        return Operand("data_version_changed")
-
-    @staticmethod
-    def executed_with_root_target() -> Operand:
-        """The run of its latest update also made the asset that the whole condition belongs to."""
-        return Operand("executed_with_root_target")
+    execution_failed = _leaf("execution_failed", "The latest run that should have made it failed.")
+    newly_updated = _leaf("newly_updated", "It was updated since the last evaluation.")
+    newly_requested = _leaf("newly_requested", "The last evaluation requested it.")
+    will_be_requested = _leaf("will_be_requested", "This evaluation requests it.")
+    initial_evaluation = _leaf("initial_evaluation", "This condition is evaluated for the first time for it.")
+    code_version_changed = _leaf(
+        "code_version_changed", "Its declared code version is another than at the last evaluation."
+    )
+    data_version_changed = _leaf("data_version_changed", "Its data version is another than at the last evaluation.")
+    executed_with_root_target = _leaf(
+        "executed_with_root_target",
+        "The run of its latest update also made the asset that the whole condition belongs to.",
+    )
 
     @staticmethod
     def executed_with_tags(
@@ -238,30 +212,11 @@ class AutomationCondition(AutomationRule):
         """
         return _cron_tick(cron_schedule, cron_timezone)
 
-    @staticmethod
-    def check_passed() -> Operand:
-        """Of a check: its latest evaluation passed."""
-        return Operand("check_passed")
-
-    @staticmethod
-    def check_failed() -> Operand:
-        """Of a check: its latest evaluation did not pass."""
-        return Operand("check_failed")
-
-    @staticmethod
-    def freshness_passed() -> Operand:
-        """Its freshness policy finds it fresh."""
-        return Operand("freshness_passed", label="freshness_passed")
-
-    @staticmethod
-    def freshness_warned() -> Operand:
-        """Its freshness policy warns."""
-        return Operand("freshness_warned", label="freshness_warned")
-
-    @staticmethod
-    def freshness_failed() -> Operand:
-        """Its freshness policy finds it too old."""
-        return Operand("freshness_failed", label="freshness_failed")
+    check_passed = _leaf("check_passed", "Of a check: its latest evaluation passed.")
+    check_failed = _leaf("check_failed", "Of a check: its latest evaluation did not pass.")
+    freshness_passed = _leaf("freshness_passed", "Its freshness policy finds it fresh.", label=True)
+    freshness_warned = _leaf("freshness_warned", "Its freshness policy warns.", label=True)
+    freshness_failed = _leaf("freshness_failed", "Its freshness policy finds it too old.", label=True)
 
     # --- about others
 
@@ -300,10 +255,9 @@ class AutomationCondition(AutomationRule):
         """Of a job: `condition` is true of all of its assets that depend on none of its others."""
         return _job_roots(True, _checked(condition, "all_job_root_assets_match()"))
 
-    @staticmethod
-    def any_downstream_conditions() -> Operand:
-        """The condition of an asset downstream is true."""
-        return Operand("ANY_DOWNSTREAM_CONDITIONS")
+    any_downstream_conditions = _leaf(
+        "any_downstream_conditions", "The condition of an asset downstream is true.", kind="ANY_DOWNSTREAM_CONDITIONS"
+    )
 
     # --- put together
 

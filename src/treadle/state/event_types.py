@@ -52,6 +52,16 @@ class EventType(enum.Enum):
     HOOK_ERRORED = "HOOK_ERRORED"
     HOOK_SKIPPED = "HOOK_SKIPPED"
     LOG_MESSAGE = "LOG_MESSAGE"
+    # Kinds that filters may name, and of which a log has none:
+    ASSET_HEALTH_CHANGED = "ASSET_HEALTH_CHANGED"
+    FRESHNESS_STATE_EVALUATION = "FRESHNESS_STATE_EVALUATION"
+    FRESHNESS_STATE_CHANGE = "FRESHNESS_STATE_CHANGE"
+    CODE_LOCATION_UPDATED = "CODE_LOCATION_UPDATED"
+    ALERT_START = "ALERT_START"
+    ALERT_SUCCESS = "ALERT_SUCCESS"
+    ALERT_FAILURE = "ALERT_FAILURE"
+    OBJECT_STORE_OPERATION = "OBJECT_STORE_OPERATION"
+    ASSET_STORE_OPERATION = "ASSET_STORE_OPERATION"
 
 
 class ErrorSource(enum.Enum):
@@ -89,6 +99,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type"):
     level: ClassVar[int] = 10
     step_key: ClassVar[str | None] = None  # step events shadow it with a field
     fact_field: ClassVar[str | None] = None  # the field whose value tells asset and partition
+    says: ClassVar[str | None] = None  # the sentence for people, a format of the event
 
     @property
     def event_type_value(self) -> str:
@@ -98,7 +109,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type"):
     @property
     def message(self) -> str:
         """What happened, as a sentence."""
-        return self.event_type.name
+        return self.says.format(self) if self.says is not None else self.event_type.name
 
     @property
     def asset_key(self) -> AssetKey | None:

@@ -55,10 +55,7 @@ class RunStarted(Event, frozen=True, tag="PIPELINE_START"):
 
     job_name: str = ""
     event_type = EventType.RUN_START
-
-    @property
-    def message(self) -> str:
-        return f'Started execution of run for "{self.job_name}".'
+    says = 'Started execution of run for "{0.job_name}".'
 
 
 class RunSucceeded(Event, frozen=True, tag="PIPELINE_SUCCESS"):
@@ -66,10 +63,7 @@ class RunSucceeded(Event, frozen=True, tag="PIPELINE_SUCCESS"):
 
     job_name: str = ""
     event_type = EventType.RUN_SUCCESS
-
-    @property
-    def message(self) -> str:
-        return f'Finished execution of run for "{self.job_name}".'
+    says = 'Finished execution of run for "{0.job_name}".'
 
 
 class RunFailed(Event, frozen=True, tag="PIPELINE_FAILURE"):
@@ -108,10 +102,7 @@ class RunCanceled(Event, frozen=True, tag="PIPELINE_CANCELED"):
     job_name: str = ""
     event_type = EventType.RUN_CANCELED
     level = 40
-
-    @property
-    def message(self) -> str:
-        return f'Execution of run for "{self.job_name}" canceled.'
+    says = 'Execution of run for "{0.job_name}" canceled.'
 
 
 class RunSuspended(Event, frozen=True, tag="RUN_SUSPENDED"):
@@ -175,10 +166,7 @@ class ResourceInitFailed(Event, frozen=True, tag="RESOURCE_INIT_FAILURE"):
     error: ErrorInfo | None = None
     event_type = EventType.RESOURCE_INIT_FAILURE
     level = 40
-
-    @property
-    def message(self) -> str:
-        return "Initialization of resources failed."
+    says = "Initialization of resources failed."
 
 
 class LogsCaptured(Event, frozen=True, tag="LOGS_CAPTURED"):
@@ -235,10 +223,7 @@ class StepStarted(StepEvent, frozen=True, tag="STEP_START"):
 
     captured: Position | None = None
     event_type = EventType.STEP_START
-
-    @property
-    def message(self) -> str:
-        return f'Started execution of step "{self.step_key}".'
+    says = 'Started execution of step "{0.step_key}".'
 
 
 class StepRestarted(StepEvent, frozen=True, tag="STEP_RESTARTED"):
@@ -247,10 +232,7 @@ class StepRestarted(StepEvent, frozen=True, tag="STEP_RESTARTED"):
     attempt: int = 2
     captured: Position | None = None
     event_type = EventType.STEP_RESTARTED
-
-    @property
-    def message(self) -> str:
-        return f'Started re-execution (attempt # {self.attempt}) of step "{self.step_key}".'
+    says = 'Started re-execution (attempt # {0.attempt}) of step "{0.step_key}".'
 
 
 class StepUpForRetry(StepEvent, frozen=True, tag="STEP_UP_FOR_RETRY"):
@@ -295,10 +277,7 @@ class StepFailed(StepEvent, frozen=True, tag="STEP_FAILURE"):
     captured: Position | None = None
     event_type = EventType.STEP_FAILURE
     level = 40
-
-    @property
-    def message(self) -> str:
-        return f'Execution of step "{self.step_key}" failed.'
+    says = 'Execution of step "{0.step_key}" failed.'
 
 
 class StepSkipped(StepEvent, frozen=True, tag="STEP_SKIPPED"):
@@ -348,9 +327,7 @@ class StepInput(StepEvent, frozen=True, tag="STEP_INPUT"):
         """What the check of its type said."""
         return self.check or TypeCheckData(True, self.input_name)
 
-    @property
-    def message(self) -> str:
-        return f'Got input "{self.input_name}" of type "{self.type_name}". {self.type_check_data.sentence}'
+    says = 'Got input "{0.input_name}" of type "{0.type_name}". {0.type_check_data.sentence}'
 
 
 class StepOutput(StepEvent, frozen=True, tag="STEP_OUTPUT"):
@@ -401,10 +378,7 @@ class HandledOutput(StepEvent, frozen=True, tag="HANDLED_OUTPUT"):
     manager_key: str
     metadata: Metadata = {}
     event_type = EventType.HANDLED_OUTPUT
-
-    @property
-    def message(self) -> str:
-        return f'Handled output "{self.output_name}" using IO manager "{self.manager_key}"'
+    says = 'Handled output "{0.output_name}" using IO manager "{0.manager_key}"'
 
 
 class ExpectationReported(StepEvent, frozen=True, tag="STEP_EXPECTATION_RESULT"):
@@ -424,10 +398,7 @@ class HookCompleted(StepEvent, frozen=True, tag="HOOK_COMPLETED"):
 
     hook_name: str
     event_type = EventType.HOOK_COMPLETED
-
-    @property
-    def message(self) -> str:
-        return f'Finished the execution of hook "{self.hook_name}" triggered for "{self.step_key}".'
+    says = 'Finished the execution of hook "{0.hook_name}" triggered for "{0.step_key}".'
 
 
 class HookErrored(StepEvent, frozen=True, tag="HOOK_ERRORED"):
@@ -437,10 +408,7 @@ class HookErrored(StepEvent, frozen=True, tag="HOOK_ERRORED"):
     error: ErrorInfo | None = None
     event_type = EventType.HOOK_ERRORED
     level = 40
-
-    @property
-    def message(self) -> str:
-        return f'Error occurred during the execution of hook "{self.hook_name}" triggered for "{self.step_key}".'
+    says = 'Error occurred during the execution of hook "{0.hook_name}" triggered for "{0.step_key}".'
 
 
 class HookSkipped(StepEvent, frozen=True, tag="HOOK_SKIPPED"):
@@ -448,10 +416,7 @@ class HookSkipped(StepEvent, frozen=True, tag="HOOK_SKIPPED"):
 
     hook_name: str
     event_type = EventType.HOOK_SKIPPED
-
-    @property
-    def message(self) -> str:
-        return f'Skipped the execution of hook "{self.hook_name}" triggered for "{self.step_key}".'
+    says = 'Skipped the execution of hook "{0.hook_name}" triggered for "{0.step_key}".'
 
 
 # --- assets ----------------------------------------------------------------------------------------------------------
@@ -492,10 +457,7 @@ class AssetMaterialized(Event, frozen=True, tag="ASSET_MATERIALIZATION"):
     step_key: str | None = None
     fact_field = "materialization"
     event_type = EventType.ASSET_MATERIALIZATION
-
-    @property
-    def message(self) -> str:
-        return f"Materialized value {self.materialization.label}."
+    says = "Materialized value {0.materialization.label}."
 
 
 class AssetObserved(Event, frozen=True, tag="ASSET_OBSERVATION"):
@@ -505,10 +467,7 @@ class AssetObserved(Event, frozen=True, tag="ASSET_OBSERVATION"):
     step_key: str | None = None
     fact_field = "observation"
     event_type = EventType.ASSET_OBSERVATION
-
-    @property
-    def message(self) -> str:
-        return f"Observed {self.observation.label}."
+    says = "Observed {0.observation.label}."
 
 
 class AssetCheckEvaluationPlanned(Event, frozen=True, tag="ASSET_CHECK_EVALUATION_PLANNED"):

@@ -12,6 +12,8 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import or_
 from typing import Protocol
 
 from treadle.core import tags
@@ -55,6 +57,7 @@ class StaleCause:
         dependency: the asset whose data changed, or that was added or removed.
         children: why the dependency changed, if it is stale itself.
         partitions: the partitions of `key` that this is so of; None for an asset without.
+        reached: for each of `children`, those of `partitions` that it reaches; empty if each reaches all.
     """
 
     key: AssetKey
@@ -63,6 +66,14 @@ class StaleCause:
     dependency: AssetKey | None = None
     children: tuple[StaleCause, ...] = field(default=(), compare=False)
     partitions: PartitionSubset | None = field(default=None, compare=False)
+    reached: tuple[PartitionSubset, ...] = field(default=(), compare=False)
+
+    def of_partition(self, key: str) -> StaleCause:
+        """The same of one partition: of what is directly behind it, only what reaches that."""
+        if not self.reached:
+            return self
+        pairs = zip(self.children, self.reached, strict=True)
+        return replace(self, children=tuple(child for child, partitions in pairs if key in partitions), reached=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,23 +91,23 @@ class Staleness:
     stale: PartitionSubset | None = None
 
     def of_partition(self, key: str) -> Staleness:
-        """The same of one partition. Causes with one reason are one, with all that is behind it."""
+        """The same of one partition."""
         if self.missing is not None and key in self.missing:
             return Staleness(StaleStatus.MISSING)
-        found: dict[StaleCause, StaleCause] = {}
-        for cause in self.causes:
-            if cause.partitions is not None and key in cause.partitions:
-                same = found.get(cause, replace(cause, children=()))
-                found[cause] = replace(same, children=(*same.children, *cause.children))
-        return Staleness(StaleStatus.STALE if found else StaleStatus.FRESH, tuple(found.values()))
+        found = tuple(cause.of_partition(key) for cause in self.causes if cause.partitions and key in cause.partitions)
+        return Staleness(StaleStatus.STALE if found else StaleStatus.FRESH, found)
 
     @property
     def root_causes(self) -> tuple[StaleCause, ...]:
         """The causes behind its causes, each once."""
         found: dict[StaleCause, None] = {}
         waiting = list(reversed(self.causes))
+        seen: set[int] = set()  # by identity: assets share what is behind them, and paths are many
         while waiting:
             cause = waiting.pop()
+            if id(cause) in seen:
+                continue
+            seen.add(id(cause))
             if cause.children:
                 waiting.extend(reversed(cause.children))
             else:
@@ -273,10 +284,7 @@ class _Asked:
             for source in sources_of(self.graph, key):
                 causes += self._data_of_partitions(key, source, numbers, there)
         causes = [cause for cause in causes if cause.partitions]
-        stale = every.empty_subset()
-        for cause in causes:
-            assert cause.partitions is not None
-            stale |= cause.partitions
+        stale = reduce(or_, (cause.partitions for cause in causes if cause.partitions), every.empty_subset())
         return Staleness(StaleStatus.FRESH, tuple(causes), every - there, stale)
 
     def _data_of_partitions(
@@ -285,25 +293,27 @@ class _Asked:
         """What changed of the data that partitions were made from, `there` at these numbers."""
         assert self.records is not None
         changed = self.records.changed(source, min(numbers.values()))
-        name, above = source.to_user_string(), self.known[source]
+        name, above, ours = source.to_user_string(), self.known[source], there.partitions_def
+        behind, reached = above.causes, ()
         if self.graph.specs[source].partitions_def is None:
             since = changed.get(None, 0)
             outdated: Iterable[str] = [partition for partition, number in numbers.items() if number < since]
-            behind = [(above.causes, there)] if above.status is StaleStatus.STALE else []
+            below = there if behind else ours.empty_subset()
         else:
             between, mapping = self._between(key, source)
             since_by_key = {partition: since for partition, since in changed.items() if partition is not None}
             outdated = _outdated(mapping, between, since_by_key, numbers)
-            behind = [
-                ((cause,), there & mapping.downstream(
-                    cause.partitions, between.upstream, there.partitions_def, self.now, self.store))
-                for cause in above.causes if cause.partitions is not None
-            ]  # fmt: skip
-        new = there.partitions_def.subset_of_known(outdated)[0] & there
+            images = [
+                (why, there & mapping.downstream(why.partitions, between.upstream, ours, self.now, self.store))
+                for why in behind
+                if why.partitions is not None
+            ]
+            behind, reached = zip(*images, strict=True) if images else ((), ())
+            below = reduce(or_, reached, ours.empty_subset())
+        new = ours.subset_of_known(outdated)[0] & there
         kind = StaleCauseCategory.DATA
         yield StaleCause(key, kind, f"{name} has a new data version", source, (), new)
-        for causes, partitions in behind:
-            yield StaleCause(key, kind, f"{name} is stale", source, causes, partitions - new)
+        yield StaleCause(key, kind, f"{name} is stale", source, behind, below - new, reached)
 
 
 @dataclass(frozen=True, slots=True)

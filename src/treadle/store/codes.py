@@ -50,7 +50,16 @@ CODES: Mapping[EventType, int] = {
     EventType.ASSET_CHECK_EVALUATION_PLANNED: 64,
     EventType.ASSET_CHECK_EVALUATION: 65,
     EventType.ASSET_WIPED: 66,
+    EventType.ASSET_HEALTH_CHANGED: 67,
+    EventType.FRESHNESS_STATE_EVALUATION: 68,
+    EventType.FRESHNESS_STATE_CHANGE: 69,
+    EventType.CODE_LOCATION_UPDATED: 70,
     EventType.LOG_MESSAGE: 80,
+    EventType.ALERT_START: 81,
+    EventType.ALERT_SUCCESS: 82,
+    EventType.ALERT_FAILURE: 83,
+    EventType.OBJECT_STORE_OPERATION: 84,
+    EventType.ASSET_STORE_OPERATION: 85,
 }
 
 
