@@ -37,9 +37,13 @@ def declared(name: str, *deps: str, when: Any = None, **facts: Any) -> tr.Assets
     return made
 
 
+def shown(key: Any) -> str:
+    return getattr(key, "job_name", None) or key.to_user_string()
+
+
 def requested(automation: Automation, cursor: Any = None, minutes: int = 0) -> tuple[Any, list[str]]:
     outcome = automation.evaluate(NOW + timedelta(minutes=minutes), cursor)
-    return outcome.cursor, sorted(getattr(key, "job_name", None) or key.to_user_string() for key in outcome.requested)
+    return outcome.cursor, sorted(shown(key) for key in outcome.requested)
 
 
 def test_facts_of_a_run_under_way(instance: tr.Instance) -> None:

@@ -28,10 +28,12 @@ Operator: TypeAlias = Literal["and", "or", "not", "identity"]
 _New = TypeVar("_New", bound="AutomationCondition")
 
 
-def _leaf(name: str, doc: str, *, kind: str | None = None, label: bool = False) -> staticmethod[[], Operand]:
+def _leaf(
+    name: str, doc: str, *, kind: str | None = None, label: bool = False
+) -> staticmethod[[], AutomationCondition]:
     """A method that makes a leaf without arguments."""
 
-    def make() -> Operand:
+    def make() -> AutomationCondition:
         return Operand(kind or name, label=name if label else None)
 
     make.__name__, make.__qualname__, make.__doc__ = name, f"AutomationCondition.{name}", doc
