@@ -31,10 +31,12 @@ class Root(main.LazyGroup):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Their names, without importing anything."""
         theirs = {path for path in (*absent.GROUPS, *absent.COMMANDS) if " " not in path}
-        return sorted({*super().list_commands(ctx), *theirs} - absent.HIDDEN)
+        return sorted({*super().list_commands(ctx), *theirs} - absent.HIDDEN - {"daemon"})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The group of this name, with everything that Dagster has in it."""
+        if cmd_name in absent.COMMANDS:
+            return absent.command(cmd_name)
         group = super().get_command(ctx, cmd_name)
         if not isinstance(group, click.Group):
             return absent.command(cmd_name)

@@ -8,9 +8,6 @@ import click
 
 from treadle.cli import output
 from treadle.cli.targets import targets_of, targets_options
-from treadle.daemon.service import Service
-from treadle.host.settings import find_home
-from treadle.host.supervisor import GRACE_S
 
 
 @click.command("dev")
@@ -23,6 +20,10 @@ def group(ctx: click.Context, **options: Any) -> None:
 
 def serve(ctx: click.Context, options: dict[str, Any], *, cancels: bool) -> None:
     """Be the daemon until a signal ends it. `cancels`: whether the runs under way end with it, and at once."""
+    from treadle.daemon.service import Service  # noqa: PLC0415  --help needs none of it
+    from treadle.host.settings import find_home  # noqa: PLC0415
+    from treadle.host.supervisor import GRACE_S  # noqa: PLC0415
+
     targets, home = targets_of(ctx, options), find_home()
     names = ", ".join(target.name for target in targets)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from treadle.daemon.runs import Monitor, Queue, Starter
 from treadle.host.front import Front
 from treadle.host.instance import Instance
-from treadle.host.launching import cancel_run
+from treadle.host.launching import DAEMON, cancel_run
 from treadle.host.nudge import Listener
 from treadle.host.supervisor import GRACE_S
 from treadle.host.targets import Target
@@ -24,7 +24,6 @@ from treadle.runtime import kin
 from treadle.state.runs import ACTIVE, RunsFilter
 from treadle.store.leases import Lease
 
-LEASE = "daemon"
 TERM_S = 15.0
 SWEEP_S = 2.0
 
@@ -65,7 +64,7 @@ class Service:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
         signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
-        listener = Listener(self._home, "daemon")
+        listener = Listener(self._home, DAEMON)
         try:
             self._front.wait()
             self._ready()
@@ -106,9 +105,9 @@ class Service:
     def _lead(self) -> None:
         leases = self._instance.store.leases
         if self._lease is None or not leases.renew(self._lease, TERM_S):
-            leader = leases.get(LEASE)
+            leader = leases.get(DAEMON)
             dead = leader if leader is not None and kin.lives(leader.owner) is False else None
-            self._lease = leases.take(LEASE, kin.identity(), TERM_S, dead)
+            self._lease = leases.take(DAEMON, kin.identity(), TERM_S, dead)
 
     def _cancel_all(self, waiting: selectors.BaseSelector) -> None:
         """End the runs under way; returns once they have ended, or after a second."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import select
+
 from treadle.errors import InvocationError, RunNotFoundError
 from treadle.host.instance import Instance
-from treadle.host.nudge import nudge
+from treadle.host.nudge import Listener, nudge
+from treadle.runtime import kin
 from treadle.state.events import Event, RunCanceled, RunCanceling, RunEnqueued, RunStarting
 from treadle.state.runs import Run, RunStatus
 
+DAEMON = "daemon"
+"""The name of the daemon's lease, and the one under which it listens."""
+_SWEEP_S = 1.0
 _NEW = frozenset({RunStatus.NOT_STARTED})
 _WAITING = frozenset({RunStatus.QUEUED, RunStatus.NOT_STARTED})
 _UNDER_WAY = frozenset({RunStatus.STARTING, RunStatus.STARTED, RunStatus.SUSPENDED})
@@ -37,7 +43,7 @@ def _begin(instance: Instance, run_id: str, event: Event) -> Run:
     if not instance.store.transition(run_id, _NEW, [event]):
         run = _existing(instance, run_id)
         raise InvocationError(f"Run {run_id} is {run.status.value}, so it cannot be launched. Make a new run.")
-    _wake(instance, "daemon")
+    _wake(instance, DAEMON)
     return _existing(instance, run_id)
 
 
@@ -53,9 +59,34 @@ def cancel_run(instance: Instance, run_id: str) -> bool:
         return True
     if instance.store.transition(run_id, _UNDER_WAY, [RunCanceling()]):
         _wake(instance, run_id)
-        _wake(instance, "daemon")
+        _wake(instance, DAEMON)
         return True
     return _existing(instance, run_id).status is RunStatus.CANCELING
+
+
+def has_daemon(instance: Instance) -> bool:
+    """Whether somebody executes what is launched."""
+    lease = instance.store.leases.get(DAEMON)
+    return lease is not None and lease.until > 0 and kin.lives(lease.owner) is not False
+
+
+def await_run(instance: Instance, run_id: str) -> Run:
+    """The run, once it has ended.
+
+    Raises:
+        RunNotFoundError: there is no such run, or it was deleted meanwhile.
+    """
+    run = _existing(instance, run_id)
+    if instance.home is None or run.is_finished:
+        return run
+    listener = Listener(instance.home, DAEMON)
+    try:
+        while not (run := _existing(instance, run_id)).is_finished:
+            select.select([listener], [], [], _SWEEP_S)
+            listener.clear()
+    finally:
+        listener.close()
+    return run
 
 
 def _existing(instance: Instance, run_id: str) -> Run:

@@ -17,6 +17,7 @@ import msgspec
 from treadle.errors import FencedError, StoreError
 from treadle.host.instance import Instance
 from treadle.host.keeper import Exited, FromKeeper, Stop
+from treadle.host.launching import DAEMON
 from treadle.host.nudge import Listener, nudge
 from treadle.runtime import kin
 from treadle.runtime.channel import Channel
@@ -76,7 +77,7 @@ def supervise(argument: bytes, files: list[int]) -> int:
             return 1
         finally:
             instance.store.leases.release(lease)
-        nudge(Path(charge.home), "daemon")
+        nudge(Path(charge.home), DAEMON)
     return 0
 
 
