@@ -1,6 +1,6 @@
 """Types of values: their checks, their names, and inputs that a loader reads from run config."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 
@@ -11,6 +11,10 @@ EVEN = dg.DagsterType(
     type_check_fn=lambda _, value: dg.TypeCheck(value % 2 == 0, "it is odd", {"seen": value}),
     description="An even number.",
 )
+
+
+class Row(TypedDict):
+    n: int
 
 
 @pytest.mark.api("DagsterType.name", "DagsterType.description", "DagsterType.type_check_fn")
@@ -34,6 +38,8 @@ def test_a_type_has_a_name_and_a_check():
         (dg.Set[dg.Int], "Set[Int]", {1}, {"a"}),
         (dg.Tuple[dg.Int, dg.String], "Tuple[Int,String]", (1, "a"), (1, 2)),
         (dg.List[EVEN], "[Even]", [2], [2, 3]),
+        (dict[str, Any], "Dict[String,Any]", {"a": 1}, {1: 1}),
+        (Row, "Row", {"n": 1}, 1),
     ],
 )
 def test_built_in_types(kind: Any, name: str, good: Any, bad: Any):

@@ -394,6 +394,21 @@ def test_what_will_be_requested_counts_where_one_run_can_make_both() -> None:
     assert found.keys() & {"hours", "un", "of_outside", "table", "every", "by_name"} == set()
 
 
+def test_what_will_be_requested_counts_further_up_as_well() -> None:
+    will = C.any_deps_match(C.any_deps_match(C.will_be_requested()))
+    world = World(
+        asset("r", when=C.missing()),
+        asset("m", "r"),
+        asset("p", "r", partitions_def=LETTERS),
+        asset("leaf", "m", when=will),
+        asset("through_parts", "p", when=will),
+        asset("parts", "m", when=will, partitions_def=LETTERS),
+        asset("by_name", "m", when=C.asset_matches("r", C.will_be_requested())),
+        asset("elsewhere", when=C.asset_matches("r", C.will_be_requested())),
+    )
+    assert world.ticks(1) == [["by_name", "leaf", "r", "through_parts"]]
+
+
 def test_an_asset_by_name() -> None:
     there = ~C.missing()
     world = World(

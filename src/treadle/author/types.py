@@ -373,8 +373,10 @@ def _checker(annotation: Any) -> Callable[[Any], bool] | None:
 
 
 def _class_checker(cls: type) -> Callable[[Any], bool] | None:
-    if cls is object or getattr(cls, "_is_protocol", False):
+    if cls in (object, Any) or getattr(cls, "_is_protocol", False):
         return None
+    if typing.is_typeddict(cls):
+        cls = dict
     return lambda value: isinstance(value, cls)
 
 

@@ -79,13 +79,11 @@ class Edge(NamedTuple):
     Attributes:
         key: the dependency.
         links: the way to it, from it on; several if virtual assets are between.
-        together: whether one run can make partitions of both that belong together.
         is_plain: whether neither side has partitions: what is true of the one is then true for the other.
     """
 
     key: AssetKey
     links: tuple[Link, ...]
-    together: bool
     is_plain: bool
 
 
@@ -111,6 +109,7 @@ class World:
         self.jobs = jobs or {}
         self.custom = custom
         self._edges: dict[tuple[Target, bool], tuple[Edge, ...]] = {}
+        self._together: dict[tuple[Target, Target], bool] = {}
         self._chosen: dict[int, tuple[AssetSelection, frozenset[AssetKey]]] = {}
         self._names: dict[int, tuple[AutomationCondition, str, bool]] = {}
         self.has_custom = any(not condition.is_serializable for condition in conditions.values())
@@ -160,10 +159,10 @@ class World:
             link = self._link(upstream, key, dep.partition_mapping)
             if through_virtual and self.graph.specs[upstream].is_virtual and upstream != key:
                 for edge in self.edges(upstream, True):
-                    yield Edge(edge.key, (*edge.links, link), False, is_plain=False)
+                    yield Edge(edge.key, (*edge.links, link), is_plain=False)
             else:
                 plain = self.partitions_of(upstream) is None and self.partitions_of(key) is None
-                yield Edge(upstream, (link,), self._together(link), plain)
+                yield Edge(upstream, (link,), plain)
 
     def _deps(self, key: Target) -> Iterable[AssetDep]:
         if isinstance(key, AssetKey):
@@ -178,13 +177,25 @@ class World:
             return Link(upstream, downstream, None)
         return Link(upstream, downstream, mapping or default_mapping(theirs, mine))
 
-    def _together(self, link: Link) -> bool:
-        theirs, mine = self.partitions_of(link.upstream), self.partitions_of(link.downstream)
-        if link.upstream not in self.graph.made_by or theirs != mine:
+    def are_together(self, key: Target, target: Target) -> bool:
+        """Whether one run can make a partition of the asset `key` and, after it, that of `target`."""
+        found = self._together.get((key, target))
+        if found is None:
+            found = self._together[key, target] = self._can_be_together(key, target)
+        return found
+
+    def _can_be_together(self, key: Target, target: Target) -> bool:
+        definition = self.partitions_of(key)
+        if key not in self.graph.made_by or key == target or definition != self.partitions_of(target):
             return False
-        if isinstance(link.downstream, AssetKey) and link.upstream in self.graph.neighbours.get(link.downstream, ()):
+        if isinstance(target, AssetKey) and key in self.graph.neighbours.get(target, ()):
             return False
-        return theirs is None or isinstance(link.mapping, IdentityPartitionMapping | TimeWindowPartitionMapping)
+        edges = self.edges(target)
+        for edge in edges:
+            if edge.key == key:
+                mapping = edge.links[0].mapping
+                return definition is None or isinstance(mapping, IdentityPartitionMapping | TimeWindowPartitionMapping)
+        return key in self.graph.upstream(edge.key for edge in edges)
 
     def link_between(self, upstream: AssetKey, downstream: Target) -> Link:
         """How partitions of any asset are seen from another: by the dependency if there is one."""

@@ -128,35 +128,35 @@ class Frame:
         self.is_restless = self.is_first
         self.wake: float | None = None
         self._is_own = False
+        self._subject: tuple[Target, bool] = (target, False)  # whom `_about` is about, and if one run can make both
         self._around: list[tuple[AutomationCondition, Target]] = []
         self._below = 0  # conditions of assets downstream that are being evaluated
 
-    def evaluate(self, condition: Any, key: Target, candidates: Subset, together: bool = True) -> Evaluation:
+    def evaluate(self, condition: Any, key: Target, candidates: Subset) -> Evaluation:
         """Where a condition is true of `key`.
 
         Args:
             candidates: where it matters.
-            together: whether one run can make `key` and the target.
         """
         method = _KINDS.get(type(condition))
         if method is None:
             return self._custom(condition, key, candidates)
         if not self.world.has_custom or not self.world.is_custom(condition):
-            return method(self, condition, key, candidates, together)
+            return method(self, condition, key, candidates)
         self._around.append((condition, key))
         try:
-            return method(self, condition, key, candidates, together)
+            return method(self, condition, key, candidates)
         finally:
             self._around.pop()
 
     # --- combining
 
-    def _and(self, condition: AllOf, key: Target, candidates: Subset, together: bool) -> Evaluation:
+    def _and(self, condition: AllOf, key: Target, candidates: Subset) -> Evaluation:
         children: list[Evaluation] = []
         pieces: list[Piece] = []
         true: Any = None
         for operand in condition.operands:
-            child = self.evaluate(operand, key, candidates, together)
+            child = self.evaluate(operand, key, candidates)
             children.append(child)
             pieces.extend(child.pieces)
             candidates = candidates & child.true
@@ -165,26 +165,26 @@ class Frame:
             pieces = [Piece(n, t, shared) for n, t, s in pieces if some(shared := s & true)]
         return Evaluation(key, condition, true, tuple(children), tuple(pieces))
 
-    def _or(self, condition: AnyOf, key: Target, candidates: Subset, together: bool) -> Evaluation:
+    def _or(self, condition: AnyOf, key: Target, candidates: Subset) -> Evaluation:
         children: list[Evaluation] = []
         pieces: tuple[Piece, ...] = ()
         true: Any = False
         for operand in condition.operands:
-            child = self.evaluate(operand, key, candidates, together)
+            child = self.evaluate(operand, key, candidates)
             if child.pieces:
                 pieces += child.pieces
             true = child.true | true if children else child.true
             children.append(child)
         return Evaluation(key, condition, true, tuple(children), pieces)
 
-    def _not(self, condition: Not, key: Target, candidates: Subset, together: bool) -> Evaluation:
-        child = self.evaluate(condition.operand, key, candidates, together)
+    def _not(self, condition: Not, key: Target, candidates: Subset) -> Evaluation:
+        child = self.evaluate(condition.operand, key, candidates)
         return Evaluation(key, condition, minus(self._full(key), child.true), (child,))
 
-    def _since(self, condition: Since, key: Target, candidates: Subset, together: bool) -> Evaluation:
+    def _since(self, condition: Since, key: Target, candidates: Subset) -> Evaluation:
         full = self._full(key)
-        trigger = self.evaluate(condition.trigger_condition, key, full, together)
-        reset = self.evaluate(condition.reset_condition, key, full, together)
+        trigger = self.evaluate(condition.trigger_condition, key, full)
+        reset = self.evaluate(condition.reset_condition, key, full)
         name = self._place(condition, key)
         held: Sequence[Piece] = self._remembered(name, key)
         if some(trigger.true):
@@ -202,8 +202,8 @@ class Frame:
             self.notes[name] = Note(key, _fewer(known))
         return Evaluation(key, condition, true & full, (trigger, reset))
 
-    def _newly_true(self, condition: NewlyTrue, key: Target, candidates: Subset, together: bool) -> Evaluation:
-        child = self.evaluate(condition.operand, key, self._full(key), together)
+    def _newly_true(self, condition: NewlyTrue, key: Target, candidates: Subset) -> Evaluation:
+        child = self.evaluate(condition.operand, key, self._full(key))
         name = self._place(condition, key)
         true = child.true
         for piece in self._remembered(name, key):
@@ -216,7 +216,7 @@ class Frame:
 
     # --- about others
 
-    def _deps(self, condition: DepsMatch, key: Target, candidates: Subset, together: bool) -> Evaluation:
+    def _deps(self, condition: DepsMatch, key: Target, candidates: Subset) -> Evaluation:
         allowed, ignored = condition.allow_selection, condition.ignore_selection
         allow = self.world.chosen(allowed) if allowed is not None else None
         ignore = self.world.chosen(ignored) if ignored is not None else ()
@@ -228,7 +228,7 @@ class Frame:
             if edge.key in ignore or (allow is not None and edge.key not in allow):
                 continue
             needed = self._up(candidates, edge) if custom else self._full(edge.key)
-            child = self._about(condition.operand, edge.key, needed, together and edge.together)
+            child = self._about(condition.operand, edge.key, needed)
             children.append(child)
             mapped = child.true if edge.is_plain else self._down(child.true, edge)
             if child.pieces:
@@ -236,8 +236,9 @@ class Frame:
             true = true & mapped if condition.every else true | mapped
         return Evaluation(key, condition, true, tuple(children), self._within(pieces, true))
 
-    def _about(self, condition: Any, key: AssetKey, candidates: Subset, together: bool) -> Evaluation:
+    def _about(self, condition: Any, key: AssetKey, candidates: Subset) -> Evaluation:
         """As `evaluate`, of another asset; what others have found out is taken from them."""
+        together = self.world.are_together(key, self.target)
         place = (id(condition), key, together)
         found = self.tick.shared.get(place)
         if found is None or key == self.target:
@@ -245,14 +246,16 @@ class Frame:
             is_restless, wake, is_own = self.is_restless, self.wake, self._is_own
             self.reads, self.watches, self.wholes = set(), set(), set()
             self.is_restless, self.wake, self._is_own = False, None, key == self.target
+            subject, self._subject = self._subject, (key, together)
             found = Found(
-                self.evaluate(condition, key, candidates, together), self.reads, self.watches, self.wholes,
+                self.evaluate(condition, key, candidates), self.reads, self.watches, self.wholes,
                 self.is_restless, self.wake,
             )  # fmt: skip
             if not self._is_own:
                 self.tick.shared[place] = found
             self.reads, self.watches, self.wholes = reads, watches, wholes
             self.is_restless, self.wake, self._is_own = is_restless, wake, is_own or self._is_own
+            self._subject = subject
         self.reads |= found.reads
         self.watches |= found.watches
         self.wholes |= found.wholes
@@ -274,39 +277,39 @@ class Frame:
     def _within(self, pieces: Sequence[Piece], true: Any) -> tuple[Piece, ...]:
         return tuple(Piece(n, t, part) for n, t, s in pieces if some(part := s & true)) if pieces else ()
 
-    def _checks(self, condition: ChecksMatch, key: Target, candidates: Subset, together: bool) -> Evaluation:
+    def _checks(self, condition: ChecksMatch, key: Target, candidates: Subset) -> Evaluation:
         full, empty = self._full(key), self.tick.empty(key)
         true = full if condition.every else empty
         children: list[Evaluation] = []
         for check in self.world.graph.checks_by_asset.get(key, ()) if isinstance(key, AssetKey) else ():
             if condition.blocking_only and not check.blocking:
                 continue
-            child = self.evaluate(condition.operand, check.key, self._full(check.key), False)
+            child = self.evaluate(condition.operand, check.key, self._full(check.key))
             children.append(child)
             same = type(child.true) is type(full) and self.world.partitions_of(key) == check.partitions_def
             matched = child.true if same else full if some(child.true) else empty
             true = true & matched if condition.every else true | matched
         return Evaluation(key, condition, true, tuple(children))
 
-    def _asset(self, condition: AssetMatches, key: Target, candidates: Subset, together: bool) -> Evaluation:
+    def _asset(self, condition: AssetMatches, key: Target, candidates: Subset) -> Evaluation:
         if condition.key not in self.world.graph.specs:
             raise InvocationError(
                 f"The condition of {_shown(self.target)} asks about asset {condition.key.to_user_string()!r}, and "
                 "there is none. Declare it, or name another in asset_matches()."
             )
         link = self.world.link_between(condition.key, key)
-        child = self.evaluate(condition.operand, condition.key, self.tick.upstream(candidates, link), False)
+        child = self.evaluate(condition.operand, condition.key, self.tick.upstream(candidates, link))
         pieces = [Piece(n, t, self.tick.downstream(s, link)) for n, t, s in child.pieces]
         true = self.tick.downstream(child.true, link)
         return Evaluation(key, condition, true, (child,), self._within(pieces, true))
 
-    def _job_roots(self, condition: JobRootsMatch, key: Target, candidates: Subset, together: bool) -> Evaluation:
+    def _job_roots(self, condition: JobRootsMatch, key: Target, candidates: Subset) -> Evaluation:
         assets = self.world.jobs.get(key) if isinstance(key, AssetJobKey) else None
         if assets is None:
             raise _misplaced(condition, self.target, "a job")
         parents = self.world.graph.parents
         roots = sorted(one for one in assets if not any(up in assets and up != one for up in parents[one]))
-        children = tuple(self.evaluate(condition.operand, one, self._full(one), False) for one in roots)
+        children = tuple(self.evaluate(condition.operand, one, self._full(one)) for one in roots)
         found = [some(child.true) for child in children]
         return Evaluation(key, condition, all(found) if condition.every else any(found), children)
 
@@ -328,7 +331,7 @@ class Frame:
 
     # --- leaves
 
-    def _operand(self, condition: Operand, key: Target, candidates: Subset, together: bool) -> Evaluation:
+    def _operand(self, condition: Operand, key: Target, candidates: Subset) -> Evaluation:
         kind = condition.kind
         self.reads.add(key)
         fact = _BY_FACTS.get(kind)
@@ -346,7 +349,11 @@ class Frame:
             return self._newly_requested(condition, key)
         if kind == "will_be_requested":
             self.watches.add(key)
-            requested = self.tick.requested.get(key) if together and key != self.target else None
+            subject, together = self._subject
+            if subject is not key:
+                self._is_own = True
+                together = self.world.are_together(key, self.target)
+            requested = self.tick.requested.get(key) if together else None
             return Evaluation(key, condition, self.tick.empty(key) if requested is None else requested)
         if kind == "initial_evaluation":
             self._is_own = True
@@ -421,7 +428,7 @@ class Frame:
         run = self.tick.view.run(run_id)
         return run is not None and self.target in run.targets
 
-    def _run_tags(self, condition: RunTagsMatch, key: Target, candidates: Subset, together: bool) -> Evaluation:
+    def _run_tags(self, condition: RunTagsMatch, key: Target, candidates: Subset) -> Evaluation:
         self.reads.add(key)
 
         def fits(run_id: str) -> bool:
@@ -443,7 +450,7 @@ class Frame:
             found -= {partition for partition, fit in fitting if not fit}
         return Evaluation(key, condition, self.tick.subset(key, found))
 
-    def _cron(self, condition: CronTickPassed, key: Target, candidates: Subset, together: bool) -> Evaluation:
+    def _cron(self, condition: CronTickPassed, key: Target, candidates: Subset) -> Evaluation:
         ticks = cadence(condition.cron_schedule, condition.cron_timezone)
         now = instant_of(self.tick.view.now)
         last = ticks.floor(now)
@@ -456,7 +463,7 @@ class Frame:
         full = self._full(key)
         return Evaluation(key, condition, full, (), (Piece(None, float(last), full),))
 
-    def _window(self, condition: InLatestTimeWindow, key: Target, candidates: Subset, together: bool) -> Evaluation:
+    def _window(self, condition: InLatestTimeWindow, key: Target, candidates: Subset) -> Evaluation:
         definition = self.world.partitions_of(key)
         if definition is None:
             return Evaluation(key, condition, True)
@@ -594,7 +601,7 @@ _RARE: dict[str, Callable[[Frame, Operand, Target], Subset]] = {
     "freshness_warned": Frame._freshness,
     "freshness_failed": Frame._freshness,
 }
-_KINDS: dict[type, Callable[[Frame, Any, Target, Subset, bool], Evaluation]] = {
+_KINDS: dict[type, Callable[[Frame, Any, Target, Subset], Evaluation]] = {
     AllOf: Frame._and,
     AnyOf: Frame._or,
     Not: Frame._not,
