@@ -43,7 +43,7 @@ from dagster._components import scaffold_with as scaffold_with
 from dagster._components import template_var as template_var
 from dagster._execution import DefaultRunLauncher as DefaultRunLauncher
 from dagster._execution import Executor as Executor
-from dagster._execution import ExecutorRequirement as ExecutorRequirement
+from treadle.author.executors import ExecutorRequirement as ExecutorRequirement
 from dagster._execution import QueuedRunCoordinator as QueuedRunCoordinator
 from dagster._execution import StepExecutionContext as StepExecutionContext
 from dagster._execution import StepLauncher as StepLauncher

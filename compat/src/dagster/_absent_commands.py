@@ -63,7 +63,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         f"{_WS} {_LOGS} --code-server-log-level= -p,--port,--dagit-port= -h,--host,--dagit-host= "
         "--live-data-poll-rate= --use-legacy-code-server-behavior --shutdown-pipe= -v,--verbose "
         "--db-statement-timeout= --db-pool-recycle= --db-pool-max-overflow=",
-        "There is no web interface: `treadle dev` executes what `treadle run launch` launches, and `treadle run show` shows it.",
+        "There is no web interface: `treadle dev` executes what `treadle run launch` launches.",
     ),
     "instance concurrency get": ("Print the limit of pools.", "KEY? --all", _POOLS),
     "instance concurrency set": ("Set the limit of a pool.", "KEY LIMIT", _POOLS),
