@@ -43,7 +43,6 @@ from dagster._components import scaffold_with as scaffold_with
 from dagster._components import template_var as template_var
 from dagster._execution import DefaultRunLauncher as DefaultRunLauncher
 from dagster._execution import Executor as Executor
-from treadle.author.executors import ExecutorRequirement as ExecutorRequirement
 from dagster._execution import QueuedRunCoordinator as QueuedRunCoordinator
 from dagster._execution import StepExecutionContext as StepExecutionContext
 from dagster._execution import StepLauncher as StepLauncher
@@ -114,6 +113,7 @@ from dagster._warnings import PreviewWarning as PreviewWarning
 from dagster._warnings import SupersessionWarning as SupersessionWarning
 from dagster.deprecated import LegacyFreshnessPolicy as LegacyFreshnessPolicy
 from treadle import *
+from treadle.author.executors import ExecutorRequirement as ExecutorRequirement
 
 DagsterAssetMetadataValue = treadle.AssetMetadataValue
 DagsterConfigMappingFunctionError = treadle.ConfigMappingError
