@@ -1,8 +1,11 @@
-"""The instance of this home. Commands that do not touch it do not pay for importing it."""
+"""The instance of this home, and the runs in it. Commands that do not touch it do not pay for importing it."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from treadle.errors import InvocationError, RunNotFoundError
+from treadle.state.runs import Run
 
 
 def open_home() -> Any:
@@ -10,3 +13,25 @@ def open_home() -> Any:
     from treadle.host.instance import Instance  # noqa: PLC0415  the store takes a tenth of a second to import
 
     return Instance.get()
+
+
+def find_run(instance: Any, text: str) -> Run:
+    """The run whose id begins with `text`.
+
+    Raises:
+        RunNotFoundError: there is none.
+        InvocationError: there are several.
+    """
+    run = instance.get_run_by_id(text)
+    if run is not None:
+        return run
+    found = instance.find_run_ids(text, limit=4) if text else []
+    if not found:
+        raise RunNotFoundError(f"There is no run {text!r} in {instance.root_directory}. `treadle run list` lists them.")
+    run = instance.get_run_by_id(found[0])
+    if len(found) > 1 or run is None:
+        ids = ", ".join(found[:3])
+        raise InvocationError(
+            f"Several runs begin with {text!r}: {ids}{', …' if len(found) > 3 else ''}. Give more of the id."
+        )
+    return run

@@ -9,7 +9,7 @@ import click
 
 from treadle.cli import failure, output, report
 from treadle.cli.execution import config_of, read_tags
-from treadle.cli.home import open_home
+from treadle.cli.home import find_run, open_home
 from treadle.core import tags as tag_names
 
 
@@ -50,11 +50,10 @@ def launch_command(
 @click.argument("run_id")
 def cancel_command(run_id: str) -> None:
     """Tell the run RUN_ID (the beginning of the id is enough) to end. One that waits in the queue ends at once."""
-    from treadle.cli.run import find  # noqa: PLC0415  that module has this command
     from treadle.host.launching import cancel_run  # noqa: PLC0415  --help needs none of it
 
     with open_home() as instance:
-        run = find(instance, run_id)
+        run = find_run(instance, run_id)
         if not cancel_run(instance, run.run_id):
             raise click.ClickException(f"Run {run.run_id} has ended already: {run.status.value}.")
         click.echo(f"{run.run_id} is told to end.")
@@ -64,10 +63,9 @@ def cancel_command(run_id: str) -> None:
 @click.argument("run_id")
 def wait_command(run_id: str) -> int:
     """Wait until the run RUN_ID (the beginning of the id is enough) has ended. Exit code 1 if it did not succeed."""
-    from treadle.cli.run import find  # noqa: PLC0415  that module has this command
 
     with open_home() as instance:
-        return _wait(instance, find(instance, run_id).run_id)
+        return _wait(instance, find_run(instance, run_id).run_id)
 
 
 def _wait(instance: Any, run_id: str) -> int:

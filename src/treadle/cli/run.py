@@ -8,10 +8,8 @@ from typing import Any
 import click
 
 from treadle.cli import failure, launching, output, report
-from treadle.cli.home import open_home
+from treadle.cli.home import find_run, open_home
 from treadle.core import tags as tag_names
-from treadle.errors import InvocationError, RunNotFoundError
-from treadle.host.instance import Instance
 from treadle.state.captured import spans
 from treadle.state.events import EventType, LogsCaptured
 from treadle.state.runs import Run, RunRecord, RunsFilter, RunStatus
@@ -101,35 +99,13 @@ def _described(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def find(instance: Instance, text: str) -> Run:
-    """The run whose id begins with `text`.
-
-    Raises:
-        RunNotFoundError: there is none.
-        InvocationError: there are several.
-    """
-    run = instance.get_run_by_id(text)
-    if run is not None:
-        return run
-    found = instance.find_run_ids(text, limit=4) if text else []
-    if not found:
-        raise RunNotFoundError(f"There is no run {text!r} in {instance.root_directory}. `treadle run list` lists them.")
-    run = instance.get_run_by_id(found[0])
-    if len(found) > 1 or run is None:
-        ids = ", ".join(found[:3])
-        raise InvocationError(
-            f"Several runs begin with {text!r}: {ids}{', …' if len(found) > 3 else ''}. Give more of the id."
-        )
-    return run
-
-
 @group.command("show")
 @click.argument("run_id")
 @output.json_option
 def show(run_id: str, as_json: bool) -> None:
     """Show the run RUN_ID (the beginning of the id is enough): its steps, failures, and what it made."""
     with open_home() as instance:
-        run = find(instance, run_id)
+        run = find_run(instance, run_id)
         entries = instance.all_logs(run.run_id)
     if as_json:
         output.print_json(report.document(run, entries))
@@ -192,7 +168,7 @@ def _show_failures(account: report.Account) -> None:
 def logs(run_id: str, step: str | None) -> None:
     """Print what the run RUN_ID wrote to stdout and stderr, each to where it belongs."""
     with open_home() as instance:
-        run = find(instance, run_id)
+        run = find_run(instance, run_id)
         if step is not None:
             for out, err in _parts_of_step(instance, run, step):
                 _put(out, err)
@@ -234,7 +210,7 @@ def _parts_of_step(instance: Instance, run: Run, step: str) -> list[tuple[bytes,
 def delete(run_id: str, force: bool) -> int:
     """Delete the run RUN_ID, its events and its captured output. What it made stays, and stays known."""
     with open_home() as instance:
-        run = find(instance, run_id)
+        run = find_run(instance, run_id)
         if not force and not output.confirmed(f"Delete run {run.run_id} of {run.job_name} ({run.status.value})?"):
             return 1
         instance.delete_run(run.run_id)
