@@ -10,6 +10,8 @@ import click
 from treadle.cli import failure, launching, output, report
 from treadle.cli.home import find_run, open_home
 from treadle.core import tags as tag_names
+from treadle.errors import InvocationError
+from treadle.host.instance import Instance
 from treadle.state.captured import spans
 from treadle.state.events import EventType, LogsCaptured
 from treadle.state.runs import Run, RunRecord, RunsFilter, RunStatus
