@@ -37,7 +37,7 @@ COMPONENTS = frozenset({
     "TemplatedSqlComponent", "UPathDefsStateStorage", "UvRunComponent", "build_component_defs",
     "build_defs_for_component", "component_defs", "component_instance", "components", "components.DefsStateConfig",
     "components.DefsStateConfigArgs", "components.ResolvedDefsStateConfig", "get_all_components_defs_within_project",
-    "get_component_defs_within_project", "load_defs", "load_from_defs_folder", "scaffold_component", "scaffold_with",
+    "get_component_defs_within_project", "load_defs", "scaffold_component", "scaffold_with",
     "template_var",
 })  # fmt: skip
 

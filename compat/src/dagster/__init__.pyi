@@ -37,10 +37,10 @@ from dagster._components import component_instance as component_instance
 from dagster._components import get_all_components_defs_within_project as get_all_components_defs_within_project
 from dagster._components import get_component_defs_within_project as get_component_defs_within_project
 from dagster._components import load_defs as load_defs
-from dagster._components import load_from_defs_folder as load_from_defs_folder
 from dagster._components import scaffold_component as scaffold_component
 from dagster._components import scaffold_with as scaffold_with
 from dagster._components import template_var as template_var
+from dagster._defs_folder import load_from_defs_folder as load_from_defs_folder
 from dagster._execution import DefaultRunLauncher as DefaultRunLauncher
 from dagster._execution import Executor as Executor
 from dagster._execution import QueuedRunCoordinator as QueuedRunCoordinator

@@ -50,7 +50,6 @@ FUNCTIONS = {
     "get_all_components_defs_within_project": _FOLDER,
     "get_component_defs_within_project": _FOLDER,
     "load_defs": _FOLDER,
-    "load_from_defs_folder": _FOLDER,
     "scaffold_component": _DEFINITIONS,
     "scaffold_with": _DEFINITIONS,
     "template_var": "EnvVar, or values from Python",

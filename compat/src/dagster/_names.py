@@ -51,6 +51,7 @@ RENAMED = {
 """Names of Dagster whose counterpart in Treadle is called otherwise."""
 
 HERE = {
+    "dagster._defs_folder": "load_from_defs_folder",
     "dagster._components": (
         "AssetAttributesModel Component ComponentFormConfig ComponentLoadContext ComponentTree "
         "ComponentTypeSpec DefinitionsComponent DefsFolderComponent FunctionComponent Injected Model "
@@ -59,7 +60,7 @@ HERE = {
         "TemplatedSqlComponent UPathDefsStateStorage UvRunComponent build_component_defs "
         "build_defs_for_component component_defs component_instance components "
         "get_all_components_defs_within_project get_component_defs_within_project load_defs "
-        "load_from_defs_folder scaffold_component scaffold_with template_var"
+        "scaffold_component scaffold_with template_var"
     ),
     "dagster._execution": (
         "DefaultRunLauncher Executor ExecutorRequirement QueuedRunCoordinator StepExecutionContext StepLauncher "
