@@ -8,7 +8,7 @@ sentence for people is derived from its data (`message`), never stored.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 import msgspec
 
@@ -27,6 +27,7 @@ from treadle.state.facts import (
 )
 
 Metadata: TypeAlias = dict[str, MetadataValue]
+# Each kind's `event_type` is what its tag says: see below `AnyEvent`.
 
 
 # --- the run ---------------------------------------------------------------------------------------------------------
@@ -35,26 +36,19 @@ Metadata: TypeAlias = dict[str, MetadataValue]
 class RunEnqueued(Event, frozen=True, tag="PIPELINE_ENQUEUED"):
     """The run waits in the queue."""
 
-    event_type = EventType.RUN_ENQUEUED
-
 
 class RunDequeued(Event, frozen=True, tag="PIPELINE_DEQUEUED"):
     """The run left the queue."""
 
-    event_type = EventType.RUN_DEQUEUED
-
 
 class RunStarting(Event, frozen=True, tag="PIPELINE_STARTING"):
     """A process for the run is being made."""
-
-    event_type = EventType.RUN_STARTING
 
 
 class RunStarted(Event, frozen=True, tag="PIPELINE_START"):
     """The run began."""
 
     job_name: str = ""
-    event_type = EventType.RUN_START
     says = 'Started execution of run for "{0.job_name}".'
 
 
@@ -62,7 +56,6 @@ class RunSucceeded(Event, frozen=True, tag="PIPELINE_SUCCESS"):
     """The run ended, every step well or skipped."""
 
     job_name: str = ""
-    event_type = EventType.RUN_SUCCESS
     says = 'Finished execution of run for "{0.job_name}".'
 
 
@@ -79,7 +72,6 @@ class RunFailed(Event, frozen=True, tag="PIPELINE_FAILURE"):
     failure_reason: str = "UNKNOWN"
     failed_steps: tuple[str, ...] = ()
     error: ErrorInfo | None = None
-    event_type = EventType.RUN_FAILURE
     level = 40
 
     @property
@@ -93,14 +85,11 @@ class RunFailed(Event, frozen=True, tag="PIPELINE_FAILURE"):
 class RunCanceling(Event, frozen=True, tag="PIPELINE_CANCELING"):
     """The run was asked to stop."""
 
-    event_type = EventType.RUN_CANCELING
-
 
 class RunCanceled(Event, frozen=True, tag="PIPELINE_CANCELED"):
     """The run stopped because it was asked to."""
 
     job_name: str = ""
-    event_type = EventType.RUN_CANCELED
     level = 40
     says = 'Execution of run for "{0.job_name}" canceled.'
 
@@ -108,13 +97,9 @@ class RunCanceled(Event, frozen=True, tag="PIPELINE_CANCELED"):
 class RunSuspended(Event, frozen=True, tag="RUN_SUSPENDED"):
     """The run pauses."""
 
-    event_type = EventType.RUN_SUSPENDED
-
 
 class RunResumed(Event, frozen=True, tag="RUN_RESUMED"):
     """The run goes on."""
-
-    event_type = EventType.RUN_RESUMED
 
 
 class EngineEvent(Event, frozen=True, tag="ENGINE_EVENT"):
@@ -126,7 +111,6 @@ class EngineEvent(Event, frozen=True, tag="ENGINE_EVENT"):
     error: ErrorInfo | None = None
     marker_start: str | None = None
     marker_end: str | None = None
-    event_type = EventType.ENGINE_EVENT
 
     @property
     def message(self) -> str:
@@ -138,7 +122,6 @@ class ResourceInitStarted(Event, frozen=True, tag="RESOURCE_INIT_STARTED"):
 
     resource_keys: tuple[str, ...] = ()
     step_key: str | None = None
-    event_type = EventType.RESOURCE_INIT_STARTED
 
     @property
     def message(self) -> str:
@@ -151,7 +134,6 @@ class ResourceInitSucceeded(Event, frozen=True, tag="RESOURCE_INIT_SUCCESS"):
     resource_keys: tuple[str, ...] = ()
     step_key: str | None = None
     metadata: Metadata = {}
-    event_type = EventType.RESOURCE_INIT_SUCCESS
 
     @property
     def message(self) -> str:
@@ -164,7 +146,6 @@ class ResourceInitFailed(Event, frozen=True, tag="RESOURCE_INIT_FAILURE"):
     resource_keys: tuple[str, ...] = ()
     step_key: str | None = None
     error: ErrorInfo | None = None
-    event_type = EventType.RESOURCE_INIT_FAILURE
     level = 40
     says = "Initialization of resources failed."
 
@@ -179,7 +160,6 @@ class LogsCaptured(Event, frozen=True, tag="LOGS_CAPTURED"):
 
     log_key: tuple[str, ...]
     step_keys: tuple[str, ...] = ()
-    event_type = EventType.LOGS_CAPTURED
 
     @property
     def file_key(self) -> str:
@@ -204,14 +184,11 @@ class StepEvent(Event, frozen=True):
 class StepWorkerStarting(StepEvent, frozen=True, tag="STEP_WORKER_STARTING"):
     """A process for the step is being made."""
 
-    event_type = EventType.STEP_WORKER_STARTING
-
 
 class StepWorkerStarted(StepEvent, frozen=True, tag="STEP_WORKER_STARTED"):
     """The step's process is up."""
 
     pid: int | None = None
-    event_type = EventType.STEP_WORKER_STARTED
 
 
 Position = tuple[int, int]
@@ -222,7 +199,6 @@ class StepStarted(StepEvent, frozen=True, tag="STEP_START"):
     """The first attempt of the step began."""
 
     captured: Position | None = None
-    event_type = EventType.STEP_START
     says = 'Started execution of step "{0.step_key}".'
 
 
@@ -231,7 +207,6 @@ class StepRestarted(StepEvent, frozen=True, tag="STEP_RESTARTED"):
 
     attempt: int = 2
     captured: Position | None = None
-    event_type = EventType.STEP_RESTARTED
     says = 'Started re-execution (attempt # {0.attempt}) of step "{0.step_key}".'
 
 
@@ -241,7 +216,6 @@ class StepUpForRetry(StepEvent, frozen=True, tag="STEP_UP_FOR_RETRY"):
     error: ErrorInfo | None = None
     seconds_to_wait: float | None = None
     captured: Position | None = None
-    event_type = EventType.STEP_UP_FOR_RETRY
 
     @property
     def message(self) -> str:
@@ -254,7 +228,6 @@ class StepSucceeded(StepEvent, frozen=True, tag="STEP_SUCCESS"):
 
     duration_ms: float = 0.0
     captured: Position | None = None
-    event_type = EventType.STEP_SUCCESS
 
     @property
     def message(self) -> str:
@@ -275,7 +248,6 @@ class StepFailed(StepEvent, frozen=True, tag="STEP_FAILURE"):
     description: str | None = None
     metadata: Metadata = {}
     captured: Position | None = None
-    event_type = EventType.STEP_FAILURE
     level = 40
     says = 'Execution of step "{0.step_key}" failed.'
 
@@ -284,7 +256,6 @@ class StepSkipped(StepEvent, frozen=True, tag="STEP_SKIPPED"):
     """The step did not run because optional outputs above it were not produced."""
 
     missing: tuple[str, ...] = ()
-    event_type = EventType.STEP_SKIPPED
 
     @property
     def message(self) -> str:
@@ -320,7 +291,6 @@ class StepInput(StepEvent, frozen=True, tag="STEP_INPUT"):
     type_name: str = "Any"
     metadata: Metadata = {}
     check: TypeCheckData | None = None
-    event_type = EventType.STEP_INPUT
 
     @property
     def type_check_data(self) -> TypeCheckData:
@@ -338,7 +308,6 @@ class StepOutput(StepEvent, frozen=True, tag="STEP_OUTPUT"):
     type_name: str = "Any"
     metadata: Metadata = {}
     check: TypeCheckData | None = None
-    event_type = EventType.STEP_OUTPUT
 
     @property
     def type_check_data(self) -> TypeCheckData:
@@ -359,7 +328,6 @@ class LoadedInput(StepEvent, frozen=True, tag="LOADED_INPUT"):
     upstream_output_name: str | None = None
     upstream_step_key: str | None = None
     metadata: Metadata = {}
-    event_type = EventType.LOADED_INPUT
 
     @property
     def message(self) -> str:
@@ -377,7 +345,6 @@ class HandledOutput(StepEvent, frozen=True, tag="HANDLED_OUTPUT"):
     output_name: str
     manager_key: str
     metadata: Metadata = {}
-    event_type = EventType.HANDLED_OUTPUT
     says = 'Handled output "{0.output_name}" using IO manager "{0.manager_key}"'
 
 
@@ -385,7 +352,6 @@ class ExpectationReported(StepEvent, frozen=True, tag="STEP_EXPECTATION_RESULT")
     """User code said whether it found what it expected."""
 
     expectation_result: ExpectationResult
-    event_type = EventType.STEP_EXPECTATION_RESULT
 
     @property
     def message(self) -> str:
@@ -397,7 +363,6 @@ class HookCompleted(StepEvent, frozen=True, tag="HOOK_COMPLETED"):
     """A hook ran."""
 
     hook_name: str
-    event_type = EventType.HOOK_COMPLETED
     says = 'Finished the execution of hook "{0.hook_name}" triggered for "{0.step_key}".'
 
 
@@ -406,7 +371,6 @@ class HookErrored(StepEvent, frozen=True, tag="HOOK_ERRORED"):
 
     hook_name: str
     error: ErrorInfo | None = None
-    event_type = EventType.HOOK_ERRORED
     level = 40
     says = 'Error occurred during the execution of hook "{0.hook_name}" triggered for "{0.step_key}".'
 
@@ -415,7 +379,6 @@ class HookSkipped(StepEvent, frozen=True, tag="HOOK_SKIPPED"):
     """A hook did not apply to how the step ended."""
 
     hook_name: str
-    event_type = EventType.HOOK_SKIPPED
     says = 'Skipped the execution of hook "{0.hook_name}" triggered for "{0.step_key}".'
 
 
@@ -435,7 +398,6 @@ class AssetMaterializationPlanned(Event, frozen=True, tag="ASSET_MATERIALIZATION
     partition_keys: tuple[str, ...] = ()
     range_start: str | None = None
     range_end: str | None = None
-    event_type = EventType.ASSET_MATERIALIZATION_PLANNED
 
     @property
     def asset_key(self) -> AssetKey:
@@ -456,7 +418,6 @@ class AssetMaterialized(Event, frozen=True, tag="ASSET_MATERIALIZATION"):
     materialization: AssetMaterialization
     step_key: str | None = None
     fact_field = "materialization"
-    event_type = EventType.ASSET_MATERIALIZATION
     says = "Materialized value {0.materialization.label}."
 
 
@@ -466,7 +427,6 @@ class AssetObserved(Event, frozen=True, tag="ASSET_OBSERVATION"):
     observation: AssetObservation
     step_key: str | None = None
     fact_field = "observation"
-    event_type = EventType.ASSET_OBSERVATION
     says = "Observed {0.observation.label}."
 
 
@@ -476,7 +436,6 @@ class AssetCheckEvaluationPlanned(Event, frozen=True, tag="ASSET_CHECK_EVALUATIO
     key: AssetCheckKey
     step_key: str | None = None
     partition_key: str | None = None
-    event_type = EventType.ASSET_CHECK_EVALUATION_PLANNED
 
     @property
     def asset_key(self) -> AssetKey:
@@ -497,7 +456,6 @@ class AssetCheckEvaluated(Event, frozen=True, tag="ASSET_CHECK_EVALUATION"):
     evaluation: AssetCheckEvaluation
     step_key: str | None = None
     fact_field = "evaluation"
-    event_type = EventType.ASSET_CHECK_EVALUATION
 
     @property
     def message(self) -> str:
@@ -512,7 +470,6 @@ class AssetWiped(Event, frozen=True, tag="ASSET_WIPED"):
 
     key: AssetKey
     partition_keys: tuple[str, ...] | None = None
-    event_type = EventType.ASSET_WIPED
 
     @property
     def asset_key(self) -> AssetKey:
@@ -539,7 +496,6 @@ class LogMessage(Event, frozen=True, tag="LOG_MESSAGE"):
     log_level: int = 20
     step_key: str | None = None
     error: ErrorInfo | None = None
-    event_type = EventType.LOG_MESSAGE
 
     @property
     def level(self) -> int:
@@ -572,9 +528,10 @@ AnyEvent: TypeAlias = (
     | LogsCaptured | StepWorkerStarting | StepWorkerStarted | StepStarted | StepRestarted | StepUpForRetry
     | StepSucceeded | StepFailed | StepSkipped | StepInput | StepOutput | LoadedInput | HandledOutput
     | ExpectationReported | HookCompleted | HookErrored | HookSkipped | AssetMaterializationPlanned
-    | AssetMaterialized | AssetObserved
-    | AssetCheckEvaluationPlanned | AssetCheckEvaluated | AssetWiped | LogMessage
+    | AssetMaterialized | AssetObserved | AssetCheckEvaluationPlanned | AssetCheckEvaluated | AssetWiped | LogMessage
 )  # fmt: skip
+for _kind in get_args(AnyEvent):
+    _kind.event_type = EventType(_kind.__struct_config__.tag)
 
 
 class EventLogEntry(msgspec.Struct, frozen=True, omit_defaults=True):
