@@ -24,25 +24,17 @@ from treadle.spec.graph import AssetGraph
 from treadle.spec.selection_text import Form, Grammar
 from treadle.spec.selection_view import NO_ASSETS, Assets, Checks, Lookup, View, matching, missing
 
+_ATTRIBUTES = (
+    "key", "tag", "owner", "group", "kind", "is", "code_location", "status", "column", "table_name", "column_tag",
+    "changed_in_branch", "partitions", "automation_type", "sensor", "schedule", "job",
+)  # fmt: skip
 GRAMMAR = Grammar(
     attributes={
+        **dict.fromkeys(_ATTRIBUTES, Form()),
         "key": Form(pattern=True, null=False),
         "tag": Form(pair=True),
-        "owner": Form(),
-        "group": Form(),
-        "kind": Form(),
         "is": Form(null=False, words=("external", "materializable")),
-        "code_location": Form(),
-        "status": Form(),
-        "column": Form(),
-        "table_name": Form(),
         "column_tag": Form(pair=True, null=False),
-        "changed_in_branch": Form(),
-        "partitions": Form(),
-        "automation_type": Form(),
-        "sensor": Form(),
-        "schedule": Form(),
-        "job": Form(),
     },
     functions=frozenset({"roots", "sinks"}),
 )
@@ -192,9 +184,7 @@ class AssetSelection:
         """Those of these assets that are made from none of the others."""
         return Roots(self)
 
-    def sources(self) -> AssetSelection:
-        """The same as `roots`."""
-        return Roots(self)
+    sources = roots
 
     def sinks(self) -> AssetSelection:
         """Those of these assets that none of the others is made from."""
@@ -428,23 +418,22 @@ class Attribute(AssetSelection, msgspec.Struct, frozen=True, omit_defaults=True,
         return view.lookup(self, view.graph)
 
 
-class AllChecks(AssetSelection, msgspec.Struct, frozen=True, tag="all_checks"):
-    """Every check, and no assets."""
-
+class _OnlyChecks(AssetSelection, msgspec.Struct, frozen=True):
     def _assets(self, view: View) -> Assets:
         return NO_ASSETS
+
+
+class AllChecks(_OnlyChecks, frozen=True, tag="all_checks"):
+    """Every check, and no assets."""
 
     def _checks(self, view: View) -> Checks:
         return view.graph.checks.keys()
 
 
-class CheckKeys(AssetSelection, msgspec.Struct, frozen=True, tag="check_keys"):
+class CheckKeys(_OnlyChecks, frozen=True, tag="check_keys"):
     """Checks by key, and no assets. They must exist."""
 
     members: tuple[AssetCheckKey, ...]
-
-    def _assets(self, view: View) -> Assets:
-        return NO_ASSETS
 
     def _checks(self, view: View) -> Checks:
         known = view.graph.checks
@@ -454,13 +443,10 @@ class CheckKeys(AssetSelection, msgspec.Struct, frozen=True, tag="check_keys"):
         return known.keys() & self.members
 
 
-class ChecksFor(AssetSelection, msgspec.Struct, frozen=True, tag="checks_for"):
+class ChecksFor(_OnlyChecks, frozen=True, tag="checks_for"):
     """The checks of some assets, and no assets."""
 
     members: tuple[AssetKey, ...]
-
-    def _assets(self, view: View) -> Assets:
-        return NO_ASSETS
 
     def _checks(self, view: View) -> Checks:
         return view.checks_of(frozenset(self.members))
@@ -469,10 +455,13 @@ class ChecksFor(AssetSelection, msgspec.Struct, frozen=True, tag="checks_for"):
 # --- along dependencies --------------------------------------------------------------------------------------------
 
 
-class Upstream(AssetSelection, msgspec.Struct, frozen=True, omit_defaults=True, tag="upstream"):
+class _Of(AssetSelection, msgspec.Struct, frozen=True, omit_defaults=True):
+    child: AssetSelection
+
+
+class Upstream(_Of, frozen=True, tag="upstream"):
     """`child` and what it is made from, `depth` levels (all if None), without external assets."""
 
-    child: AssetSelection
     depth: int | None = None
     include_self: bool = True
 
@@ -482,10 +471,9 @@ class Upstream(AssetSelection, msgspec.Struct, frozen=True, omit_defaults=True, 
         return found if self.include_self else found - child
 
 
-class Downstream(AssetSelection, msgspec.Struct, frozen=True, omit_defaults=True, tag="downstream"):
+class Downstream(_Of, frozen=True, tag="downstream"):
     """`child` and what is made from it, `depth` levels (all if None)."""
 
-    child: AssetSelection
     depth: int | None = None
     include_self: bool = True
 
@@ -495,10 +483,9 @@ class Downstream(AssetSelection, msgspec.Struct, frozen=True, omit_defaults=True
         return found if self.include_self else found - child
 
 
-class Around(AssetSelection, msgspec.Struct, frozen=True, omit_defaults=True, tag="around"):
+class Around(_Of, frozen=True, tag="around"):
     """Upstream and downstream of `child` together, so many levels each (all if None)."""
 
-    child: AssetSelection
     up: int | None = None
     down: int | None = None
 
@@ -508,39 +495,31 @@ class Around(AssetSelection, msgspec.Struct, frozen=True, omit_defaults=True, ta
         return above | view.graph.downstream(child, self.down)
 
 
-class Roots(AssetSelection, msgspec.Struct, frozen=True, tag="roots"):
+class Roots(_Of, frozen=True, tag="roots"):
     """Those of `child` that are made from none of the others, not even by way of assets outside `child`."""
-
-    child: AssetSelection
 
     def _assets(self, view: View) -> Assets:
         child = view.assets(self.child)
         return child - view.graph.downstream(_beside(child, view.graph.children))
 
 
-class Sinks(AssetSelection, msgspec.Struct, frozen=True, tag="sinks"):
+class Sinks(_Of, frozen=True, tag="sinks"):
     """Those of `child` that none of the others is made from, not even by way of assets outside `child`."""
-
-    child: AssetSelection
 
     def _assets(self, view: View) -> Assets:
         child = view.assets(self.child)
         return child - view.graph.upstream(_beside(child, view.graph.parents))
 
 
-class Materializable(AssetSelection, msgspec.Struct, frozen=True, tag="materializable"):
+class Materializable(_Of, frozen=True, tag="materializable"):
     """Those of `child` that something makes."""
-
-    child: AssetSelection
 
     def _assets(self, view: View) -> Assets:
         return view.assets(self.child) & view.graph.materializable
 
 
-class RequiredNeighbours(AssetSelection, msgspec.Struct, frozen=True, tag="required_neighbours"):
+class RequiredNeighbours(_Of, frozen=True, tag="required_neighbours"):
     """`child` and what can only be made together with it."""
-
-    child: AssetSelection
 
     def _assets(self, view: View) -> Assets:
         child = view.assets(self.child)
@@ -548,10 +527,8 @@ class RequiredNeighbours(AssetSelection, msgspec.Struct, frozen=True, tag="requi
         return child | NO_ASSETS.union(*{neighbours[key] for key in child if key in neighbours})
 
 
-class UpstreamSources(AssetSelection, msgspec.Struct, frozen=True, tag="upstream_sources"):
+class UpstreamSources(_Of, frozen=True, tag="upstream_sources"):
     """The external assets among `child` and all it is made from."""
-
-    child: AssetSelection
 
     def _assets(self, view: View) -> Assets:
         return view.graph.upstream(view.assets(self.child)) - view.graph.materializable
@@ -734,33 +711,10 @@ def _depth(depth: int | None) -> int | None:
 # --- on the wire ---------------------------------------------------------------------------------------------------
 
 _Any: TypeAlias = (
-    All
-    | Keys
-    | KeyPattern
-    | KeyPrefixes
-    | KeySubstring
-    | Groups
-    | GroupPattern
-    | Tag
-    | Kind
-    | Owner
-    | Is
-    | Attribute
-    | AllChecks
-    | CheckKeys
-    | ChecksFor
-    | Upstream
-    | Downstream
-    | Around
-    | Roots
-    | Sinks
-    | Materializable
-    | RequiredNeighbours
-    | UpstreamSources
-    | Or
-    | And
-    | Minus
-)
+    All | Keys | KeyPattern | KeyPrefixes | KeySubstring | Groups | GroupPattern | Tag | Kind | Owner | Is | Attribute
+    | AllChecks | CheckKeys | ChecksFor | Upstream | Downstream | Around | Roots | Sinks | Materializable
+    | RequiredNeighbours | UpstreamSources | Or | And | Minus
+)  # fmt: skip
 
 
 def _from_plain(raw: Any) -> AssetSelection:
