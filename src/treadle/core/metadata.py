@@ -549,18 +549,9 @@ def _as_float(kind: str, value: Any) -> float:
 
 
 RawMetadataValue: TypeAlias = (
-    MetadataValue
-    | TableSchema
-    | TableColumnLineage
-    | AssetKey
-    | os.PathLike[str]
-    | dict[Any, Any]
-    | list[Any]
-    | float
-    | int
-    | str
-    | None
-)
+    MetadataValue | TableSchema | TableColumnLineage | AssetKey | os.PathLike[str] | dict[Any, Any] | list[Any]
+    | float | int | str | None
+)  # fmt: skip
 """What users may write as a value; `normalize` says what becomes of it."""
 
 _NULL = NullMetadataValue()
