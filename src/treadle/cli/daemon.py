@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from treadle.cli.dev import serve
+from treadle.cli.dev import START_METHOD, serve
 from treadle.cli.targets import targets_options
 
 
@@ -17,7 +17,8 @@ def group() -> None:
 
 @group.command("run")
 @targets_options
+@START_METHOD
 @click.pass_context
-def run(ctx: click.Context, **options: Any) -> None:
+def run(ctx: click.Context, start_method: Any, **options: Any) -> None:
     """Load the code and run what is launched. Runs under way go on when this ends."""
-    serve(ctx, options, cancels=False)
+    serve(ctx, options, start_method, cancels=False)

@@ -32,12 +32,14 @@ def launch_command(
 ) -> int:
     """Put a run of a job into the queue, for `treadle dev` or the daemon to execute; print its id."""
     from treadle.host.launching import has_daemon, submit_run  # noqa: PLC0415  --help needs none of it
+    from treadle.spec.manifest import location_of_job  # noqa: PLC0415
 
     run_tags = read_tags(tags)
     if partition is not None:
         run_tags[tag_names.PARTITION] = partition
     run_config = config_of(config, config_json) or {}
     with open_home() as instance:
+        location = location_of_job(job, instance.store.locations.manifests(), location)
         run = instance.create_run(job_name=job, run_config=run_config, tags=run_tags, location_name=location)
         submit_run(instance, run.run_id)
         click.echo(run.run_id)

@@ -28,11 +28,18 @@ class Starter:
     Args:
         instance: where the runs are stored.
         launch: starts the processes of a run.
+        hindrance: why they cannot be started now, if they will be later.
     """
 
-    def __init__(self, instance: Instance, launch: Callable[[Run], None]) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        launch: Callable[[Run], None],
+        hindrance: Callable[[Run], str | None] = lambda _: None,
+    ) -> None:
         self._instance = instance
         self._launch = launch
+        self.hindrance = hindrance
         self.launched: dict[str, float] = {}
 
     def start(self, run: Run) -> None:
@@ -70,13 +77,14 @@ class Queue:
             self.held.clear()
             return
         active = store.runs.records(RunsFilter(statuses=list(ACTIVE)))
+        hindered = {run.run_id: why for record in waiting if (why := self._starter.hindrance(run := record.run))}
         decisions = queue.dequeue(
-            (queue.Queued(record.run.run_id, record.run.tags) for record in waiting),
+            (queue.Queued(one.run.run_id, one.run.tags) for one in waiting if one.run.run_id not in hindered),
             (record.run.tags for record in active),
             self._limits,
         )
         runs = {record.run.run_id: record.run for record in waiting}
-        self.held = {one.run_id: one.reason for one in decisions if isinstance(one, queue.Hold)}
+        self.held = hindered | {one.run_id: one.reason for one in decisions if isinstance(one, queue.Hold)}
         for decision in decisions:
             if isinstance(decision, queue.Launch) and store.transition(
                 decision.run_id, _QUEUED, [RunDequeued(), RunStarting()]
@@ -143,11 +151,7 @@ def limits_of(settings: Settings) -> queue.Limits:
     """The limits of the queue that settings ask for."""
     given = settings.run_queue or settings.concurrency.runs
     tags = [
-        queue.TagLimit(
-            limit.key, limit.limit, limit.value if isinstance(limit.value, str) else None,
-            isinstance(limit.value, dict) and bool(limit.value.get("applyLimitPerUniqueValue")),
-        )
-        for limit in given.tag_concurrency_limits or ()
-    ]  # fmt: skip
+        queue.TagLimit.declared(limit.key, limit.limit, limit.value) for limit in given.tag_concurrency_limits or ()
+    ]
     most = given.max_concurrent_runs
     return queue.Limits(None if most < 0 else most, tags)

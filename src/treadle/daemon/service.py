@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from treadle.daemon.runs import Monitor, Queue, Starter
-from treadle.host.front import Front
+from treadle.host.front import CodeLocation, Front, StartMethod
 from treadle.host.instance import Instance
-from treadle.host.launching import DAEMON, cancel_run
-from treadle.host.nudge import Listener
+from treadle.host.launching import DAEMON, cancel_run, reload_key
+from treadle.host.nudge import Listener, nudge
 from treadle.host.supervisor import GRACE_S
 from treadle.host.targets import Target
 from treadle.runtime import kin
@@ -34,8 +34,10 @@ class Service:
     Args:
         home: the home.
         targets: the locations.
-        ready: called once the locations are loaded.
+        ready: called once each location has been loaded, or could not be.
+        told: called when the state of a location has changed.
         grace_s: how long runs that are told to stop may take, in seconds.
+        start_method: how runs start; by default as the settings say.
     """
 
     def __init__(
@@ -43,15 +45,26 @@ class Service:
         home: Path,
         targets: Iterable[Target],
         ready: Callable[[], None] = lambda: None,
+        told: Callable[[CodeLocation], None] = lambda _: None,
         *,
         grace_s: float = GRACE_S,
+        start_method: StartMethod | None = None,
     ) -> None:
         self._instance = Instance.get(home)
         self._home = home
-        self._front = Front(home, targets, grace_s)
+        settings = self._instance.settings.code_servers
+        self._waiting = selectors.DefaultSelector()
+        self._front = Front(
+            home, targets, self._waiting, self._tell, grace_s=grace_s,
+            start_method=start_method or settings.start_method, patience_s=settings.local_startup_timeout,
+        )  # fmt: skip
         self._ready = ready
+        self._told = told
+        self._is_ready = False
+        self._asked = dict.fromkeys(map(reload_key, self._front.locations), "")
         self._lease: Lease | None = None
         self._is_stopping = False
+        self._reloads_all = False
 
     def run(self, *, cancels: bool = False) -> None:
         """Until a signal ends it.
@@ -63,19 +76,18 @@ class Service:
         wake.setblocking(False)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
+        signal.signal(signal.SIGHUP, self._reload)
         signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
         listener = Listener(self._home, DAEMON)
+        self._waiting.register(listener, selectors.EVENT_READ, listener.clear)
+        self._waiting.register(woken, selectors.EVENT_READ, lambda: woken.recv(64))
         try:
-            self._front.wait()
-            self._ready()
-            with selectors.DefaultSelector() as waiting:
-                waiting.register(listener, selectors.EVENT_READ, listener.clear)
-                waiting.register(woken, selectors.EVENT_READ, lambda: woken.recv(64) == b"")
-                for source, take in self._front.sources():
-                    waiting.register(source, selectors.EVENT_READ, take)
-                self._serve(waiting)
-                if cancels:
-                    self._cancel_all(waiting)
+            self._asked = self._instance.store.cursors.get_many(self._asked)
+            self._forget_others()
+            self._front.start()
+            self._serve()
+            if cancels:
+                self._cancel_all()
         finally:
             signal.set_wakeup_fd(-1)
             wake.close()
@@ -84,23 +96,50 @@ class Service:
             if self._lease is not None:
                 self._instance.store.leases.release(self._lease)
             self._front.close()
+            self._waiting.close()
             self._instance.close()
 
-    def _serve(self, waiting: selectors.BaseSelector) -> None:
-        starter = Starter(self._instance, self._front.launch)
+    def _serve(self) -> None:
+        starter = Starter(self._instance, self._front.launch, self._front.hindrance)
         loops = (Queue(self._instance, starter), Monitor(self._instance, starter))
         renew_at = 0.0
         while not self._is_stopping:
             if time.monotonic() >= renew_at:
                 renew_at = time.monotonic() + TERM_S / 3
                 self._lead()
+            self._reload_if_asked()
+            self._front.tend()
+            if not self._is_ready and all(one.state != "loading" for one in self._front.locations.values()):
+                self._is_ready = True
+                self._ready()
             version = self._instance.store.database.data_version()
             if self._lease is not None:
                 for loop in loops:
                     loop.look()
-            while not self._is_stopping and not _woken(waiting, SWEEP_S):
+            while not self._is_stopping and not self._woken(SWEEP_S):
+                self._front.tend()
                 if time.monotonic() >= renew_at or self._instance.store.database.data_version() != version:
                     break
+
+    def _tell(self, location: CodeLocation, manifest: bytes | None) -> None:
+        """Store how a location is, and tell."""
+        self._instance.store.locations.put(location.record, manifest)
+        nudge(self._home, DAEMON)
+        self._told(location)
+
+    def _forget_others(self) -> None:
+        """Forget the locations that no daemon of this home has any longer."""
+        records = self._instance.store.locations.all()
+        dead = {one.name for one in records if one.owner is None or kin.lives(one.owner) is False}
+        self._instance.store.locations.forget(dead - self._front.locations.keys())
+
+    def _reload_if_asked(self) -> None:
+        asked = self._instance.store.cursors.get_many([*map(reload_key, self._front.locations)])
+        for name, location in self._front.locations.items():
+            key = reload_key(name)
+            if self._reloads_all or asked.get(key) != self._asked.get(key):
+                location.load()
+        self._asked, self._reloads_all = asked, False
 
     def _lead(self) -> None:
         leases = self._instance.store.leases
@@ -109,23 +148,24 @@ class Service:
             dead = leader if leader is not None and kin.lives(leader.owner) is False else None
             self._lease = leases.take(DAEMON, kin.identity(), TERM_S, dead)
 
-    def _cancel_all(self, waiting: selectors.BaseSelector) -> None:
+    def _cancel_all(self) -> None:
         """End the runs under way; returns once they have ended, or after a second."""
         active = RunsFilter(statuses=list(ACTIVE))
         for run in self._instance.get_runs(active):
             cancel_run(self._instance, run.run_id)
         deadline = time.monotonic() + 1.0
         while self._instance.get_runs_count(active) and (left := deadline - time.monotonic()) > 0:
-            _woken(waiting, left)
+            self._woken(left)
 
     def _stop(self, *_: object) -> None:
         self._is_stopping = True
 
+    def _reload(self, *_: object) -> None:
+        self._reloads_all = True
 
-def _woken(waiting: selectors.BaseSelector, patience_s: float) -> bool:
-    """Wait for something to happen; whether it did."""
-    happened = waiting.select(patience_s)
-    for key, _ in happened:
-        if key.data():
-            waiting.unregister(key.fileobj)
-    return bool(happened)
+    def _woken(self, patience_s: float) -> bool:
+        """Wait for something to happen; whether it did."""
+        happened = self._waiting.select(patience_s)
+        for key, _ in happened:
+            key.data()
+        return bool(happened)

@@ -18,7 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
@@ -45,10 +45,14 @@ class Fork(msgspec.Struct, frozen=True, tag=True):
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
-    """The function that prepares has returned this."""
+    """The function that prepares has returned this.
+
+    Attributes:
+        threads: the names of threads that a forked child would miss.
+    """
 
     result: bytes
-    threads: int = 1
+    threads: tuple[str, ...] = ()
 
 
 class Unready(msgspec.Struct, frozen=True, tag=True):
@@ -80,21 +84,34 @@ ToServer: TypeAlias = Prepare | Fork
 FromServer: TypeAlias = Ready | Unready | Forked | Ended
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ForkServer:
     """The other side: a fork server as its owner sees it.
 
     Attributes:
         process: its process.
         channel: where it tells what happens.
+        asked: how many children it was asked for.
+        ended: how many of them have ended.
     """
 
     process: subprocess.Popen[bytes]
     channel: Channel
+    asked: int = 0
+    ended: int = 0
 
-    def fork(self, number: int, function: str, argument: bytes, files: Sequence[int] = ()) -> bool:
+    def fork(self, function: str, argument: bytes, files: Sequence[int] = ()) -> bool:
         """Ask for a child. `Forked` and, in time, `Ended` arrive on the channel. False if the server is gone."""
-        return self.channel.send(Fork(number, function, argument), files)
+        self.asked += 1
+        return self.channel.send(Fork(self.asked, function, argument), files)
+
+    def told(self) -> Iterator[Ready | Unready]:
+        """What it tells of itself, without waiting. Children that have ended are counted."""
+        for message in self.channel.arrived():
+            if isinstance(message, Ended):
+                self.ended += 1
+            elif isinstance(message, Ready | Unready):
+                yield message
 
     def stop(self, patience_s: float = 2.0) -> None:
         """End it. Its children live on."""
@@ -107,13 +124,21 @@ class ForkServer:
 
 
 def start(
-    function: str, argument: bytes = b"", *, env: Mapping[str, str] | None = None, folder: str | None = None
+    function: str,
+    argument: bytes = b"",
+    *,
+    title: str,
+    env: Mapping[str, str] | None = None,
+    folder: str | None = None,
 ) -> ForkServer:
-    """Start a fork server. Its first message is `Ready` or `Unready`, once `function` has returned or raised."""
+    """Start a fork server; `title` is what `ps` calls it.
+
+    Its first message is `Ready` or `Unready`, once `function` has returned or raised.
+    """
     ours, theirs = pair()
     with theirs:
         process = subprocess.Popen(
-            [sys.executable, "-m", "treadle.host.forkserver", str(theirs.fileno())],
+            [sys.executable, "-m", "treadle.host.forkserver", str(theirs.fileno()), title],
             pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, env=env, cwd=folder, start_new_session=True,
         )  # fmt: skip
     channel = Channel(ours, FromServer)
@@ -135,7 +160,7 @@ def main(descriptor: int) -> None:
     gc.collect()
     gc.freeze()  # what is there now is shared by all children: no collection may touch it
     kin.adopt_orphans()
-    channel.send(Ready(result or b"", kin.threads()))
+    channel.send(Ready(result or b"", tuple(kin.strange_threads())))
     _serve(channel)
 
 
@@ -221,4 +246,5 @@ def _function(name: str) -> Any:
 
 
 if __name__ == "__main__":
+    kin.set_title(sys.argv[2])
     main(int(sys.argv[1]))

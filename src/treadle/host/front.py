@@ -1,26 +1,172 @@
-"""Location fronts: one fork server for each code location, and one for supervisors, as their owner holds them.
+"""Location fronts: a fork server for each code location, and one for processes of ours, as their owner holds them.
 
 Nothing here runs user code, and nothing here is needed by a run that is under way: an owner that ends leaves its runs
-running.
+running. A location that cannot be loaded, or whose process ends, is tried again, later each time; meanwhile its runs
+wait. New code replaces old code only when it has been loaded, and runs under way keep the code they began with.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+import selectors
+import time
+from collections.abc import Callable, Iterable
 from functools import partial
-from itertools import count
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from treadle.core import codec
-from treadle.errors import LoadError, StoreError
+from treadle.core.keys import did_you_mean
+from treadle.errors import LoadError
 from treadle.host import forkserver, keeper, supervisor, worker
 from treadle.host.forkserver import ForkServer, Ready, Unready
 from treadle.host.targets import Target
-from treadle.runtime.channel import Channel, pair
+from treadle.runtime import kin
+from treadle.runtime.channel import pair
+from treadle.state.error_info import ErrorInfo
 from treadle.state.runs import Run
+from treadle.store.locations import LocationRecord, LocationState
+
+StartMethod: TypeAlias = Literal["auto", "fork", "spawn"]
+LONG_S = 60.0
+"""How long the process of a location lives, in seconds, until it counts as well; and the longest pause before another
+attempt."""
+
+
+class CodeLocation:
+    """A code location, and the processes that have its code.
+
+    Args:
+        target: where the code is.
+        told: called with it, and its manifest if it has a new one, whenever its state has changed.
+        waiting: where what its processes tell is waited for; the data of each is what to call then.
+
+    Attributes:
+        state: what became of the last attempt to load it.
+        server: the process that new runs come from, if there is one.
+        error: why the last attempt failed, if it did.
+        threads: the names of threads that keep its runs from being forked.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        told: Callable[[CodeLocation, bytes | None], None],
+        waiting: selectors.BaseSelector,
+        start_method: StartMethod = "auto",
+        patience_s: float = 180.0,
+    ) -> None:
+        self.target = target
+        self.name = target.name
+        self.state: LocationState = "loading"
+        self.server: ForkServer | None = None
+        self.error: ErrorInfo | None = None
+        self.threads: tuple[str, ...] = ()
+        self._told = told
+        self._waiting = waiting
+        self._start_method = start_method
+        self._patience_s = patience_s
+        self._next: ForkServer | None = None
+        self._retired: list[ForkServer] = []
+        self._since = self._began = time.time()
+        self._loaded: float | None = None
+        self._load_s: float | None = None
+        self._failures = 0
+        self._retry_at: float | None = None
+
+    @property
+    def spawns(self) -> bool:
+        """Whether its runs start in fresh interpreters."""
+        return self._start_method == "spawn" or (self._start_method == "auto" and bool(self.threads))
+
+    @property
+    def record(self) -> LocationRecord:
+        """How it is, to be stored."""
+        warning = None
+        if self.spawns and self.threads:
+            warning = (
+                f"Importing it starts threads ({', '.join(self.threads)}), which a forked process would miss. So its "
+                "runs start in fresh interpreters, which is slower. Start these threads later, in a resource, or set "
+                "code_servers.start_method to fork."
+            )
+        owner = kin.identity(self.server.process.pid) if self.server is not None else None
+        return LocationRecord(
+            self.name, self.state, self._since, owner, self._loaded, self._load_s, self.error, warning
+        )
+
+    def load(self) -> None:
+        """Begin to load the code; what has been loaded serves until that is done."""
+        if self._next is not None:
+            _let_go(self._next, self._waiting, 0)
+        self._retry_at = None
+        self._began = time.time()
+        self._next = server = forkserver.start(
+            "treadle.host.worker:prepare_location", encoded(self.target), title="treadle-zygote",
+            folder=str(self.target.folder),
+        )  # fmt: skip
+        self._waiting.register(server.channel, selectors.EVENT_READ, partial(self._take, server))
+
+    def tend(self, now: float) -> None:
+        """Do what is due."""
+        if self._next is not None and now - self._began > self._patience_s:
+            _let_go(self._next, self._waiting, 0)
+            self._failed(ErrorInfo(f"It has not been loaded within {self._patience_s:g} s."))
+        elif self._retry_at is not None and now >= self._retry_at:
+            self.load()
+
+    def close(self) -> None:
+        """End its processes. Runs under way go on."""
+        for server in (self.server, self._next, *self._retired):
+            if server is not None:
+                _let_go(server, self._waiting, 2.0 if server is not self._next else 0)
+
+    def _take(self, server: ForkServer) -> None:
+        """Take note of what one of the processes tells."""
+        for message in server.told():
+            if server is self._next and isinstance(message, Ready):
+                self._replace(server, message)
+            elif server is self._next:
+                assert isinstance(message, Unready)
+                self._failed(message.error)
+        if server in self._retired:
+            if server.channel.ended or server.asked == server.ended:
+                self._retired.remove(server)
+                _let_go(server, self._waiting)
+        elif server.channel.ended and server is self._next:
+            _let_go(server, self._waiting)
+            self._failed(ErrorInfo(f"Its process ended while it was loading: {_ending(server.process.returncode)}."))
+        elif server.channel.ended and server is self.server:
+            _let_go(server, self._waiting)
+            self.server = None
+            self._came_to("gone")
+            self._retry(time.time() - (self._loaded or 0) > LONG_S)
+
+    def _replace(self, server: ForkServer, ready: Ready) -> None:
+        """New code is there. The process of the old code stays until the runs that it began have ended."""
+        if self.server is not None and self.server.asked == self.server.ended:
+            _let_go(self.server, self._waiting)
+        elif self.server is not None:
+            self._retired.append(self.server)
+        self.server, self._next = server, None
+        self.threads, self.error = ready.threads, None
+        self._loaded, self._load_s = time.time(), time.time() - self._began
+        self._came_to("ready", ready.result)
+
+    def _failed(self, error: ErrorInfo) -> None:
+        self._next, self.error = None, error
+        self._came_to("failed")
+        self._retry(False)
+
+    def _came_to(self, state: LocationState, manifest: bytes | None = None) -> None:
+        self.state, self._since = state, time.time()
+        self._told(self, manifest)
+
+    def _retry(self, was_well: bool) -> None:
+        """Try again: at once after a long life, else after a pause that doubles each time."""
+        self._failures = 0 if was_well else self._failures + 1
+        self._retry_at = time.time() + (min(LONG_S, 2.0**self._failures / 2) if self._failures else 0)
 
 
 class Front:
@@ -29,84 +175,128 @@ class Front:
     Args:
         home: the home.
         targets: where the code of each location is.
+        waiting: where what they tell is waited for; the data of each is what to call then.
+        told: called when the state of a location has changed, with its manifest if it has a new one.
         grace_s: how long runs that are told to stop may take, in seconds.
+        start_method: how runs start: forked from the process that has the code, or in fresh interpreters.
+        patience_s: how long a location may take to load, in seconds.
+
+    Attributes:
+        locations: the locations, by name.
     """
 
-    def __init__(self, home: Path, targets: Iterable[Target], grace_s: float = supervisor.GRACE_S) -> None:
+    def __init__(
+        self,
+        home: Path,
+        targets: Iterable[Target],
+        waiting: selectors.BaseSelector,
+        told: Callable[[CodeLocation, bytes | None], None],
+        *,
+        grace_s: float = supervisor.GRACE_S,
+        start_method: StartMethod = "auto",
+        patience_s: float = 180.0,
+    ) -> None:
         self._home = home
         self._grace_s = grace_s
-        self._numbers = count(1)
-        self._supervisors = forkserver.start("treadle.host.supervisor:warm")
-        self._zygotes: Mapping[str, ForkServer] = {
-            target.name: forkserver.start(
-                "treadle.host.worker:prepare_location", _encoded(target), folder=str(target.folder)
-            )
-            for target in targets
+        self._waiting = waiting
+        self._ours: ForkServer | None = None
+        self.locations = {
+            target.name: CodeLocation(target, told, waiting, start_method, patience_s) for target in targets
         }
-        self._are_ready = False
 
-    def wait(self) -> None:
-        """Wait until all are ready.
-
-        Raises:
-            LoadError: a location could not be loaded.
-        """
-        for name, server in {"": self._supervisors, **self._zygotes}.items():
-            first = server.channel.receive()
-            if isinstance(first, Unready):
-                raise LoadError(f"The code location {name!r} could not be loaded. {first.error.to_string()}")
-            if not isinstance(first, Ready):
-                raise StoreError(f"The process of code location {name!r} ended while it was loading.")
-        self._are_ready = True
+    def start(self) -> None:
+        """Start the processes; what becomes of them is told."""
+        self._start_ours()
+        for location in self.locations.values():
+            location.load()
 
     def launch(self, run: Run) -> None:
-        """Start the processes of a run. How it goes on is seen in the store.
+        """Start the processes of a run, unless its location is down. How it goes on is seen in the store.
 
         Raises:
-            LoadError: there is no such location, or its process has ended.
+            LoadError: there is no such location.
         """
-        names = [run.location_name] if run.location_name else list(self._zygotes)
-        zygote = self._zygotes.get(names[0])
-        if zygote is None or len(names) > 1:
-            raise LoadError(f"Run {run.run_id} is of location {run.location_name!r}; loaded are {list(self._zygotes)}.")
+        location = self._location_of(run)
+        if location.server is None or self._ours is None:
+            return
         to_keeper, at_keeper = pair()
         to_run, at_run = pair()
         with to_keeper, at_keeper, to_run, at_run:
-            charge = supervisor.Charge(str(self._home), run.run_id, self._grace_s)
-            started = self._supervisors.fork(
-                next(self._numbers), "treadle.host.supervisor:supervise", msgspec.msgpack.encode(charge),
-                (to_keeper.fileno(), to_run.fileno()),
-            )  # fmt: skip
-            order = codec.encode(worker.Order(str(self._home), run))
-            kept = keeper.Charge("treadle.host.worker:work", order)
-            started &= zygote.fork(
-                next(self._numbers), "treadle.host.keeper:keep", msgspec.msgpack.encode(kept),
-                (at_keeper.fileno(), at_run.fileno()),
-            )  # fmt: skip
-        if not started:
-            raise LoadError(f"The process of code location {names[0]!r} has ended. Reload it.")
+            spawned = location.target if location.spawns else None
+            order = worker.Order(str(self._home), run, encoded(spawned) if spawned else None)
+            kept = keeper.Charge(
+                "treadle.host.worker:work", codec.encode(order), str(spawned.folder) if spawned else None
+            )
+            source = self._ours if spawned else location.server
+            files = (at_keeper.fileno(), at_run.fileno())
+            if source.fork("treadle.host.keeper:keep", msgspec.msgpack.encode(kept), files):
+                charge = supervisor.Charge(str(self._home), run.run_id, self._grace_s)
+                self._ours.fork(
+                    "treadle.host.supervisor:supervise", msgspec.msgpack.encode(charge),
+                    (to_keeper.fileno(), to_run.fileno()),
+                )  # fmt: skip
 
-    def sources(self) -> list[tuple[Channel, Callable[[], bool]]]:
-        """What to wait on, and what to call when there is something: it says whether that source has ended."""
-        return [(server.channel, partial(_attend, server)) for server in (self._supervisors, *self._zygotes.values())]
+    def hindrance(self, run: Run) -> str | None:
+        """Why the processes of a run cannot be started now, if they will be later."""
+        try:
+            location = self._location_of(run)
+        except LoadError:
+            return None
+        if location.server is not None:
+            return None
+        how = {"loading": "is being loaded", "failed": "could not be loaded"}.get(location.state, "has ended")
+        return f"Its code location {location.name!r} {how}."
+
+    def tend(self) -> None:
+        """Do what is due."""
+        now = time.time()
+        for location in self.locations.values():
+            location.tend(now)
 
     def close(self) -> None:
         """End the fork servers. Runs under way go on."""
-        for server in (self._supervisors, *self._zygotes.values()):
-            server.stop()
+        for location in self.locations.values():
+            location.close()
+        if self._ours is not None:
+            _let_go(self._ours, self._waiting)
+
+    def _location_of(self, run: Run) -> CodeLocation:
+        name = run.location_name
+        if name is None and len(self.locations) == 1:
+            return next(iter(self.locations.values()))
+        if name is None or name not in self.locations:
+            hint = did_you_mean(name, self.locations) if name else " Give it one: `treadle run launch -l`."
+            raise LoadError(
+                f"Run {run.run_id} is of code location {name!r}, and there is no such.{hint} These are there: "
+                f"{', '.join(self.locations) or 'none'}."
+            )
+        return self.locations[name]
+
+    def _start_ours(self) -> None:
+        self._ours = server = forkserver.start("treadle.host.supervisor:warm", title="treadle-ours")
+        self._waiting.register(server.channel, selectors.EVENT_READ, partial(self._take_ours, server))
+
+    def _take_ours(self, server: ForkServer) -> None:
+        for _ in server.told():
+            pass
+        if server.channel.ended and server is self._ours:
+            _let_go(server, self._waiting)
+            self._start_ours()
 
 
-def _attend(server: ForkServer) -> bool:
-    """Take note of what a fork server tells: its processes are seen to through the store."""
-    for _ in server.channel.arrived():
-        pass
-    return server.channel.ended
+def _let_go(server: ForkServer, waiting: selectors.BaseSelector, patience_s: float = 2.0) -> None:
+    waiting.unregister(server.channel)
+    server.stop(patience_s)
 
 
-def _encoded(target: Target) -> bytes:
-    folder = target.folder
+def encoded(target: Target) -> bytes:
+    """A target as bytes, with what its relative paths mean in this process."""
     return msgspec.msgpack.encode({
         "kind": target.kind, "value": str(target.path) if target.kind == "file" else target.value,
-        "attribute": target.attribute, "working_directory": os.fspath(folder),
+        "attribute": target.attribute, "working_directory": os.fspath(target.folder),
         "location_name": target.location_name, "origin": target.origin,
     })  # fmt: skip
+
+
+def _ending(code: int) -> str:
+    return f"killed by signal {-code}" if code < 0 else f"exit code {code}"

@@ -14,6 +14,8 @@ import resource
 import selectors
 import signal
 import socket
+import sys
+import tempfile
 import time
 from typing import TypeAlias
 
@@ -52,10 +54,17 @@ ToKeeper: TypeAlias = Stop
 
 
 class Charge(msgspec.Struct, frozen=True):
-    """What a keeper is to keep: a function, `module:name`, and its argument."""
+    """What a keeper is to keep.
+
+    Attributes:
+        function: what the process calls, as `module:name`.
+        argument: with what.
+        folder: for a fresh interpreter instead of a fork, the folder it starts in.
+    """
 
     function: str
     argument: bytes
+    folder: str | None = None
 
 
 def keep(argument: bytes, files: list[int]) -> int:
@@ -70,6 +79,7 @@ def keep(argument: bytes, files: list[int]) -> int:
     signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the supervisor says when, and its end is the end of all
+    kin.set_title("treadle-keeper")
     me = os.getpid()
     pid = os.fork()
     if pid == 0:
@@ -93,6 +103,31 @@ def _work(charge: Charge, files: list[int], parent: int) -> int:
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    kin.set_title("treadle-run")
+    if charge.folder is None:
+        return _call(charge, files)
+    with tempfile.TemporaryFile() as written:
+        written.write(msgspec.msgpack.encode(charge))
+        written.flush()
+        os.chdir(charge.folder)
+        for descriptor in (written.fileno(), *files):
+            os.set_inheritable(descriptor, True)
+        arguments = map(str, (written.fileno(), *files))
+        os.execv(sys.executable, [sys.executable, "-m", "treadle.host.keeper", *arguments])
+
+
+def main(written: int, files: list[int]) -> None:
+    """The life of a run's process in a fresh interpreter."""
+    kin.set_title("treadle-run")
+    for descriptor in files:
+        os.set_inheritable(descriptor, False)
+    with open(written, "rb") as file:
+        file.seek(0)
+        charge = msgspec.msgpack.decode(file.read(), type=Charge)
+    sys.exit(_call(charge, files))
+
+
+def _call(charge: Charge, files: list[int]) -> int:
     module, _, name = charge.function.partition(":")
     return getattr(importlib.import_module(module), name)(charge.argument, files) or 0
 
@@ -156,3 +191,7 @@ def _end_rest() -> int:
         except ChildProcessError:
             continue
     return count
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), [*map(int, sys.argv[2:])])

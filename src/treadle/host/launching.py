@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import select
+import time
+from uuid import uuid4
 
+from treadle.core.keys import did_you_mean
 from treadle.errors import InvocationError, RunNotFoundError
 from treadle.host.instance import Instance
 from treadle.host.nudge import Listener, nudge
 from treadle.runtime import kin
 from treadle.state.events import Event, RunCanceled, RunCanceling, RunEnqueued, RunStarting
 from treadle.state.runs import Run, RunStatus
+from treadle.store.locations import LocationRecord
 
 DAEMON = "daemon"
 """The name of the daemon's lease, and the one under which it listens."""
@@ -68,6 +72,39 @@ def has_daemon(instance: Instance) -> bool:
     """Whether somebody executes what is launched."""
     lease = instance.store.leases.get(DAEMON)
     return lease is not None and lease.until > 0 and kin.lives(lease.owner) is not False
+
+
+def reload_key(location: str) -> str:
+    """The name of the cursor that changes when a code location is to be loaded again."""
+    return f"reload {location}"
+
+
+def reload_location(instance: Instance, name: str, patience_s: float = 60.0) -> LocationRecord:
+    """Have a daemon load a code location again; how it is then. Runs under way keep their code.
+
+    Raises:
+        InvocationError: nobody serves such a location, or it has not been loaded in time.
+    """
+    names = [record.name for record in instance.store.locations.all()]
+    if name not in names or not has_daemon(instance) or instance.home is None:
+        raise InvocationError(
+            f"Nobody serves a code location {name!r} in this home.{did_you_mean(name, names)} `treadle dev` and "
+            "`treadle daemon run` do."
+        )
+    asked = time.time()
+    listener = Listener(instance.home, DAEMON)
+    try:
+        instance.store.cursors.set({reload_key(name): str(uuid4())})
+        _wake(instance, DAEMON)
+        while time.time() < asked + patience_s:
+            for record in instance.store.locations.all():
+                if record.name == name and record.since > asked and record.state != "loading":
+                    return record
+            select.select([listener], [], [], _SWEEP_S)
+            listener.clear()
+    finally:
+        listener.close()
+    raise InvocationError(f"The code location {name!r} has not been loaded within {patience_s:g} s. It may be later.")
 
 
 def await_run(instance: Instance, run_id: str) -> Run:

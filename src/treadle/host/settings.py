@@ -153,11 +153,12 @@ class RunRetrySettings(_Block, frozen=True):
 
 
 class CodeServerSettings(_Block, frozen=True):
-    """How long to wait for code locations, in seconds."""
+    """How long to wait for code locations, in seconds, and how their runs start."""
 
     local_startup_timeout: int = 180
     reload_timeout: int = 180
     wait_for_local_processes_on_shutdown: bool = False
+    start_method: Literal["auto", "fork", "spawn"] = "auto"
 
 
 class TickRetention(_Block, frozen=True):

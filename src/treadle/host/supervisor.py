@@ -59,6 +59,7 @@ def warm(_argument: bytes) -> bytes:
 def supervise(argument: bytes, files: list[int]) -> int:
     """See a run to its end. The files lead to its keeper and to its own process."""
     charge = msgspec.msgpack.decode(argument, type=Charge)
+    kin.set_title("treadle-superv")
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with Instance.get(charge.home) as instance:

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
 import msgspec
 
+from treadle.author.manifest import manifest_of
 from treadle.core import codec
 from treadle.errors import ExecutionInterruptedError, FencedError
 from treadle.host.execution import perform, prepare
 from treadle.host.instance import Instance
 from treadle.host.reexecution import subset
 from treadle.host.targets import Location, Target, load
+from treadle.runtime.agenda import in_this_process
 from treadle.runtime.channel import Channel
 from treadle.runtime.processes import StepProcesses
 from treadle.runtime.reporting import Reporter, ToReporter
@@ -30,10 +33,11 @@ _location: list[Location] = []
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What to execute: a run that is stored in a home."""
+    """What to execute: a run that is stored in a home. `place`: where its code is, for an interpreter without it."""
 
     home: str
     run: Run
+    place: bytes | None = None
 
 
 _order = codec.decoder(Order)
@@ -50,7 +54,14 @@ def prepare_location(argument: bytes) -> bytes:
     location = load(target)
     location.definitions.validate_loadable(location.definitions)
     _location.append(location)
-    return b""
+    return manifest_of(location.definitions, folders())
+
+
+def folders() -> list[str]:
+    """The folders of the Python files that are imported and not installed."""
+    installed = tuple({*map(os.path.dirname, (os.__file__, msgspec.__file__)), str(Path(__file__).parents[1])})
+    files = (getattr(module, "__file__", None) for module in [*sys.modules.values()])
+    return sorted({os.path.dirname(file) for file in files if file and not file.startswith(installed)})
 
 
 def work(argument: bytes, files: list[int]) -> int:
@@ -72,6 +83,8 @@ def _execute(order: Order, sink: Reporter) -> None:
     run = order.run
     instance = Instance.get(order.home)
     try:
+        if order.place is not None:
+            prepare_location(order.place)
         job = _location[0].definitions.get_job_def(run.job_name)
         scope = prepare(subset(job, run.asset_selection, run.asset_check_selection), run, instance, sink)
     except Exception as failure:
@@ -79,4 +92,5 @@ def _execute(order: Order, sink: Reporter) -> None:
         sink.write(EventLogEntry(run.run_id, time.time(), failed))
         sink.commit()
         return
-    perform(scope, instance, drive=StepProcesses(os.cpu_count() or 1))
+    # what must not be forked executes its steps itself
+    perform(scope, instance, drive=in_this_process if order.place is not None else StepProcesses(os.cpu_count() or 1))

@@ -11,10 +11,12 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _SET_PARENT_DEATH_SIGNAL = 1
+_SET_NAME = 15
 _SET_CHILD_SUBREAPER = 36
 _IS_LINUX = sys.platform == "linux"
 _libc = ctypes.CDLL(None, use_errno=True) if _IS_LINUX else None
@@ -32,6 +34,12 @@ def die_with_parent(parent: int) -> None:
         _libc.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def set_title(text: str) -> None:
+    """What `ps` and `top` call this process; its first 15 bytes count."""
+    if _libc is not None:
+        _libc.prctl(_SET_NAME, text.encode(), 0, 0, 0)
 
 
 def children(pid: int) -> list[int]:
@@ -64,9 +72,10 @@ def kill_all(pids: Iterable[int]) -> int:
     return killed
 
 
-def identity() -> str:
-    """This process, so that another can tell later whether it still lives: machine, id, and when it was born."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_birth(os.getpid())}"
+def identity(pid: int | None = None) -> str:
+    """A process (this one by default), so that others can tell whether it still lives: machine, id, its birth."""
+    pid = os.getpid() if pid is None else pid
+    return f"{socket.gethostname()}:{pid}:{_birth(pid)}"
 
 
 def lives(identity: str) -> bool | None:
@@ -98,6 +107,46 @@ def _birth(pid: int) -> str:
 def threads(pid: int | None = None) -> int:
     """How many threads a process has (this one by default), those of C libraries too; 1 where nobody can tell."""
     return len(_threads(os.getpid() if pid is None else pid)) or 1
+
+
+_HARMLESS = ("openblas", "mkl", "libiomp")
+"""Libraries whose pools of threads, one less than there are processors, cope with a fork."""
+
+
+def strange_threads() -> list[str]:
+    """The names of threads of this process that a forked child would miss, and perhaps wait for."""
+    me = os.getpid()
+    python = {thread.native_id: thread.name for thread in threading.enumerate()}
+    others = [int(thread) for thread in _threads(me) if int(thread) != me]
+    if not others:
+        return []
+    own = _read(f"/proc/{me}/comm")
+    names = [python.get(thread) or _read(f"/proc/{me}/task/{thread}/comm") for thread in others]
+    mapped = {line.rpartition("/")[2] for line in _read(f"/proc/{me}/maps").splitlines()}
+    pools = sum(any(name in library.lower() for name in _HARMLESS) for library in mapped)
+    unnamed = names.count(own)  # a library that does not name its threads leaves them the name of the process
+    strange = max(0, unnamed - pools * ((os.cpu_count() or 1) - 1))
+    return sorted(name for name in names if name and name != own) + ["a thread without a name"] * strange
+
+
+def memory(pid: int) -> int | None:
+    """The memory of a process in bytes, its share of what it shares with others; None if nobody can tell."""
+    for line in _read(f"/proc/{pid}/smaps_rollup").splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def pid_of(identity: str) -> int:
+    """The id of the process of this identity, on its machine."""
+    return int(identity.rsplit(":", 2)[1])
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""
 
 
 def _threads(pid: int) -> list[str]:

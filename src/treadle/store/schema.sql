@@ -143,3 +143,18 @@ CREATE TABLE leases (
     until REAL NOT NULL,
     PRIMARY KEY (name)
 ) WITHOUT ROWID;
+
+-- Code locations, as the daemon that loaded them last saw them. The manifest is the last good one.
+CREATE TABLE locations (
+    name TEXT NOT NULL,
+    body BLOB NOT NULL,
+    manifest TEXT,
+    PRIMARY KEY (name)
+) WITHOUT ROWID;
+
+-- What locations declare, by the hash of the content.
+CREATE TABLE manifests (
+    hash TEXT NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (hash)
+);

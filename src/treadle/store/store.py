@@ -20,6 +20,7 @@ from treadle.store.dynamic import DynamicPartitions
 from treadle.store.events import EventLog, UnstorableEventError
 from treadle.store.facts import FactReader
 from treadle.store.leases import Lease, Leases
+from treadle.store.locations import Locations
 from treadle.store.logs import LogStore
 from treadle.store.names import Names
 from treadle.store.partitions import PartitionSets
@@ -39,7 +40,7 @@ class Store:
         patience_s: how long to wait for other writers before giving up, in seconds.
 
     Attributes:
-        database, runs, events, assets, partitions, facts, dynamic, cursors, leases, logs: its parts.
+        database, runs, events, assets, partitions, facts, dynamic, cursors, leases, locations, logs: its parts.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Store:
         self.dynamic = DynamicPartitions(self.database)
         self.cursors = Cursors(self.database)
         self.leases = Leases(self.database)
+        self.locations = Locations(self.database)
         self.logs = LogStore(logs)
         self._writers: weakref.WeakSet[EventWriter] = weakref.WeakSet()
         self._backlog = Backlog(self) if path is None else None

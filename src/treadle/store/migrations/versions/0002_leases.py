@@ -1,4 +1,4 @@
-"""Leases: who owns a run, or a role."""
+"""Leases: who owns a run, or a role. Code locations and what they declare."""
 
 from __future__ import annotations
 
@@ -20,5 +20,24 @@ def upgrade() -> None:
             until REAL NOT NULL,
             PRIMARY KEY (name)
         ) WITHOUT ROWID
+        """
+    )
+    op.execute(
+        """
+        CREATE TABLE locations (
+            name TEXT NOT NULL,
+            body BLOB NOT NULL,
+            manifest TEXT,
+            PRIMARY KEY (name)
+        ) WITHOUT ROWID
+        """
+    )
+    op.execute(
+        """
+        CREATE TABLE manifests (
+            hash TEXT NOT NULL,
+            body BLOB NOT NULL,
+            PRIMARY KEY (hash)
+        )
         """
     )

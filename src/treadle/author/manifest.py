@@ -1,0 +1,66 @@
+"""The manifest of definitions: what of them is data, and may leave the process that has the user's code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from treadle.author.asset_jobs import IMPLICIT_JOB
+from treadle.author.definitions import Definitions
+from treadle.author.jobs import JobDefinition
+from treadle.core import codec
+from treadle.spec.assets import AssetCheckSpec, AssetSpec
+from treadle.spec.manifest import JobManifest, Manifest, ScheduleManifest
+
+S = TypeVar("S", AssetSpec, AssetCheckSpec)
+
+
+def manifest_of(definitions: Definitions, folders: Iterable[str] = ()) -> bytes:
+    """The manifest, encoded. What users put into a spec that is no data is left out."""
+    specs = list(definitions.layer.graph.specs.values())
+    checks = list(definitions.layer.graph.checks.values())
+    try:
+        return codec.encode(_manifest(definitions, specs, checks, folders))
+    except (TypeError, ValueError, NotImplementedError):
+        return codec.encode(_manifest(definitions, [*map(_plain, specs)], [*map(_plain, checks)], folders))
+
+
+def _manifest(
+    definitions: Definitions, specs: list[AssetSpec], checks: list[AssetCheckSpec], folders: Iterable[str]
+) -> Manifest:
+    return Manifest(
+        IMPLICIT_JOB, tuple(specs), tuple(checks), tuple(map(_job, definitions.jobs_by_name.values())),
+        tuple(map(_schedule, definitions.schedules)), tuple(sensor.name for sensor in definitions.sensors),
+        tuple(folders),
+    )  # fmt: skip
+
+
+def _job(job: JobDefinition) -> JobManifest:
+    made = None if job.layer is None else job.selected_assets or ()
+    return JobManifest(
+        job.name, job.description, job.nodes if made is None else (), None if made is None else tuple(sorted(made)),
+        {**job.tags, **job.run_tags}, job.partitions_def,
+    )  # fmt: skip
+
+
+def _schedule(schedule: Any) -> ScheduleManifest:
+    cron = getattr(schedule, "cron_schedule", None)
+    return ScheduleManifest(
+        schedule.name, schedule.job.name if cron is None else schedule.job_name,
+        tuple(cron) if isinstance(cron, list) else cron, getattr(schedule, "execution_timezone", None),
+    )  # fmt: skip
+
+
+def _plain(spec: S) -> S:
+    """The spec, without the metadata, rules and mappings if one of them is no data."""
+    try:
+        codec.encode(spec)
+    except (TypeError, ValueError, NotImplementedError):
+        if isinstance(spec, AssetSpec):
+            return AssetSpec(
+                spec.key, deps=[dep.asset_key for dep in spec.deps], description=spec.description,
+                skippable=spec.skippable, group_name=spec.group_name, code_version=spec.code_version,
+                owners=spec.owners, tags=spec.tags, partitions_def=spec.partitions_def,
+            )  # fmt: skip
+        return AssetCheckSpec(spec.name, asset=spec.asset_key, description=spec.description, blocking=spec.blocking)
+    return spec

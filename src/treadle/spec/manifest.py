@@ -1,0 +1,98 @@
+"""What a code location declares, as data: whoever has no user code knows it from this."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+
+import msgspec
+
+from treadle.core import codec
+from treadle.core.keys import AssetKey, did_you_mean
+from treadle.core.partitions import PartitionsDefinition
+from treadle.errors import InvocationError
+from treadle.spec.assets import AssetCheckSpec, AssetSpec
+from treadle.spec.nodes import NodeSpec
+
+
+class JobManifest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A job.
+
+    Attributes:
+        nodes: its ops and what they wait for; empty for a job over assets.
+        assets: the assets that it makes; None for a job of ops.
+        tags: those of its runs.
+    """
+
+    name: str
+    description: str | None = None
+    nodes: tuple[NodeSpec, ...] = ()
+    assets: tuple[AssetKey, ...] | None = None
+    tags: dict[str, str] = {}
+    partitions_def: PartitionsDefinition | None = None
+
+
+class ScheduleManifest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A schedule: which job it starts, and when. No cron expression: it follows the partitions of the job."""
+
+    name: str
+    job_name: str
+    cron_schedule: str | tuple[str, ...] | None = None
+    execution_timezone: str | None = None
+
+
+class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
+    """A code location.
+
+    Attributes:
+        implicit_job: the name of the job over all assets.
+        folders: the folders of its Python files.
+    """
+
+    implicit_job: str
+    assets: tuple[AssetSpec, ...] = ()
+    checks: tuple[AssetCheckSpec, ...] = ()
+    jobs: tuple[JobManifest, ...] = ()
+    schedules: tuple[ScheduleManifest, ...] = ()
+    sensors: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+
+    @cached_property
+    def job_names(self) -> frozenset[str]:
+        """What can be launched."""
+        return frozenset(job.name for job in self.jobs) | {self.implicit_job}
+
+
+_decoder = codec.decoder(Manifest)
+
+
+def read_manifest(data: bytes) -> Manifest:
+    """The manifest that `codec.encode` made these bytes of."""
+    return _decoder.decode(data)
+
+
+def location_of_job(job: str, manifests: dict[str, Manifest], location: str | None = None) -> str | None:
+    """In which of the locations a job is; None if nothing is known of them.
+
+    Raises:
+        InvocationError: there is no such location or job, or several locations have the job.
+    """
+    if not manifests:
+        return location
+    if location is not None and location not in manifests:
+        hint = did_you_mean(location, manifests)
+        raise InvocationError(f"There is no code location {location!r}.{hint} These are there: {_listed(manifests)}.")
+    asked = manifests if location is None else {location: manifests[location]}
+    found = [name for name, manifest in asked.items() if job in manifest.job_names]
+    if not found:
+        known = {name for manifest in asked.values() for name in manifest.job_names}
+        raise InvocationError(
+            f"There is no job {job!r} in {_listed(asked)}.{did_you_mean(job, known)} These are there: {_listed(known)}."
+        )
+    if len(found) > 1:
+        raise InvocationError(f"The job {job!r} is in several code locations: {_listed(found)}. Choose one with -l.")
+    return found[0]
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
