@@ -32,13 +32,13 @@ class DirectStep:
 
     def __init__(
         self,
-        resources: Mapping[str, Any] | None,
-        config: Any,
-        instance: Any,
-        partition_key: str | None,
-        partition_range: PartitionKeyRange | None,
-        mapping_key: str | None,
-        run_tags: Mapping[str, str] | None,
+        resources: Mapping[str, Any] | None = None,
+        config: Any = None,
+        instance: Any = None,
+        partition_key: str | None = None,
+        partition_range: PartitionKeyRange | None = None,
+        mapping_key: str | None = None,
+        run_tags: Mapping[str, str] | None = None,
     ) -> None:
         if partition_key is not None and partition_range is not None:
             raise InvocationError("Give partition_key or partition_key_range to a context, not both.")
@@ -201,9 +201,8 @@ def build_op_context(
     if op_config is not None and config is not None:
         raise InvocationError("build_op_context: give op_config or config, not both.")
     chosen = config if config is not None else op_config
-    step = _step(
-        resources, resources_config, chosen, instance, partition_key, partition_key_range, mapping_key, run_tags
-    )
+    bound = _with_config(resources, resources_config)
+    step = DirectStep(bound, chosen, instance, partition_key, partition_key_range, mapping_key, run_tags)
     return DirectOpExecutionContext(step)
 
 
@@ -218,9 +217,8 @@ def build_asset_context(
     event_loop: Any = None,
 ) -> DirectAssetExecutionContext:
     """A context to call an asset with in a test. Arguments as for `build_op_context`."""
-    step = _step(
-        resources, resources_config, asset_config, instance, partition_key, partition_key_range, None, run_tags
-    )
+    bound = _with_config(resources, resources_config)
+    step = DirectStep(bound, asset_config, instance, partition_key, partition_key_range, run_tags=run_tags)
     return DirectAssetExecutionContext(step)
 
 
@@ -231,26 +229,16 @@ def build_asset_check_context(
     instance: Any = None,
 ) -> DirectAssetCheckExecutionContext:
     """A context to call an asset check with in a test. Arguments as for `build_op_context`."""
-    step = _step(resources, resources_config, asset_config, instance, None, None, None, None)
-    return DirectAssetCheckExecutionContext(step)
+    return DirectAssetCheckExecutionContext(
+        DirectStep(_with_config(resources, resources_config), asset_config, instance)
+    )
 
 
-def _step(
-    resources: Mapping[str, Any] | None,
-    resources_config: Mapping[str, Any] | None,
-    config: Any,
-    instance: Any,
-    partition_key: str | None,
-    partition_range: PartitionKeyRange | None,
-    mapping_key: str | None,
-    run_tags: Mapping[str, str] | None,
-) -> DirectStep:
-    if resources_config:
-        resources = {
-            key: value.configured(resources_config[key]["config"]) if key in resources_config else value
-            for key, value in (resources or {}).items()
-        }
-    return DirectStep(resources, config, instance, partition_key, partition_range, mapping_key, run_tags)
+def _with_config(resources: Mapping[str, Any] | None, config: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    return {
+        key: value.configured(config[key]["config"]) if config and key in config else value
+        for key, value in (resources or {}).items()
+    }
 
 
 def _config_from_hand(op: OpDefinition, given: Any) -> Any:
@@ -286,14 +274,14 @@ def _invoke(op: OpDefinition, assets: AssetsDefinition | None, args: tuple[Any, 
         context = given.pop(0)
     elif context is None and signature.context is not None and given and given[0] is None:
         given.pop(0)  # None in place of a context that the function does not use
-        context = _unused(op, assets)
+        context = build_op_context() if assets is None else build_asset_context()
     if context is None and signature.context is not None:
         raise InvocationError(
             f"The function of {op.name!r} takes a context. Call it with one: build_op_context() or "
             f"build_asset_context().{op.where}"
         )
     given = _inputs_by_position(op, given, named)
-    step = context._step if isinstance(context, OpExecutionContext) else _plain_step(op, assets, named)
+    step = context._step if isinstance(context, OpExecutionContext) else _plain_step(op, named)
     if isinstance(step, DirectStep):
         from_arguments = {key: named[key] for key in op.resource_args if key in named}
         step.given_resources = {**step.given_resources, **from_arguments}
@@ -321,13 +309,9 @@ def _inputs_by_position(op: OpDefinition, given: list[Any], named: dict[str, Any
     return [value for name, value in by_name.items() if name in op.ins]
 
 
-def _plain_step(op: OpDefinition, assets: AssetsDefinition | None, named: Mapping[str, Any]) -> DirectStep:
+def _plain_step(op: OpDefinition, named: Mapping[str, Any]) -> DirectStep:
     resources = {op.resource_args[name]: value for name, value in named.items() if name in op.resource_args}
-    return DirectStep(resources, named.get("config"), None, None, None, None, None)
-
-
-def _unused(op: OpDefinition, assets: AssetsDefinition | None) -> OpExecutionContext:
-    return build_op_context() if assets is None else build_asset_context()
+    return DirectStep(resources, named.get("config"))
 
 
 def _retyped(context: OpExecutionContext, assets: AssetsDefinition | None) -> OpExecutionContext:

@@ -326,6 +326,7 @@ class PipesClient(ABC):
         """Launch the process, wait until it is done, and give what it reported."""
 
 
+@dataclass(eq=False, repr=False)
 class PipesSubprocessClient(PipesClient):
     """Runs commands on this machine.
 
@@ -340,23 +341,13 @@ class PipesSubprocessClient(PipesClient):
         termination_timeout_seconds: how long an interrupted command may take to end before it is killed.
     """
 
-    def __init__(
-        self,
-        env: Mapping[str, str] | None = None,
-        cwd: str | None = None,
-        context_injector: PipesContextInjector | None = None,
-        message_reader: PipesMessageReader | None = None,
-        forward_termination: bool = True,
-        forward_stdio: bool = True,
-        termination_timeout_seconds: float = 20,
-    ) -> None:
-        self.env = env
-        self.cwd = cwd
-        self.context_injector = context_injector
-        self.message_reader = message_reader
-        self.forward_termination = forward_termination
-        self.forward_stdio = forward_stdio
-        self.termination_timeout_seconds = termination_timeout_seconds
+    env: Mapping[str, str] | None = None
+    cwd: str | None = None
+    context_injector: PipesContextInjector | None = None
+    message_reader: PipesMessageReader | None = None
+    forward_termination: bool = True
+    forward_stdio: bool = True
+    termination_timeout_seconds: float = 20
 
     def run(  # type: ignore[override]  # a client's own arguments are what it is for
         self,

@@ -33,22 +33,9 @@ class StepContext:
     """
 
     __slots__ = (
-        "_context",
-        "_log",
-        "_resources",
-        "added",
-        "assets_def",
-        "limit",
-        "mapping_key",
-        "must_report",
-        "op_config",
-        "op_def",
-        "produced",
-        "retry_number",
-        "scope",
-        "step",
-        "step_key",
-    )
+        "_context", "_log", "_resources", "added", "assets_def", "limit", "mapping_key", "must_report", "op_config",
+        "op_def", "produced", "retry_number", "scope", "step", "step_key",
+    )  # fmt: skip
 
     def __init__(self, scope: RunScope, step: Step, attempt: int) -> None:
         self.scope = scope
