@@ -339,9 +339,10 @@ class _Checker:
         text = expected if isinstance(expected, str) else describe(expected)
         self.faults.append(ConfigFault(path, code, message, text, fields))
 
-    def mismatch(self, schema: Schema, value: Any, path: Path) -> None:
+    def mismatch(self, schema: Schema, value: Any, path: Path) -> Any:
         got = "null" if value is None else f"{_short(value)} ({type(value).__name__})"
         self.fault(path, "RUNTIME_TYPE_MISMATCH", f"{got} does not fit.", schema)
+        return value
 
     def scalar(self, schema: Scalar, value: Any, path: Path) -> Any:
         kind = schema.kind
@@ -354,8 +355,7 @@ class _Checker:
                 return float(value)
         if schema.env and isinstance(value, Mapping):
             return self.source(schema, value, path)
-        self.mismatch(schema, value, path)
-        return value
+        return self.mismatch(schema, value, path)
 
     def source(self, schema: Scalar, value: Mapping[str, Any], path: Path) -> Any:
         before = len(self.faults)
@@ -363,30 +363,19 @@ class _Checker:
         if self.env is None or len(self.faults) > before:
             return value
         name: str = reference["env"]
-        text = self.env.get(name)
-        if text is None:
-            self.fault(
-                path,
-                "FAILED_POST_PROCESSING",
-                f"The environment variable {name!r} is not set where this runs. Set it there, or write the value.",
-                f"{schema.kind} in the environment variable {name}",
-            )
-            return value
         try:
-            return _from_env(schema.kind, text)
-        except ValueError:
-            self.fault(
-                path,
-                "FAILED_POST_PROCESSING",  # the text itself may be a secret: it is not shown
-                f"The environment variable {name!r} does not hold a value of type {schema.kind}.",
-                f"{schema.kind} in the environment variable {name}",
-            )
-            return value
+            return _from_env(schema.kind, self.env[name])
+        except KeyError:
+            wrong = "is not set where this runs. Set it there, or write the value."
+        except ValueError:  # the text itself may be a secret: it is not shown
+            wrong = f"does not hold a value of type {schema.kind}."
+        expected = f"{schema.kind} in the environment variable {name}"
+        self.fault(path, "FAILED_POST_PROCESSING", f"The environment variable {name!r} {wrong}", expected)
+        return value
 
     def array(self, schema: Array, value: Any, path: Path) -> Any:
         if not isinstance(value, list):
-            self.mismatch(schema, value, path)
-            return value
+            return self.mismatch(schema, value, path)
         return [self.check(schema.item, item, (*path, index)) for index, item in enumerate(value)]
 
     def noneable(self, schema: Noneable, value: Any, path: Path) -> Any:
@@ -402,8 +391,7 @@ class _Checker:
 
     def map(self, schema: Map, value: Any, path: Path) -> Any:
         if not isinstance(value, Mapping):
-            self.mismatch(schema, value, path)
-            return value
+            return self.mismatch(schema, value, path)
         return {
             self.check(schema.key, key, (*path, MapPart(key, "key"))): self.check(
                 schema.value, item, (*path, MapPart(key, "value"))
@@ -412,17 +400,16 @@ class _Checker:
         }
 
     def scalar_union(self, schema: ScalarUnion, value: Any, path: Path) -> Any:
-        if isinstance(value, list | Mapping) and not (schema.scalar.env and _is_env(value)):
+        is_env = schema.scalar.env and isinstance(value, Mapping) and value.keys() == {"env"}
+        if isinstance(value, list | Mapping) and not is_env:
             return self.check(schema.other, value, path)
         if value is None:
-            self.mismatch(schema, value, path)
-            return value
+            return self.mismatch(schema, value, path)
         return self.scalar(schema.scalar, value, path)
 
     def shape(self, schema: Shape, value: Any, path: Path) -> Any:
         if not isinstance(value, Mapping):
-            self.mismatch(schema, value, path)
-            return value
+            return self.mismatch(schema, value, path)
         fields = schema.fields
         result: dict[str, Any] = {}
         if len(value) and not value.keys() <= fields.keys():
@@ -450,14 +437,12 @@ class _Checker:
         others = [key for key in others if isinstance(key, str)]
         if isinstance(schema, Shape) and schema.permissive:
             result.update((key, value[key]) for key in others)
-        elif len(others) == 1:
-            hint = did_you_mean(others[0], schema.fields)
-            message = f"There is no entry {others[0]!r} here.{hint}"
-            self.fault(path, "FIELD_NOT_DEFINED", message, schema, tuple(others))
         elif others:
             hint = "".join(did_you_mean(name, schema.fields) for name in others)
-            message = f"There are no entries {', '.join(map(repr, others))} here.{hint}"
-            self.fault(path, "FIELDS_NOT_DEFINED", message, schema, tuple(others))
+            what, code = (
+                ("is no entry", "FIELD_NOT_DEFINED") if len(others) == 1 else ("are no entries", "FIELDS_NOT_DEFINED")
+            )
+            self.fault(path, code, f"There {what} {', '.join(map(repr, others))} here.{hint}", schema, tuple(others))
 
     def missing(self, schema: Shape, names: list[str], path: Path) -> None:
         wanted = ", ".join(map(repr, names))
@@ -508,10 +493,6 @@ _CHECKS: dict[type, Callable[..., Any]] = {
     Selector: _Checker.selector,
     ScalarUnion: _Checker.scalar_union,
 }
-
-
-def _is_env(value: Any) -> bool:
-    return isinstance(value, Mapping) and value.keys() == {"env"}
 
 
 def _short(value: Any) -> str:
