@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, overload
+from typing import Any
 
-from treadle.author.signature import NO_ANNOTATION, signature_of, where
+from treadle.author.signature import NO_ANNOTATION, decorator, signature_of, where
 from treadle.errors import DefinitionError
 
 
@@ -62,18 +62,10 @@ class ConfigMapping:
         return ConfigMapping(lambda _: config, config_schema)
 
 
-@overload
-def config_mapping(config_fn: Callable[..., Any]) -> ConfigMapping: ...
-@overload
+@decorator("config_fn")
 def config_mapping(
     *, config_schema: Any = None, receive_processed_config_values: bool | None = None
-) -> Callable[[Callable[..., Any]], ConfigMapping]: ...
-def config_mapping(
-    config_fn: Callable[..., Any] | None = None,
-    *,
-    config_schema: Any = None,
-    receive_processed_config_values: bool | None = None,
-) -> Any:
+) -> Callable[[Callable[..., Any]], ConfigMapping]:
     """Make a function a config mapping.
 
     Example:
@@ -105,4 +97,4 @@ def config_mapping(
             mapping.config_class = annotation
         return mapping
 
-    return make if config_fn is None else make(config_fn)
+    return make

@@ -9,11 +9,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, overload
+from typing import Any, TypeAlias
 
 from treadle.author.config_types import ConfigType, Field
 from treadle.author.configured import Configurable
 from treadle.author.executions import DEFAULT_EXECUTION, IN_PROCESS, MULTIPROCESS
+from treadle.author.signature import decorator
 from treadle.core.keys import check_name
 
 
@@ -94,21 +95,16 @@ class ExecutorDefinition(Configurable):
         return f"<executor {self.name}>"
 
 
-@overload
-def executor(name: Callable[[InitExecutorContext], Any]) -> ExecutorDefinition: ...
-@overload
+@decorator("name")
 def executor(
     name: str | None = None, config_schema: Any = None, requirements: Requirements | None = None
-) -> Callable[[Callable[[InitExecutorContext], Any]], ExecutorDefinition]: ...
-def executor(name: Any = None, config_schema: Any = None, requirements: Requirements | None = None) -> Any:
+) -> Callable[[Callable[[InitExecutorContext], Any]], ExecutorDefinition]:
     """Make a function that makes an executor an executor definition: `@executor` or `@executor(name=...)`.
 
     Args:
         name: its name; the function's by default.
         config_schema, requirements: as for `ExecutorDefinition`.
     """
-    if callable(name):
-        return executor()(name)
     return lambda fn: ExecutorDefinition(name or fn.__name__, config_schema, requirements, fn, fn.__doc__)
 
 

@@ -10,7 +10,7 @@ import copy
 import os
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any
 
 from treadle.author.composition import (
     Binding,
@@ -34,7 +34,7 @@ from treadle.author.flattening import flatten
 from treadle.author.jobs import FlatGraph, JobDefinition
 from treadle.author.op_config import call_mapping, config_field
 from treadle.author.ops import DEFAULT_OUTPUT
-from treadle.author.signature import NO_ANNOTATION, docstring, signature_of, where
+from treadle.author.signature import NO_ANNOTATION, decorator, docstring, signature_of, where
 from treadle.author.types import ValueType, value_type
 from treadle.core.keys import AssetKey, check_name, did_you_mean
 from treadle.core.tags import run_tags as checked_tags
@@ -576,9 +576,7 @@ _UNFILLED = FromRunInput("")
 # --- decorators -----------------------------------------------------------------------------------------------------
 
 
-@overload
-def graph(compose_fn: Callable[..., Any]) -> GraphDefinition: ...
-@overload
+@decorator("compose_fn")
 def graph(
     *,
     name: str | None = None,
@@ -587,17 +585,7 @@ def graph(
     out: GraphOut | Mapping[str, GraphOut] | None = None,
     tags: Mapping[str, Any] | None = None,
     config: ConfigMapping | Mapping[str, Any] | None = None,
-) -> Callable[[Callable[..., Any]], GraphDefinition]: ...
-def graph(
-    compose_fn: Callable[..., Any] | None = None,
-    *,
-    name: str | None = None,
-    description: str | None = None,
-    ins: Mapping[str, GraphIn] | None = None,
-    out: GraphOut | Mapping[str, GraphOut] | None = None,
-    tags: Mapping[str, Any] | None = None,
-    config: ConfigMapping | Mapping[str, Any] | None = None,
-) -> Any:
+) -> Callable[[Callable[..., Any]], GraphDefinition]:
     """Make a graph of a function that calls ops and graphs. It is run once, now, to see what it connects.
 
     Args:
@@ -620,12 +608,10 @@ def graph(
     def make(fn: Callable[..., Any]) -> GraphDefinition:
         return GraphDefinition.composed(fn, name, description=description, ins=ins, out=out, config=config, tags=tags)
 
-    return make if compose_fn is None else make(compose_fn)
+    return make
 
 
-@overload
-def job(compose_fn: Callable[..., Any]) -> JobDefinition: ...
-@overload
+@decorator("compose_fn")
 def job(
     *,
     name: str | None = None,
@@ -642,25 +628,7 @@ def job(
     partitions_def: Any = None,
     input_values: Mapping[str, Any] | None = None,
     owners: Sequence[str] | None = None,
-) -> Callable[[Callable[..., Any]], JobDefinition]: ...
-def job(
-    compose_fn: Callable[..., Any] | None = None,
-    *,
-    name: str | None = None,
-    description: str | None = None,
-    resource_defs: Mapping[str, Any] | None = None,
-    config: Any = None,
-    tags: Mapping[str, Any] | None = None,
-    run_tags: Mapping[str, Any] | None = None,
-    metadata: Mapping[str, Any] | None = None,
-    logger_defs: Mapping[str, Any] | None = None,
-    executor_def: Any = None,
-    hooks: Set[Any] | None = None,
-    op_retry_policy: RetryPolicy | None = None,
-    partitions_def: Any = None,
-    input_values: Mapping[str, Any] | None = None,
-    owners: Sequence[str] | None = None,
-) -> Any:
+) -> Callable[[Callable[..., Any]], JobDefinition]:
     """Make a job of a function that calls ops and graphs. It is run once, now, to see what it connects.
 
     Args:
@@ -682,4 +650,4 @@ def job(
             partitions_def=partitions_def, input_values=input_values, owners=owners,
         )  # fmt: skip
 
-    return make if compose_fn is None else make(compose_fn)
+    return make

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence, Set
-from typing import Any, Protocol, overload
+from typing import Any, Protocol
 
 import msgspec
 
 from treadle.author.composition import PendingNode
 from treadle.author.ops import OpDefinition
 from treadle.author.resources import Resources, resources_by_hand
-from treadle.author.signature import where
+from treadle.author.signature import decorator, where
 from treadle.core.keys import check_name
 from treadle.core.metadata import MetadataValue
 from treadle.errors import DefinitionError, InvariantError, InvocationError
@@ -229,52 +229,28 @@ def build_hook_context(
     return HookContext(_ByHand(given, resources), None)
 
 
-@overload
-def success_hook(hook_fn: Callable[[HookContext], Any]) -> HookDefinition: ...
-@overload
+@decorator("hook_fn")
 def success_hook(
     *, name: str | None = None, required_resource_keys: Set[str] | None = None
-) -> Callable[[Callable[[HookContext], Any]], HookDefinition]: ...
-def success_hook(
-    hook_fn: Callable[[HookContext], Any] | None = None,
-    *,
-    name: str | None = None,
-    required_resource_keys: Set[str] | None = None,
-) -> Any:
-    """Make a function a hook that is called after each step that ended well.
+) -> Callable[[Callable[[HookContext], Any]], HookDefinition]:
+    """Make a function, which takes a `HookContext`, a hook that is called after each step that ended well.
 
     Args:
-        hook_fn: takes a `HookContext`.
         name: the hook's name; the function's by default.
         required_resource_keys: what it uses of `context.resources`.
 
     Raises:
         DefinitionError: the function takes no context.
     """
-
-    def make(fn: Callable[[HookContext], Any]) -> HookDefinition:
-        return _hook_after(EventType.STEP_SUCCESS, fn, name, required_resource_keys)
-
-    return make if hook_fn is None else make(hook_fn)
+    return lambda fn: _hook_after(EventType.STEP_SUCCESS, fn, name, required_resource_keys)
 
 
-@overload
-def failure_hook(name: Callable[[HookContext], Any]) -> HookDefinition: ...
-@overload
+@decorator("name")
 def failure_hook(
     name: str | None = None, required_resource_keys: Set[str] | None = None
-) -> Callable[[Callable[[HookContext], Any]], HookDefinition]: ...
-def failure_hook(
-    name: Callable[[HookContext], Any] | str | None = None, required_resource_keys: Set[str] | None = None
-) -> Any:
+) -> Callable[[Callable[[HookContext], Any]], HookDefinition]:
     """Make a function a hook that is called after each step that failed for good. Arguments as for `success_hook`."""
-    if callable(name):
-        return _hook_after(EventType.STEP_FAILURE, name, None, required_resource_keys)
-
-    def make(fn: Callable[[HookContext], Any]) -> HookDefinition:
-        return _hook_after(EventType.STEP_FAILURE, fn, name, required_resource_keys)
-
-    return make
+    return lambda fn: _hook_after(EventType.STEP_FAILURE, fn, name, required_resource_keys)
 
 
 def _hook_after(

@@ -13,13 +13,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 from threading import get_ident
-from typing import Any, overload
+from typing import Any
 
 from treadle.author.config_types import Field, Noneable, StringSource
 from treadle.author.env import EnvVar
 from treadle.author.io_contexts import InputContext, OutputContext
-from treadle.author.resources import InitResourceContext, ResourceDefinition, doc_of, is_decorated_function
+from treadle.author.resources import InitResourceContext, ResourceDefinition, doc_of
 from treadle.author.run_config import plain
+from treadle.author.signature import decorator
 from treadle.core.metadata import PathMetadataValue
 from treadle.errors import DefinitionError, InvariantError, StepOutputNotFoundError
 
@@ -106,9 +107,7 @@ class IOManagerDefinition(InputManagerDefinition):
         return value, close
 
 
-@overload
-def io_manager(config_schema: Callable[..., IOManager]) -> IOManagerDefinition: ...
-@overload
+@decorator("config_schema")
 def io_manager(
     config_schema: Any = None,
     description: str | None = None,
@@ -116,19 +115,8 @@ def io_manager(
     input_config_schema: Any = None,
     required_resource_keys: Set[str] | None = None,
     version: str | None = None,
-) -> Callable[[Callable[..., IOManager]], IOManagerDefinition]: ...
-def io_manager(
-    config_schema: Any = None,
-    description: str | None = None,
-    output_config_schema: Any = None,
-    input_config_schema: Any = None,
-    required_resource_keys: Set[str] | None = None,
-    version: str | None = None,
-) -> Any:
+) -> Callable[[Callable[..., IOManager]], IOManagerDefinition]:
     """Make an IO manager resource of a function that returns an `IOManager`."""
-    if is_decorated_function(config_schema):
-        return IOManagerDefinition(config_schema, description=doc_of(config_schema))
-
     return lambda fn: IOManagerDefinition(
         fn, config_schema, description or doc_of(fn), required_resource_keys, version,
         input_config_schema, output_config_schema,
@@ -143,23 +131,19 @@ class _FunctionInputManager(InputManager):
         return self._fn.call(context)
 
 
+@decorator("config_schema")
 def input_manager(
     config_schema: Any = None,
     description: str | None = None,
     input_config_schema: Any = None,
     required_resource_keys: Set[str] | None = None,
     version: str | None = None,
-) -> Any:
+) -> Callable[[Callable[..., Any]], InputManagerDefinition]:
     """Make a resource that loads inputs of a function that takes an `InputContext` and returns the value."""
-
-    def decorate(fn: Callable[..., Any]) -> InputManagerDefinition:
-        return InputManagerDefinition(
-            lambda: _FunctionInputManager(fn), None if bare else config_schema, description or doc_of(fn),
-            input_config_schema, required_resource_keys, version,
-        )  # fmt: skip
-
-    bare = is_decorated_function(config_schema)
-    return decorate(config_schema) if bare else decorate
+    return lambda fn: InputManagerDefinition(
+        lambda: _FunctionInputManager(fn), config_schema, description or doc_of(fn), input_config_schema,
+        required_resource_keys, version,
+    )  # fmt: skip
 
 
 # --- values in files ------------------------------------------------------------------------------------------------

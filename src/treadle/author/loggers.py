@@ -6,12 +6,12 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, overload
+from typing import Any
 
 from treadle.author.config_types import Field
 from treadle.author.configured import Configurable
 from treadle.author.jobs import JobDefinition
-from treadle.author.signature import signature_of
+from treadle.author.signature import decorator, signature_of
 from treadle.errors import InvocationError
 from treadle.spec.config import UNSET
 
@@ -103,22 +103,16 @@ class LoggerDefinition(Configurable):
         return self._configured(config_or_config_fn, config_schema, description)
 
 
-@overload
-def logger(config_schema: Callable[[InitLoggerContext], logging.Logger]) -> LoggerDefinition: ...
-@overload
+@decorator("config_schema")
 def logger(
     config_schema: Any = None, description: str | None = None
-) -> Callable[[Callable[[InitLoggerContext], logging.Logger]], LoggerDefinition]: ...
-def logger(config_schema: Any = None, description: str | None = None) -> Any:
+) -> Callable[[Callable[[InitLoggerContext], logging.Logger]], LoggerDefinition]:
     """Make a function that returns a `logging.Logger` a logger definition: `@logger` or `@logger(config_schema=...)`.
 
     Args:
         config_schema: its config.
         description: a sentence for people.
     """
-    if callable(config_schema) and not isinstance(config_schema, type):
-        fn: Any = config_schema
-        return logger()(fn)
     return lambda fn: LoggerDefinition(fn, config_schema, description or fn.__doc__)
 
 

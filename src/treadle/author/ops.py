@@ -6,13 +6,13 @@ import copy
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import wraps
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar
 
 from treadle.author import composition, port
 from treadle.author.op_config import map_config
 from treadle.author.outcomes import NO_VALUE
 from treadle.author.resources import is_resource_annotation
-from treadle.author.signature import NO_ANNOTATION, Signature, docstring, signature_of, where
+from treadle.author.signature import NO_ANNOTATION, Signature, decorator, docstring, signature_of, where
 from treadle.author.types import ANY, NOTHING, Nothing, ValueType, value_type
 from treadle.core.keys import AssetKey, check_name
 from treadle.core.metadata import MetadataValue, normalize
@@ -385,9 +385,7 @@ def _tag_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-@overload
-def op(compute_fn: Callable[..., Any]) -> OpDefinition: ...
-@overload
+@decorator("compute_fn")
 def op(
     *,
     name: str | None = None,
@@ -402,23 +400,7 @@ def op(
     code_version: str | None = None,
     pool: str | None = None,
     timeout: float | None = None,
-) -> Callable[[Callable[..., Any]], OpDefinition]: ...
-def op(
-    compute_fn: Callable[..., Any] | None = None,
-    *,
-    name: str | None = None,
-    description: str | None = None,
-    ins: Mapping[str, In] | None = None,
-    out: Out | Mapping[str, Out] | None = None,
-    config_schema: Any = None,
-    required_resource_keys: Set[str] | None = None,
-    tags: Mapping[str, Any] | None = None,
-    version: str | None = None,
-    retry_policy: RetryPolicy | None = None,
-    code_version: str | None = None,
-    pool: str | None = None,
-    timeout: float | None = None,
-) -> Any:
+) -> Callable[[Callable[..., Any]], OpDefinition]:
     """Make a function an op.
 
     Parameters become inputs by name, except `context`, `config` and resources, which are recognised by their
@@ -457,7 +439,7 @@ def op(
             retry_policy, code_version, pool, timeout,
         )  # fmt: skip
 
-    return make if compute_fn is None else make(compute_fn)
+    return make
 
 
 def output_metadata(out: Out) -> dict[str, MetadataValue]:

@@ -17,11 +17,12 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, TypeVar, overload
+from typing import Annotated, Any, TypeVar
 
 from treadle.author import port
 from treadle.author.configured import Configurable
 from treadle.author.run_config import plain
+from treadle.author.signature import decorator
 from treadle.core.keys import did_you_mean
 from treadle.errors import DefinitionError, InvocationError, UnknownResourceError
 from treadle.spec.config import UNSET, Shape, resolve
@@ -368,21 +369,13 @@ def _finish(generator: Generator[Any, None, None]) -> None:
     raise DefinitionError("A resource function yielded a second time. A generator must yield its resource once.")
 
 
-@overload
-def resource(config_schema: Callable[..., Any]) -> ResourceDefinition: ...
-@overload
+@decorator("config_schema")
 def resource(
     config_schema: Any = None,
     description: str | None = None,
     required_resource_keys: Set[str] | None = None,
     version: str | None = None,
-) -> Callable[[Callable[..., Any]], ResourceDefinition]: ...
-def resource(
-    config_schema: Any = None,
-    description: str | None = None,
-    required_resource_keys: Set[str] | None = None,
-    version: str | None = None,
-) -> Any:
+) -> Callable[[Callable[..., Any]], ResourceDefinition]:
     """Make a resource of a function: `@resource` or `@resource(config_schema={"host": str})`.
 
     Example:
@@ -392,15 +385,7 @@ def resource(
             yield connection
             connection.close()
     """
-    if is_decorated_function(config_schema):
-        return ResourceDefinition(config_schema, description=doc_of(config_schema))
-
     return lambda fn: ResourceDefinition(fn, config_schema, description or doc_of(fn), required_resource_keys, version)
-
-
-def is_decorated_function(first: Any) -> bool:
-    """Whether the first argument of a decorator is the function (`@resource`), and no schema (`@resource(str)`)."""
-    return callable(first) and not isinstance(first, type) and not hasattr(first, "config_type")
 
 
 def doc_of(fn: Callable[..., Any]) -> str | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self, overload
+from typing import Any, Self
 
 from treadle.author.requests import SensorExecutionData, SensorResult, SkipReason, outcome_of
 from treadle.author.sensors import DefaultSensorStatus, SensorDefinition, SensorType
+from treadle.author.signature import decorator
 from treadle.author.tick_contexts import SensorEvaluationContext, TickContext
 from treadle.core import tags as tag_names
 from treadle.errors import DefinitionError, InvocationError
@@ -297,18 +298,9 @@ def run_status_sensor(
     return lambda fn: RunStatusSensorDefinition(run_status_sensor_fn=fn, **given)
 
 
-@overload
-def run_failure_sensor(name: Callable[..., Any]) -> RunStatusSensorDefinition: ...
-@overload
+@decorator("name")
 def run_failure_sensor(
-    name: str | None = None, minimum_interval_seconds: int | None = None, description: str | None = None,
-    monitored_jobs: Sequence[Any] | None = None, monitor_all_code_locations: bool | None = None,
-    default_status: DefaultSensorStatus = DefaultSensorStatus.STOPPED, request_job: Any = None,
-    request_jobs: Sequence[Any] | None = None, tags: Mapping[str, str] | None = None,
-    metadata: Mapping[str, Any] | None = None,
-) -> Callable[[Callable[..., Any]], RunStatusSensorDefinition]: ...  # fmt: skip
-def run_failure_sensor(
-    name: Callable[..., Any] | str | None = None,
+    name: str | None = None,
     minimum_interval_seconds: int | None = None,
     description: str | None = None,
     monitored_jobs: Sequence[Any] | None = None,
@@ -318,14 +310,10 @@ def run_failure_sensor(
     request_jobs: Sequence[Any] | None = None,
     tags: Mapping[str, str] | None = None,
     metadata: Mapping[str, Any] | None = None,
-) -> Any:
+) -> Callable[[Callable[..., Any]], RunStatusSensorDefinition]:
     """Make a function a sensor that is called for each run that failed, with a `RunFailureSensorContext`.
 
     Arguments as for `run_status_sensor`.
     """
-    given = {**locals(), "name": None if callable(name) else name, "run_status": RunStatus.FAILURE}
-
-    def make(fn: Callable[..., Any]) -> RunStatusSensorDefinition:
-        return _RunFailureSensor(run_status_sensor_fn=fn, **given)
-
-    return make(name) if callable(name) else make
+    given = locals()
+    return lambda fn: _RunFailureSensor(run_status_sensor_fn=fn, run_status=RunStatus.FAILURE, **given)

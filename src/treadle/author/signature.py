@@ -207,15 +207,20 @@ def decorator(
     """Let a function that returns a decorator be one itself.
 
     Args:
-        fn_name: the keyword under which the decorated function may be given.
+        fn_name: the keyword under which the decorated function may be given. If it is also that of an argument, a
+            function (no class, and nothing with a `config_type`) is the decorated one.
     """
 
     def make(called: Callable[_P, Callable[[Callable[..., Any]], _Made]]) -> Decorator[_P, _Made]:
         with_arguments: Any = called
+        is_shared = fn_name in with_arguments.__code__.co_varnames
 
         @wraps(called)
         def either(*args: Any, **given: Any) -> Any:
-            fn = args[0] if args else given.pop(fn_name, None)
+            fn = args[0] if args else given.get(fn_name)
+            if is_shared and (not callable(fn) or isinstance(fn, type) or hasattr(fn, "config_type")):
+                return with_arguments(*args, **given)
+            given.pop(fn_name, None)
             arranged = with_arguments(**given)
             return arranged if fn is None else arranged(fn)
 
