@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,11 +95,11 @@ defs = Definitions(
 class Served:
     """A home in which a daemon works."""
 
-    def __init__(self, folder: Path, command: str = "dev") -> None:
+    def __init__(self, folder: Path, command: str = "dev", code: str = CODE) -> None:
         self.folder = folder
         self.witness = folder / "witness"
         self.witness.touch()
-        (folder / "defs.py").write_text(CODE)
+        (folder / "defs.py").write_text(code)
         self.home = folder / "home"
         self.instance = Instance.get(self.home)
         self.listener = Listener(self.home, "daemon")
@@ -116,8 +117,9 @@ class Served:
         assert line.startswith("Ready"), line + process.stdout.read()
         return process
 
-    def launch(self, job: str, **given: str) -> Run:
-        return submit_run(self.instance, self.instance.create_run(job_name=f"{job}_job", tags=given).run_id)
+    def launch(self, job: str, run_config: dict[str, Any] | None = None, **given: str) -> Run:
+        made = self.instance.create_run(job_name=f"{job}_job", run_config=run_config, tags=given)
+        return submit_run(self.instance, made.run_id)
 
     def until(self, is_so: Callable[[], object]) -> None:
         """Wait until something is so."""

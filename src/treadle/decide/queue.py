@@ -29,6 +29,12 @@ class TagLimit:
     value: str | None = None
     each: bool = False
 
+    @staticmethod
+    def declared(key: str, limit: int, value: str | Mapping[str, bool] | None) -> TagLimit:
+        """A limit as settings and run config write it."""
+        each = isinstance(value, Mapping) and bool(value.get("applyLimitPerUniqueValue"))
+        return TagLimit(key, limit, value if isinstance(value, str) else None, each)
+
     def counts(self, tags: Mapping[str, str]) -> tuple[str, str] | None:
         """What a run with these tags is counted as; None if the limit is not about it."""
         value = tags.get(self.key)

@@ -246,6 +246,7 @@ def prepare(
         run=run, job=job, plan=steps, sink=sink, memory=instance, configs=resolved.ops,
         resource_configs=resolved.resources, inputs=resolved.inputs, input_values=resolved.input_values,
         output_configs=resolved.outputs, keys_of=keys_of, resource_keys=keys, retries=_retries(job, resolved.execution),
+        execution=resolved.execution,
         loggers=start_loggers(job, resolved.loggers, run.run_id),
         log_level=instance.settings.python_logs.level or logging.DEBUG, continues=continues,
     )  # fmt: skip

@@ -21,7 +21,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from treadle.runtime import kin
+from treadle.runtime import kin, memory
 from treadle.runtime.channel import Channel
 
 
@@ -40,6 +40,7 @@ class Exited(msgspec.Struct, frozen=True, tag=True):
         left_over: how many of its descendants outlived it and were killed.
         cpu_s: the CPU time of it and its descendants, in seconds.
         peak_kib: the memory of the largest of them at its largest, in KiB.
+        oom_kills: how often the kernel killed a process of its control group for want of memory meanwhile.
     """
 
     code: int
@@ -47,6 +48,7 @@ class Exited(msgspec.Struct, frozen=True, tag=True):
     left_over: int
     cpu_s: float
     peak_kib: int
+    oom_kills: int
 
 
 FromKeeper: TypeAlias = Exited
@@ -81,6 +83,7 @@ def keep(argument: bytes, files: list[int]) -> int:
         signal.signal(number, signal.SIG_IGN)  # the supervisor says when, and its end is the end of all
     kin.set_title("treadle-keeper")
     me = os.getpid()
+    oom_kills = memory.oom_kills()
     pid = os.fork()
     if pid == 0:
         supervisor.close()
@@ -92,7 +95,8 @@ def keep(argument: bytes, files: list[int]) -> int:
     code, by_keeper = _watch(supervisor, woken, pid)
     left_over = _end_rest()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    supervisor.send(Exited(code, by_keeper, left_over, used.ru_utime + used.ru_stime, used.ru_maxrss))
+    killed = memory.oom_kills() - oom_kills
+    supervisor.send(Exited(code, by_keeper, left_over, used.ru_utime + used.ru_stime, used.ru_maxrss, killed))
     return 0
 
 

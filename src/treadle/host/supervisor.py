@@ -19,7 +19,7 @@ from treadle.host.instance import Instance
 from treadle.host.keeper import Exited, FromKeeper, Stop
 from treadle.host.launching import DAEMON
 from treadle.host.nudge import Listener, nudge
-from treadle.runtime import kin
+from treadle.runtime import kin, memory
 from treadle.runtime.channel import Channel
 from treadle.runtime.reporting import FromReporter, Refused, Stored, Told
 from treadle.state.error_info import ErrorInfo
@@ -121,7 +121,7 @@ class Supervisor:
                     elif key.fileobj is self._keeper:
                         exited = next(self._keeper.arrived(), None)
                         if exited is None and self._keeper.ended:
-                            exited = Exited(-signal.SIGKILL, False, 0, 0.0, 0)
+                            exited = Exited(-signal.SIGKILL, False, 0, 0.0, 0, 0)
                             self._write(EngineEvent("The keeper of the run's processes is gone; they end with it."))
                     else:
                         wake.clear()
@@ -202,6 +202,4 @@ def _reason(exited: Exited) -> str:
     """How a process ended that did not say so itself."""
     if exited.by_keeper:
         return "The run's process did not end when it was told to, and was killed."
-    if exited.code < 0:
-        return f"The run's process was killed by {signal.Signals(-exited.code).name}, which Treadle did not send."
-    return f"The run's process ended with exit code {exited.code} in the middle of the run."
+    return f"The run's process {memory.how_ended(exited.code, exited.oom_kills)} in the middle of the run."

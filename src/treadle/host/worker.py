@@ -18,12 +18,12 @@ from treadle.author.manifest import manifest_of
 from treadle.core import codec
 from treadle.errors import ExecutionInterruptedError, FencedError
 from treadle.host.execution import perform, prepare
+from treadle.host.executors import drive_of
 from treadle.host.instance import Instance
 from treadle.host.reexecution import subset
 from treadle.host.targets import Location, Target, load
 from treadle.runtime.agenda import in_this_process
 from treadle.runtime.channel import Channel
-from treadle.runtime.processes import StepProcesses
 from treadle.runtime.reporting import Reporter, ToReporter
 from treadle.state.error_info import error_info
 from treadle.state.events import EventLogEntry, RunFailed
@@ -59,7 +59,7 @@ def prepare_location(argument: bytes) -> bytes:
 
 def folders() -> list[str]:
     """The folders of the Python files that are imported and not installed."""
-    installed = tuple({*map(os.path.dirname, (os.__file__, msgspec.__file__)), str(Path(__file__).parents[1])})
+    installed = tuple({*map(os.path.dirname, (os.__file__, os.path.dirname(msgspec.__file__))), str(Path(__file__).parents[1])})
     files = (getattr(module, "__file__", None) for module in [*sys.modules.values()])
     return sorted({os.path.dirname(file) for file in files if file and not file.startswith(installed)})
 
@@ -87,10 +87,11 @@ def _execute(order: Order, sink: Reporter) -> None:
             prepare_location(order.place)
         job = _location[0].definitions.get_job_def(run.job_name)
         scope = prepare(subset(job, run.asset_selection, run.asset_check_selection), run, instance, sink)
+        drive = drive_of(scope, instance)
     except Exception as failure:
         failed = RunFailed(run.job_name, "JOB_INITIALIZATION_FAILURE", error=error_info(failure))
         sink.write(EventLogEntry(run.run_id, time.time(), failed))
         sink.commit()
         return
     # what must not be forked executes its steps itself
-    perform(scope, instance, drive=in_this_process if order.place is not None else StepProcesses(os.cpu_count() or 1))
+    perform(scope, instance, drive=in_this_process if order.place is not None else drive)

@@ -13,6 +13,7 @@ import selectors
 import signal
 import socket
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,11 +24,13 @@ import msgspec
 from treadle.decide.queue import TagLimit
 from treadle.decide.steps import Step
 from treadle.errors import StepExecutionError
-from treadle.runtime import kin
+from treadle.runtime import kin, memory
 from treadle.runtime.agenda import Agenda
 from treadle.runtime.channel import Channel, pair
+from treadle.runtime.limits import Limit
 from treadle.runtime.reporting import Commit, Reporter, Stored, Told, ToReporter
-from treadle.runtime.run import INTERRUPTS, Attempt, RunScope, StepEnd, close_scope, jitter, open_scope
+from treadle.runtime.run import INTERRUPTS, Attempt, RunScope, StepEnd, close_scope, open_scope
+from treadle.runtime.step import retry_wait
 from treadle.state import events
 from treadle.state.error_info import ErrorInfo, error_info
 from treadle.state.events import EventLogEntry, decode_event
@@ -44,18 +47,23 @@ class Finished(msgspec.Struct, frozen=True, tag=True):
     grown_kib: int = 0
 
 
+LATE_S = 1.0
+"""How long an attempt whose time is over may take to say so itself until its process is killed, in seconds."""
 FromStep: TypeAlias = Told | Commit | Finished
 
 
 @dataclass(slots=True)
 class Running:
-    """An attempt that is under way in process `pid`."""
+    """An attempt that is under way in process `pid`. Its limit begins with it; `is_late` once it was killed for it."""
 
     step: Step
     number: int
     pid: int
     channel: Channel
+    oom_kills: int
     finished: Finished | None = None
+    limit: Limit | None = None
+    is_late: bool = False
     is_waited_for: bool = True
 
 
@@ -101,6 +109,8 @@ class StepProcesses:
     # --- starting -----------------------------------------------------------------------------------------------------
 
     def _start_ready(self, scope: RunScope, attempt: Attempt, agenda: Agenda, waiting: selectors.BaseSelector) -> None:
+        if self._running and scope.ends is not None and time.monotonic() >= scope.ends:
+            return  # those under way end first, each for having taken too long
         held, self._held = self._held, []
         while len(self._running) < self._most:
             step = held.pop(0) if held else agenda.next()
@@ -131,6 +141,7 @@ class StepProcesses:
         sys.stderr.flush()
         ours, theirs = pair()
         me = os.getpid()
+        oom_kills = memory.oom_kills()
         pid = os.fork()
         if pid == 0:
             kin.die_with_parent(me)
@@ -139,28 +150,43 @@ class StepProcesses:
             _become(scope, attempt, step, number, theirs)
         theirs.close()
         channel = Channel(ours, FromStep)
-        self._running[pid] = Running(step, number, pid, channel)
+        self._running[pid] = Running(step, number, pid, channel, oom_kills)
         waiting.register(channel, selectors.EVENT_READ, self._running[pid])
 
     # --- waiting ------------------------------------------------------------------------------------------------------
 
     def _wait(self, scope: RunScope, agenda: Agenda, waiting: selectors.BaseSelector, woken: socket.socket) -> None:
-        pause_s = agenda.pause_s if len(self._running) < self._most else None
-        for key, _ in waiting.select(pause_s):
+        for key, _ in waiting.select(self._pause_s(scope, agenda)):
             if key.data is None:
                 woken.recv(4096)
             else:
                 self._take(scope, key.data, waiting)
+        now = time.monotonic()
         for one in list(self._running.values()):
+            if one.limit is not None and not one.is_late and now >= one.limit.ends + LATE_S:
+                one.is_late = True
+                os.kill(one.pid, signal.SIGKILL)
             pid, status, _ = os.wait4(one.pid, os.WNOHANG)
             if pid:
                 self._ended(scope, agenda, one, os.waitstatus_to_exitcode(status), waiting)
 
+    def _pause_s(self, scope: RunScope, agenda: Agenda) -> float | None:
+        """Seconds until something is due: the end of an attempt's time, or what the agenda says if it can be done."""
+        now = time.monotonic()
+        timed = (one.limit for one in self._running.values() if one.limit is not None and not one.is_late)
+        due = [max(0.0, limit.ends + LATE_S - now) for limit in timed]
+        is_over = self._running and scope.ends is not None and now >= scope.ends
+        if len(self._running) < self._most and not is_over and (pause_s := agenda.pause_s) is not None:
+            due.append(pause_s)
+        return min(due, default=None)
+
     def _take(self, scope: RunScope, one: Running, waiting: selectors.BaseSelector) -> None:
         for message in one.channel.arrived():
             if isinstance(message, Told):
-                entry = EventLogEntry(scope.run.run_id, message.timestamp, decode_event(message.event))
-                scope.take(entry)
+                event = decode_event(message.event)
+                if isinstance(event, events.StepStarted | events.StepRestarted):
+                    one.limit = scope.limit(one.step)
+                scope.take(EventLogEntry(scope.run.run_id, message.timestamp, event))
             elif isinstance(message, Commit):
                 scope.sink.commit()
                 one.channel.send(Stored())
@@ -198,16 +224,20 @@ class StepProcesses:
 
 def _crashed(scope: RunScope, one: Running, code: int) -> StepEnd:
     """The end of an attempt whose process has ended without saying how."""
-    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    why = f"The process of step {one.step.key} {how} in the middle of it."
-    policy = one.step.node.retry_policy or scope.job.op_retry_policy
-    error = StepExecutionError(why, step_key=one.step.key)
-    if scope.retries and policy is not None and one.number <= policy.max_retries:
-        wait_s = policy.wait_s(one.number, jitter)
-        scope.emit(events.StepUpForRetry(one.step.key, ErrorInfo(why), wait_s or None))
-        return StepEnd(error=error, retry_in_s=wait_s)
-    scope.emit(events.StepFailed(one.step.key, ErrorInfo(why), events.ErrorSource.UNEXPECTED_ERROR))
-    return StepEnd(error=error)
+    if one.is_late and one.limit is not None:
+        error: Exception = one.limit.exceeded()
+        source = events.ErrorSource.USER_CODE_ERROR
+    else:
+        how = memory.how_ended(code, memory.oom_kills() - one.oom_kills)
+        why = f"The process of step {one.step.key} {how} in the middle of it."
+        error = StepExecutionError(why, step_key=one.step.key)
+        source = events.ErrorSource.UNEXPECTED_ERROR
+    wait_s = retry_wait(scope, one.step, error, one.number)
+    if wait_s is not None:
+        scope.emit(events.StepUpForRetry(one.step.key, ErrorInfo(str(error)), wait_s or None))
+    else:
+        scope.emit(events.StepFailed(one.step.key, ErrorInfo(str(error)), source))
+    return StepEnd(error=error, retry_in_s=wait_s)
 
 
 # --- in the step's process --------------------------------------------------------------------------------------------

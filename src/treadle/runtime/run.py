@@ -74,6 +74,7 @@ class RunScope:
         resource_keys: what its steps need.
         log_files: where stdout and stderr go; None to leave them alone.
         retries: whether retries are enabled.
+        execution: validated config of the executor, by its name.
         listener: told of every event, as it happens.
         loggers: get every line and event, as it happens.
         log_level: lines of user code below it are dropped.
@@ -102,6 +103,7 @@ class RunScope:
     resource_keys: frozenset[str] = frozenset()
     log_files: LogFiles | None = None
     retries: bool = True
+    execution: Mapping[str, Any] = field(default_factory=dict)
     listener: Callable[[EventLogEntry], None] | None = None
     loggers: Sequence[logging.Logger] = ()
     log_level: int | str = logging.DEBUG

@@ -150,7 +150,7 @@ def _failed(context: StepContext, error: Exception, attempt: int) -> StepEnd:
     """Record a failed attempt: another one follows, or the step has failed."""
     scope, step = context.scope, context.step
     cause = error.user_exception if isinstance(error, StepExecutionError) else error
-    wait = _retry_wait(scope, step, cause, attempt) if scope.retries else None
+    wait = retry_wait(scope, step, cause, attempt)
     if isinstance(cause, RetryRequested) and cause.__cause__ is not None:
         cause = cause.__cause__
     if wait is not None:
@@ -166,8 +166,10 @@ def _failed(context: StepContext, error: Exception, attempt: int) -> StepEnd:
     return StepEnd(error=error)
 
 
-def _retry_wait(scope: RunScope, step: Step, error: BaseException | None, attempt: int) -> float | None:
+def retry_wait(scope: RunScope, step: Step, error: BaseException | None, attempt: int) -> float | None:
     """Seconds until the next attempt; None if there is to be none."""
+    if not scope.retries:
+        return None
     if isinstance(error, RetryRequested):
         return (error.seconds_to_wait or 0.0) if attempt <= error.max_retries else None
     if isinstance(error, Failure) and not error.allow_retries:
