@@ -21,4 +21,4 @@ def group() -> None:
 @click.pass_context
 def run(ctx: click.Context, start_method: Any, **options: Any) -> None:
     """Load the code and run what is launched. Runs under way go on when this ends."""
-    serve(ctx, options, start_method, cancels=False)
+    serve(ctx, options, start_method)

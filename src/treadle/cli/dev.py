@@ -15,17 +15,22 @@ START_METHOD = click.option(
 )  # fmt: skip
 
 
-@click.command("dev")
+@click.command("dev", context_settings={"help_option_names": ["--help"]})
 @targets_options
 @START_METHOD
+@click.option("-p", "--port", type=click.IntRange(0, 65535), help="Port of the status page; 0 for any that is free.")
+@click.option("-h", "--host", default="127.0.0.1", show_default=True, help="Address of the status page.")
 @click.pass_context
-def group(ctx: click.Context, start_method: Any, **options: Any) -> None:
+def group(ctx: click.Context, start_method: Any, port: int | None, host: str, **options: Any) -> None:
     """Load the code and run what is launched, until Ctrl-C: it ends the runs under way, too."""
-    serve(ctx, options, start_method, cancels=True)
+    serve(ctx, options, start_method, (host, port))
 
 
-def serve(ctx: click.Context, options: dict[str, Any], start_method: Any, *, cancels: bool) -> None:
-    """Be the daemon until a signal ends it. `cancels`: whether the runs under way end with it, and at once."""
+def serve(
+    ctx: click.Context, options: dict[str, Any], start_method: Any, page: tuple[str, int | None] | None = None
+) -> None:
+    """Be the daemon until a signal ends it. With a status page it is for development: code is loaded again when it
+    changes, and the runs under way end with it, at once."""
     from treadle.daemon.service import Service  # noqa: PLC0415  --help needs none of it
     from treadle.host.settings import find_home  # noqa: PLC0415
     from treadle.host.supervisor import GRACE_S  # noqa: PLC0415
@@ -35,18 +40,37 @@ def serve(ctx: click.Context, options: dict[str, Any], start_method: Any, *, can
     def ready() -> None:
         names = ", ".join(target.name for target in targets)
         click.echo(f"Ready: {output.count(len(targets), 'code location')} ({names}), home {home}. Ctrl-C ends it.")
+        if service.url is not None:
+            click.echo(f"Status: {service.url}")
 
-    grace_s = 0.5 if cancels else GRACE_S
-    Service(home, targets, ready, _say, grace_s=grace_s, start_method=start_method).run(cancels=cancels)
+    grace_s = GRACE_S if page is None else 0.5
+    service = Service(
+        home, targets, ready, Teller(), grace_s=grace_s, start_method=start_method, page=page, watches=page is not None
+    )
+    service.run(cancels=page is not None)
 
 
-def _say(location: Any) -> None:
-    """Say what has become of a code location, if it is not as it should be."""
-    record = location.record
-    if record.error is not None:
-        click.echo(failure.traceback_text(record.error), err=True)
-        failure.say(f"The code location {location.name!r} could not be loaded. It is tried again.")
-    elif record.state == "gone":
-        failure.say(f"The process of code location {location.name!r} has ended. It is started again.")
-    elif record.warning is not None:
-        click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {location.name}: {record.warning}", err=True)
+class Teller:
+    """Says what has become of code locations, where it is not what it was."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, str] = {}
+
+    def __call__(self, location: Any) -> None:
+        record = location.record
+        before = self._said.get(record.name)
+        now = record.error.to_string() if record.error is not None else record.warning or record.state
+        self._said[record.name] = now
+        if now == before != "ready":
+            return
+        if record.error is not None:
+            old = " New runs have the old code." if record.owner is not None else " Its runs wait."
+            click.echo(failure.traceback_text(record.error), err=True)
+            failure.say(f"The code location {record.name!r} could not be loaded.{old} It is tried again.")
+        elif record.state == "gone":
+            failure.say(f"The process of code location {record.name!r} has ended. It is started again.")
+        elif record.warning is not None:
+            warning = click.style("warning:", fg="yellow", bold=True)
+            click.echo(f"{warning} {record.name}: {record.warning}", err=True)
+        elif before is not None:
+            click.echo(f"Loaded again: {record.name}.")

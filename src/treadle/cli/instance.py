@@ -12,6 +12,8 @@ import msgspec
 from treadle.cli import output
 from treadle.host.instance import Instance
 from treadle.host.settings import FILES, HOME_VARIABLES, Settings
+from treadle.runtime import kin
+from treadle.store.locations import LocationRecord
 from treadle.store.store import FILE
 
 
@@ -32,6 +34,7 @@ def info(as_json: bool) -> None:
         settings = msgspec.to_builtins(instance.settings)
         size = store.stat().st_size if store.exists() else None
         runs = instance.get_runs_count() if size is not None else 0
+        locations = [_location(record) for record in instance.store.locations.all()] if size is not None else []
     document: dict[str, Any] = {
         "home": str(home),
         "home_chosen_by": chosen or "the project",
@@ -39,6 +42,7 @@ def info(as_json: bool) -> None:
         "store": str(store),
         "store_bytes": size,
         "runs": runs,
+        "locations": locations,
         "settings": settings,
     }
     if as_json:
@@ -51,10 +55,34 @@ def info(as_json: bool) -> None:
         ("runs", f"{runs:,}"),
     ]
     click.echo(output.table(rows))
+    if locations:
+        click.echo("\ncode locations")
+        click.echo(output.indented(output.table([_location_row(one) for one in locations])))
     changed = {key: value for key, value in settings.items() if value != msgspec.to_builtins(getattr(Settings(), key))}
     if changed:
         click.echo("\nsettings that are not defaults")
         click.echo(output.indented(output.yaml_text(changed)))
+
+
+def _location(record: LocationRecord) -> dict[str, Any]:
+    """How a code location is, as far as this machine can tell."""
+    runs = record.owner is not None and kin.lives(record.owner) is not False
+    return {
+        "name": record.name,
+        "state": record.state if runs or record.state == "failed" else "not running",
+        "memory_bytes": kin.memory(kin.pid_of(record.owner)) if runs and record.owner else None,
+        "load_seconds": record.load_s,
+        "error": record.error.message.strip() if record.error is not None else None,
+        "warning": record.warning,
+    }
+
+
+def _location_row(one: dict[str, Any]) -> tuple[str, ...]:
+    memory, seconds = one["memory_bytes"], one["load_seconds"]
+    return (
+        one["name"], one["state"], f"{memory / 2**20:.1f} MiB" if memory is not None else "",
+        f"loaded in {seconds:.2f} s" if seconds is not None else "", one["error"] or one["warning"] or "",
+    )  # fmt: skip
 
 
 @group.command("migrate")

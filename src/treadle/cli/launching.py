@@ -39,7 +39,9 @@ def launch_command(
         run_tags[tag_names.PARTITION] = partition
     run_config = config_of(config, config_json) or {}
     with open_home() as instance:
-        location = location_of_job(job, instance.store.locations.manifests(), location)
+        manifests = instance.store.locations.manifests()
+        unknown = {record.name for record in instance.store.locations.all()} - manifests.keys()
+        location = location_of_job(job, manifests, location, unknown)
         run = instance.create_run(job_name=job, run_config=run_config, tags=run_tags, location_name=location)
         submit_run(instance, run.run_id)
         click.echo(run.run_id)

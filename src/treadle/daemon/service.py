@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from treadle.daemon.runs import Monitor, Queue, Starter
+from treadle.daemon.watch import Watch
 from treadle.host.front import CodeLocation, Front, StartMethod
 from treadle.host.instance import Instance
 from treadle.host.launching import DAEMON, cancel_run, reload_key
@@ -21,6 +22,7 @@ from treadle.host.nudge import Listener, nudge
 from treadle.host.supervisor import GRACE_S
 from treadle.host.targets import Target
 from treadle.runtime import kin
+from treadle.spec.manifest import read_manifest
 from treadle.state.runs import ACTIVE, RunsFilter
 from treadle.store.leases import Lease
 
@@ -38,6 +40,11 @@ class Service:
         told: called when the state of a location has changed.
         grace_s: how long runs that are told to stop may take, in seconds.
         start_method: how runs start; by default as the settings say.
+        page: the host and the port of the status page, if there is to be one (see `StatusPage`).
+        watches: whether a location is loaded again when its Python files change.
+
+    Attributes:
+        url: where the status page is, if there is one.
     """
 
     def __init__(
@@ -49,6 +56,8 @@ class Service:
         *,
         grace_s: float = GRACE_S,
         start_method: StartMethod | None = None,
+        page: tuple[str, int | None] | None = None,
+        watches: bool = False,
     ) -> None:
         self._instance = Instance.get(home)
         self._home = home
@@ -58,6 +67,16 @@ class Service:
             home, targets, self._waiting, self._tell, grace_s=grace_s,
             start_method=start_method or settings.start_method, patience_s=settings.local_startup_timeout,
         )  # fmt: skip
+        self._starter = Starter(self._instance, self._front.launch, self._front.hindrance)
+        self._queue = Queue(self._instance, self._starter)
+        self._page = None
+        if page is not None:
+            from treadle.daemon.page import StatusPage  # noqa: PLC0415  `treadle daemon run` has none
+
+            self._page = StatusPage(self._instance, *page, lambda: self._queue.held)
+        self.url = self._page.url if self._page is not None else None
+        self._changed: set[str] = set()
+        self._watch = Watch(self._note_change) if watches else None
         self._ready = ready
         self._told = told
         self._is_ready = False
@@ -95,13 +114,16 @@ class Service:
             listener.close()
             if self._lease is not None:
                 self._instance.store.leases.release(self._lease)
+            if self._watch is not None:
+                self._watch.close()
+            if self._page is not None:
+                self._page.close()
             self._front.close()
             self._waiting.close()
             self._instance.close()
 
     def _serve(self) -> None:
-        starter = Starter(self._instance, self._front.launch, self._front.hindrance)
-        loops = (Queue(self._instance, starter), Monitor(self._instance, starter))
+        loops = (self._queue, Monitor(self._instance, self._starter))
         renew_at = 0.0
         while not self._is_stopping:
             if time.monotonic() >= renew_at:
@@ -112,6 +134,7 @@ class Service:
             if not self._is_ready and all(one.state != "loading" for one in self._front.locations.values()):
                 self._is_ready = True
                 self._ready()
+                self._look_at_files()
             version = self._instance.store.database.data_version()
             if self._lease is not None:
                 for loop in loops:
@@ -125,7 +148,20 @@ class Service:
         """Store how a location is, and tell."""
         self._instance.store.locations.put(location.record, manifest)
         nudge(self._home, DAEMON)
+        if manifest is not None:
+            location.folders = read_manifest(manifest).folders
+        if self._is_ready:
+            self._look_at_files()
         self._told(location)
+
+    def _look_at_files(self) -> None:
+        if self._watch is not None:
+            self._watch.over(folder for one in self._front.locations.values() for folder in one.folders)
+
+    def _note_change(self, folders: set[str]) -> None:
+        """In another thread: have the locations loaded again that have files in these folders."""
+        self._changed |= folders
+        nudge(self._home, DAEMON)
 
     def _forget_others(self) -> None:
         """Forget the locations that no daemon of this home has any longer."""
@@ -134,10 +170,11 @@ class Service:
         self._instance.store.locations.forget(dead - self._front.locations.keys())
 
     def _reload_if_asked(self) -> None:
+        changed, self._changed = self._changed, set()
         asked = self._instance.store.cursors.get_many([*map(reload_key, self._front.locations)])
         for name, location in self._front.locations.items():
             key = reload_key(name)
-            if self._reloads_all or asked.get(key) != self._asked.get(key):
+            if self._reloads_all or changed.intersection(location.folders) or asked.get(key) != self._asked.get(key):
                 location.load()
         self._asked, self._reloads_all = asked, False
 

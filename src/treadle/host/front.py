@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 import msgspec
 
@@ -48,6 +48,7 @@ class CodeLocation:
         server: the process that new runs come from, if there is one.
         error: why the last attempt failed, if it did.
         threads: the names of threads that keep its runs from being forked.
+        folders: where its Python files are.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class CodeLocation:
         self.server: ForkServer | None = None
         self.error: ErrorInfo | None = None
         self.threads: tuple[str, ...] = ()
+        self.folders: tuple[str, ...] = (str(target.path.parent if target.kind == "file" else target.folder),)
         self._told = told
         self._waiting = waiting
         self._start_method = start_method
@@ -128,8 +130,9 @@ class CodeLocation:
             if server is self._next and isinstance(message, Ready):
                 self._replace(server, message)
             elif server is self._next:
-                assert isinstance(message, Unready)
-                self._failed(message.error)
+                _let_go(server, self._waiting)
+                self._failed(cast("Unready", message).error)
+                return
         if server in self._retired:
             if server.channel.ended or server.asked == server.ended:
                 self._retired.remove(server)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 
 import msgspec
@@ -71,23 +71,34 @@ def read_manifest(data: bytes) -> Manifest:
     return _decoder.decode(data)
 
 
-def location_of_job(job: str, manifests: dict[str, Manifest], location: str | None = None) -> str | None:
+def location_of_job(
+    job: str, manifests: Mapping[str, Manifest], location: str | None = None, unknown: Collection[str] = ()
+) -> str | None:
     """In which of the locations a job is; None if nothing is known of them.
+
+    Args:
+        job: the name of the job.
+        manifests: what is known, by location.
+        location: the one that is meant, if one was named.
+        unknown: locations that have not been loaded yet.
 
     Raises:
         InvocationError: there is no such location or job, or several locations have the job.
     """
-    if not manifests:
+    if not manifests or location in unknown:
         return location
     if location is not None and location not in manifests:
         hint = did_you_mean(location, manifests)
-        raise InvocationError(f"There is no code location {location!r}.{hint} These are there: {_listed(manifests)}.")
+        raise InvocationError(
+            f"There is no code location {location!r}.{hint} These are there: {_listed([*manifests, *unknown])}."
+        )
     asked = manifests if location is None else {location: manifests[location]}
     found = [name for name, manifest in asked.items() if job in manifest.job_names]
     if not found:
         known = {name for manifest in asked.values() for name in manifest.job_names}
+        later = f" Not loaded yet: {_listed(unknown)}." if unknown and location is None else ""
         raise InvocationError(
-            f"There is no job {job!r} in {_listed(asked)}.{did_you_mean(job, known)} These are there: {_listed(known)}."
+            f"There is no job {job!r} in {_listed(asked)}.{did_you_mean(job, known)} These are there: {_listed(known)}.{later}"
         )
     if len(found) > 1:
         raise InvocationError(f"The job {job!r} is in several code locations: {_listed(found)}. Choose one with -l.")

@@ -55,7 +55,7 @@ def error_info(error: BaseException, *, _depth: int = 0) -> ErrorInfo:
     cause = error.__cause__
     context = error.__context__ if cause is None and not error.__suppress_context__ else None
     summary = traceback.TracebackException(type(error), error, error.__traceback__, compact=True)
-    own = tuple(frame for frame in summary.stack if not frame.filename.startswith(_OWN_FOLDER))
+    own = tuple(frame for frame in summary.stack if not frame.filename.startswith((_OWN_FOLDER, "<frozen importlib")))
     return ErrorInfo(
         message="".join(summary.format_exception_only()),
         stack=tuple(traceback.StackSummary.from_list(list(own)).format()),
