@@ -152,13 +152,17 @@ class CheckFailedError(TreadleError):
     """A blocking asset check with severity ERROR did not pass."""
 
 
-class StepOutputNotFoundError(TreadleError):
+class StepOutputNotFoundError(InvariantError):
     """A function did not produce an output that it declares, or a value that was asked for was never produced."""
 
     def __init__(self, message: str, *, step_key: str = "", output_name: str = "") -> None:
         super().__init__(message)
         self.step_key = step_key
         self.output_name = output_name
+
+
+class StoredValueNotFoundError(StepOutputNotFoundError, FileNotFoundError):
+    """A value should be in a file, and there is none."""
 
 
 class StepNotFoundError(TreadleError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from treadle import InvocationError, StepOutputNotFoundError, graph, job, op
+from treadle import InvariantError, StepOutputNotFoundError, graph, job, op
 
 
 @op
@@ -41,7 +41,7 @@ def test_output_of_a_graph_is_that_of_the_op_in_it():
 
 def test_output_of_what_is_not_there():
     result = nested.execute_in_process()
-    with pytest.raises(InvocationError, match=r"Did you mean 'four_times.twice'"):
+    with pytest.raises(InvariantError, match=r"Did you mean 'four_times.twice'"):
         result.output_for_node("four_times.twce")
     with pytest.raises(StepOutputNotFoundError):
         result.output_for_node("four_times", "other")

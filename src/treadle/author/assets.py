@@ -386,10 +386,20 @@ def multi_asset(
         )  # fmt: skip
         keys = inputs.keys(op, described)
         everything = inputs.deps(keys)
+        if specs and deps:
+            raise DefinitionError(f"{fn.__name__!r}: with specs, their deps say what they depend on.{where(fn)}")
         made = [_spec_with(spec, shared, everything) for spec in described]
         for output, out in (outs or {}).items():
             needed = _internal(output, internal_asset_deps, everything)
             made.append(spec_of_out(keys_by_output[output], out, needed, shared))
+        text = description or docstring(fn)
+        if text:
+            made = [spec if spec.description else spec.replace_attributes(description=text) for spec in made]
+        if not can_subset and len({spec.partitions_def for spec in made}) > 1:
+            raise DefinitionError(
+                f"{fn.__name__!r} makes assets with different partitions, so it cannot make all of them at once. Say "
+                f"can_subset=True, and make what context.selected_asset_keys says.{where(fn)}"
+            )
         return derived(
             op, None, made, keys, keys_by_output, check_specs or (),
             partitions_def=partitions_def or next((s.partitions_def for s in made if s.partitions_def), None),

@@ -91,7 +91,7 @@ class Config(BaseModel):
         }
 
     def __run_config__(self) -> dict[str, Any]:
-        """This object as run config says it: aliases, enums by name, variables by reference, no nulls."""
+        """This object as run config says it: aliases, enums and variables by name, no nulls by default."""
         return _dump_config(self)
 
     @model_validator(mode="before")
@@ -166,9 +166,15 @@ def build(cls: type[C], resolved: Mapping[str, Any], where: str, *, path: config
     Raises:
         ConfigError: the class refuses it, with one fault for each thing it refuses. `__cause__` is pydantic's error.
     """
-    nulls = _plan(cls).null_defaults
+    declared, plan = schema_of(cls).fields, _plan(cls)
+
+    def is_default(key: str, value: Any) -> bool:  # the class gives it itself, and does not validate it
+        if value is None:
+            return key in plan.null_defaults
+        return key in plan.defaults and value == declared[key].default
+
     try:
-        return cls(**{key: value for key, value in resolved.items() if value is not None or key not in nulls})
+        return cls(**{key: value for key, value in resolved.items() if not is_default(key, value)})
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False, include_context=False)
         kind, fix = "FAILED_POST_PROCESSING", f"what {cls.__name__} accepts"
@@ -193,7 +199,7 @@ class _Type(NamedTuple):
 class _Plan:
     """What a config class says, read once."""
 
-    __slots__ = ("dumps", "keys", "loads", "null_defaults", "schema", "types")
+    __slots__ = ("defaults", "dumps", "keys", "loads", "null_defaults", "schema", "types")
 
     def __init__(self, cls: type[Config]) -> None:
         if not cls.__pydantic_complete__:
@@ -203,6 +209,7 @@ class _Plan:
         self.keys: dict[str, str] = {}  # field name to its name in config
         self.loads: dict[str, Change] = {}  # by both names
         self.dumps: dict[str, Change] = {}
+        self.defaults: set[str] = set()
         self.null_defaults: set[str] = set()
         for name, info in cls.model_fields.items():
             said = _read(info.annotation, f"{cls.__name__}.{name}", info.discriminator)
@@ -211,8 +218,10 @@ class _Plan:
             if said.load is not None:
                 self.loads[name] = self.loads[key] = said.load
             self.dumps[name] = said.dump or _plain
-            if not info.is_required() and info.default is None:
-                self.null_defaults.add(key)
+            if not info.is_required():
+                self.defaults.add(key)
+                if info.default is None:
+                    self.null_defaults.add(key)
 
 
 _under_way: set[type] = set()
@@ -445,7 +454,11 @@ def _dump_config(value: Any) -> Any:
         return _plain(value)
     plan = _plan(type(value))
     held = {name: getattr(value, name) for name in plan.keys}
-    said = {plan.keys[name]: plan.dumps[name](one) for name, one in held.items() if one is not None}
+    said = {
+        plan.keys[name]: None if one is None else plan.dumps[name](one)
+        for name, one in held.items()
+        if one is not None or plan.keys[name] not in plan.null_defaults
+    }
     return {**said, **_plain(value.model_extra or {})}
 
 

@@ -19,7 +19,7 @@ from treadle.author.sensors import SensorDefinition
 from treadle.author.signature import where
 from treadle.core.keys import AssetKey, CoercibleToAssetKey, did_you_mean
 from treadle.core.metadata import normalize
-from treadle.errors import DefinitionError, InvariantError, InvocationError, UnknownResourceError
+from treadle.errors import DefinitionError, InvariantError, UnknownResourceError
 from treadle.spec.assets import AssetSpec
 from treadle.spec.selection import AssetSelection
 
@@ -164,7 +164,7 @@ class Definitions:
         wanted = AssetKey.of(key)
         if wanted not in self.layer.by_key:
             names = [one.to_user_string() for one in self.layer.by_key]
-            raise InvocationError(
+            raise InvariantError(
                 f"There is no asset {wanted.to_user_string()!r}.{did_you_mean(wanted.to_user_string(), names)}"
             )
         return self.layer.by_key[wanted]
@@ -224,7 +224,7 @@ class Definitions:
         """All of these as one.
 
         Raises:
-            DefinitionError: two of them bind one key to different resources or loggers, or name different executors.
+            InvariantError: two of them bind one key to different resources or loggers, or name different executors.
         """
         merged = Definitions()
         for defs in def_sets:
@@ -236,7 +236,7 @@ class Definitions:
             merged.metadata.update(defs.metadata)
             if defs.executor is not None:
                 if merged.executor is not None and merged.executor is not defs.executor:
-                    raise DefinitionError("Definitions.merge: two of them name different executors. Keep one.")
+                    raise InvariantError("Definitions.merge: two of them name different executors. Keep one.")
                 merged.executor = defs.executor
         return merged
 
@@ -330,7 +330,7 @@ def _triggers(given: Iterable[Any] | None, what: str, kind: type | tuple[type, .
 def _merge(mine: dict[str, Any], theirs: Mapping[str, Any], what: str) -> None:
     for key, value in theirs.items():
         if key in mine and mine[key] is not value and mine[key] != value:
-            raise DefinitionError(
+            raise InvariantError(
                 f"Definitions.merge: two of them bind the {what} {key!r} to different values. Keep one of the two."
             )
         mine[key] = value

@@ -22,7 +22,7 @@ from treadle.author.resources import InitResourceContext, ResourceDefinition, do
 from treadle.author.run_config import plain
 from treadle.author.signature import decorator
 from treadle.core.metadata import PathMetadataValue
-from treadle.errors import DefinitionError, InvariantError, StepOutputNotFoundError
+from treadle.errors import DefinitionError, InvariantError, StepOutputNotFoundError, StoredValueNotFoundError
 
 
 class InputManager(ABC):
@@ -324,7 +324,7 @@ def not_stored(context: InputContext, path: Any, key: str | None) -> StepOutputN
         step_key, name = (upstream.step_key, upstream.name) if upstream else ("", "")
         what = f"output {name!r} of step {step_key!r}"
         fix = "Run that step first, in a run that this one continues."
-    return StepOutputNotFoundError(
+    return StoredValueNotFoundError(
         f"There is no stored value for {what}: {path} does not exist. {fix}", step_key=step_key, output_name=name
     )
 

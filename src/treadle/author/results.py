@@ -7,7 +7,7 @@ from typing import Any
 
 from treadle.author.jobs import JobDefinition
 from treadle.core.keys import AssetKey, CoercibleToAssetKey, did_you_mean
-from treadle.errors import InvocationError, StepOutputNotFoundError
+from treadle.errors import InvariantError, InvocationError, StepOutputNotFoundError
 from treadle.state import events
 from treadle.state.events import Event, EventLogEntry, EventType
 from treadle.state.facts import AssetCheckEvaluation, AssetMaterialization, AssetObservation
@@ -98,11 +98,11 @@ class ExecutionResult:
         """The value of an output of the job.
 
         Raises:
-            InvocationError: the job has no such output.
+            InvariantError: the job has no such output.
         """
         sources = self.job_def.outputs
         if output_name not in sources:
-            raise InvocationError(
+            raise InvariantError(
                 f"Job {self.job_def.name!r} has no output {output_name!r}.{did_you_mean(output_name, sources)} "
                 f"It has: {', '.join(sources) or 'none'}."
             )
@@ -113,8 +113,8 @@ class ExecutionResult:
         """The value of an output of a node, op or graph, named by its path with dots.
 
         Raises:
-            InvocationError: the job has no such node.
-            StepOutputNotFoundError: the node did not produce this output.
+            InvariantError: the job has no such node.
+            StepOutputNotFoundError: the node did not produce this output. It is an InvariantError, too.
         """
         graph = self.job_def.graphs.get(node_str)
         if graph is not None and output_name in graph.outputs:
@@ -122,7 +122,7 @@ class ExecutionResult:
             return self._value(source.node, source.output)
         if graph is None and node_str not in self.job_def.ops:
             nodes = [*self.job_def.ops, *self.job_def.graphs]
-            raise InvocationError(f"Job {self.job_def.name!r} has no node {node_str!r}.{did_you_mean(node_str, nodes)}")
+            raise InvariantError(f"Job {self.job_def.name!r} has no node {node_str!r}.{did_you_mean(node_str, nodes)}")
         return self._value(node_str, output_name)
 
     def asset_value(self, asset_key: CoercibleToAssetKey) -> Any:
@@ -130,7 +130,7 @@ class ExecutionResult:
         key = AssetKey.from_coercible(asset_key)
         if key not in self._producers:
             made = ", ".join(sorted(one.to_user_string() for one in self._producers)) or "none"
-            raise InvocationError(f"The run did not make {key.to_user_string()!r}. It made: {made}.")
+            raise InvariantError(f"The run did not make {key.to_user_string()!r}. It made: {made}.")
         return self._value(*self._producers[key])
 
     def _value(self, step_key: str, output_name: str) -> Any:

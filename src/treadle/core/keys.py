@@ -167,7 +167,7 @@ class AssetCheckKey:
         return self._hash
 
     def __repr__(self) -> str:
-        return f"AssetCheckKey({self.asset_key!r}, {self.name!r})"
+        return f"AssetCheckKey(asset_key={self.asset_key!r}, name={self.name!r})"
 
     def __reduce__(self) -> tuple[type[AssetCheckKey], tuple[AssetKey, str]]:
         return (AssetCheckKey, (self.asset_key, self.name))

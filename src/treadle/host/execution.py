@@ -19,6 +19,7 @@ from msgspec import structs
 from treadle.author.asset_jobs import asset_job
 from treadle.author.asset_layer import AssetLayer
 from treadle.author.assets_definition import AssetsDefinition
+from treadle.author.executors import in_process_executor
 from treadle.author.flattening import detached
 from treadle.author.io_managers import mem_io_manager
 from treadle.author.job_config import resolve, run_config_of
@@ -26,14 +27,14 @@ from treadle.author.jobs import JobDefinition
 from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, required_keys
 from treadle.author.resources import resolve_keys
 from treadle.author.results import ExecuteInProcessResult, ExecutionResult
-from treadle.author.run_config import RunConfig
+from treadle.author.run_config import RunConfig, run_config_dict
 from treadle.core import tags as tag_names
 from treadle.core.keys import AssetKey
 from treadle.core.partitions import PartitionsDefinition
 from treadle.core.subsets import PartitionKeyRange
 from treadle.decide.plan import Plan, Selection, plan
 from treadle.decide.reexecution import Continuation
-from treadle.errors import InvocationError, SelectionError, StepExecutionError
+from treadle.errors import InvariantError, InvocationError, SelectionError, StepExecutionError
 from treadle.host.instance import Instance
 from treadle.runtime.agenda import in_this_process
 from treadle.runtime.direct import invoke_assets, invoke_op
@@ -86,6 +87,14 @@ def materialize(
         UnknownPartitionError: there is no such partition.
         StepExecutionError: a step failed, and `raise_on_error`.
     """
+    job = _job_of(assets, resources, selection)
+    return execute_job(
+        job, run_config=run_config, instance=instance, partition_key=partition_key, raise_on_error=raise_on_error,
+        tags=tags, keep_io_manager=True,
+    )  # fmt: skip
+
+
+def _job_of(assets: Sequence[Any], resources: Mapping[str, object] | None, selection: Any) -> JobDefinition:
     if isinstance(assets, AssetsDefinition | AssetSpec):
         raise InvocationError(f"materialize takes a list of assets, not {assets!r}. Write materialize([...]).")
     layer = AssetLayer(assets)
@@ -93,10 +102,7 @@ def materialize(
     job = asset_job(EPHEMERAL_JOB, layer, resources or {}, chosen)
     if not job.nodes:
         raise InvocationError("There is nothing to materialize: none of the selected assets is made by anything here.")
-    return execute_job(
-        job, run_config=run_config, instance=instance, partition_key=partition_key, raise_on_error=raise_on_error,
-        tags=tags, keep_io_manager=True,
-    )  # fmt: skip
+    return job
 
 
 def materialize_to_memory(
@@ -109,20 +115,24 @@ def materialize_to_memory(
     tags: Mapping[str, str] | None = None,
     selection: Any = None,
 ) -> ExecuteInProcessResult:
-    """As `materialize`, with all values kept in memory instead of stored. Meant for tests.
+    """As `materialize`, with all values kept in memory instead of stored, whatever stores them else. Meant for tests.
 
     Raises:
-        InvocationError: an asset or resource names an IO manager of its own.
+        InvariantError: an IO manager is given that would store one of these assets.
     """
-    for given in assets if isinstance(assets, Iterable) else ():
-        manager = given.resource_defs if isinstance(given, AssetsDefinition) else {}
-        if manager and any(key.endswith(DEFAULT_IO_MANAGER_KEY) for key in manager):
-            raise InvocationError(
-                f"{given!r} has an IO manager of its own, and materialize_to_memory stores everything in memory. Use "
-                "materialize."
-            )
-    with_memory = {**(resources or {}), DEFAULT_IO_MANAGER_KEY: mem_io_manager}
-    return materialize(assets, run_config, instance, with_memory, partition_key, raise_on_error, tags, selection)
+    job = _job_of(assets, resources, selection)
+    managers = {out.io_manager_key for op in job.ops.values() for out in op.outs.values()} | {DEFAULT_IO_MANAGER_KEY}
+    own = sorted(managers & job.given_resources.keys())
+    if own:
+        raise InvariantError(
+            f"The IO manager {own[0]!r} is given, and materialize_to_memory stores everything in memory. Leave it out, "
+            "or use materialize."
+        )
+    job = job.replace(resource_defs={**job.given_resources, **dict.fromkeys(managers, mem_io_manager)})
+    return execute_job(
+        job, run_config=run_config, instance=instance, partition_key=partition_key, raise_on_error=raise_on_error,
+        tags=tags, keep_io_manager=True,
+    )  # fmt: skip
 
 
 def execute_job(
@@ -148,6 +158,10 @@ def execute_job(
         job = job.replace(resource_defs={**given, **(resources or {})})
     if input_values:
         job = job.replace(input_values={**job.input_values, **input_values})
+    if run_config and job.executor_def is None:  # config of the executor that this is needs no name
+        match run_config_dict(run_config):
+            case {"execution": {"config": dict(said)}} if not said.keys() & {"multiprocess", "in_process"}:
+                job = job.replace(executor_def=in_process_executor)
     if asset_selection is not None:
         job = narrowed(job, AssetSelection.keys(*asset_selection))
     own = instance if instance is not None else Instance.ephemeral()
@@ -334,7 +348,8 @@ def _new_run(
     partition_range: PartitionKeyRange | None,
     op_selection: Sequence[str] | None,
 ) -> Run:
-    all_tags = {**job.run_tags, **(tags or {}), **partition_tags(job.partitions_def, partition_key, partition_range)}
+    of_partition = partition_tags(job.partitions_def, partition_key, partition_range)
+    all_tags = {**job.run_tags, **tag_names.run_tags(tags, "the run"), **of_partition}
     if partition_key is not None:
         all_tags[tag_names.PARTITION_SET] = f"{job.name}_partition_set"
         if job.partitioned_config is not None:

@@ -102,8 +102,6 @@ class Outputs:
             self._take_dynamic_list(output, value)
             return
         out = self._context.op_def.outs[output.name]
-        if value is None and not output.is_required and output.asset is not None:
-            return  # an asset that its function may leave out
         self._produce(output, out, value, None if out.is_nothing else _NONE)
 
     def _take_several(self, returned: Any) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+import types
 from collections.abc import Mapping
 from typing import Any
 
+from treadle.author.config_types import is_config_class
 from treadle.author.contexts import running
 from treadle.author.op_config import build_config
 from treadle.author.outcomes import Failure, RetryRequested
 from treadle.decide.steps import Step
 from treadle.errors import (
     CheckFailedError,
+    ConfigError,
     StepExecutionError,
     StepOutputNotFoundError,
     TimeLimitError,
@@ -90,7 +93,7 @@ def _attempt(context: StepContext) -> tuple[frozenset[str], Mapping[str, tuple[s
         raise
     except Exception as error:
         raise _user_error(context, error) from error
-    if signature.is_generator:
+    if signature.is_generator or isinstance(returned, types.GeneratorType):
         _drain(context, outputs, returned, signature.is_async)
     else:
         outputs.take_returned(returned)
@@ -130,7 +133,14 @@ def _awaited(context: StepContext, awaitable: Any) -> Any:
 def _take_config(context: StepContext, arguments: dict[str, Any]) -> None:
     op = context.op_def
     raw = context.scope.configs.get(context.step.node.handle)
-    context.op_config = config = build_config(op, raw, repr(op.name), ("ops", op.name, "config"))
+    try:
+        config = build_config(op, raw, repr(op.name), ("ops", op.name, "config"))
+    except ConfigError as error:  # the user's class refused what fits its schema
+        cause = error.__cause__
+        raise StepExecutionError(
+            str(error), user_exception=cause, step_key=context.step_key, op_name=op.name
+        ) from cause
+    context.op_config = raw if is_config_class(op.config_class) else config
     if op.config_class is not None:
         arguments["config"] = config
 

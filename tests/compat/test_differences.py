@@ -1,0 +1,168 @@
+"""What code written for Dagster relies on, found by running the same programs with both."""
+
+from typing import Any, Optional
+
+import pydantic
+import pytest
+
+import dagster as dg
+
+
+class Refusing(dg.IOManager):
+    def handle_output(self, context: Any, obj: Any) -> None:
+        raise AssertionError("nothing is stored here")
+
+    def load_input(self, context: Any) -> Any:
+        raise AssertionError("nothing is loaded from here")
+
+
+@dg.asset(io_manager_key="warehouse")
+def stored() -> int:
+    return 1
+
+
+def test_materialize_to_memory_keeps_what_other_io_managers_would_store():
+    @dg.op(out=dg.Out(io_manager_key="lake"))
+    def first():
+        return 1
+
+    @dg.op
+    def more(x):
+        return x + 1
+
+    @dg.graph_asset
+    def graph_made():
+        return more(first())
+
+    result = dg.materialize_to_memory([stored, graph_made])
+    assert (result.asset_value("stored"), result.asset_value("graph_made")) == (1, 2)
+    with pytest.raises(dg.DagsterInvariantViolationError, match="warehouse"):
+        dg.materialize_to_memory([stored], resources={"warehouse": Refusing()})
+
+
+@pytest.mark.parametrize("config", [{}, {"retries": {"disabled": {}}}, {"in_process": {}}, {"marker_to_close": "x"}])
+def test_a_run_in_process_takes_the_config_of_its_executor(config: dict[str, Any]):
+    tried = []
+
+    @dg.asset(retry_policy=dg.RetryPolicy(max_retries=1))
+    def failing():
+        tried.append(1)
+        raise ValueError
+
+    dg.materialize([failing], run_config={"execution": {"config": config}}, raise_on_error=False)
+    assert len(tried) == (1 if "retries" in config else 2)
+    with pytest.raises(dg.DagsterInvalidConfigError, match="retrys"):
+        dg.materialize([failing], run_config={"execution": {"config": {"retrys": {}}}})
+
+
+def test_tags_of_runs_are_text():
+    @dg.asset
+    def tagged(): ...
+
+    tags: Any = {"n": 1, "d": {"a": [1]}}
+    assert dg.materialize([tagged], tags=tags).run.tags == {"n": "1", "d": '{"a": [1]}'}
+
+
+def test_errors_of_values_that_are_not_there(tmp_path):
+    @dg.asset
+    def failing():
+        raise ValueError
+
+    result = dg.materialize([failing], raise_on_error=False)
+    for node, output in [("failing", "result"), ("failing", "other"), ("nothing", "result")]:
+        with pytest.raises(dg.DagsterInvariantViolationError):
+            result.output_for_node(node, output)
+    with pytest.raises(dg.DagsterInvariantViolationError):
+        result.asset_value("failing")
+
+    @dg.asset
+    def reader(failing): ...
+
+    files = dg.FilesystemIOManager(base_dir=str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="failing"):
+        dg.materialize([failing, reader], selection="reader", resources={"io_manager": files})
+
+
+class Validated(dg.Config):
+    name: str = "ab"
+    over: int = pydantic.Field(default=5, gt=10)
+    maybe: Optional[str] = "set"  # noqa: UP045  as users write it
+
+    @pydantic.field_validator("name")
+    @classmethod
+    def upper(cls, name: str) -> str:
+        return name.upper()
+
+
+@dg.asset
+def configured(context: dg.AssetExecutionContext, config: Validated):
+    return context.op_execution_context.op_config, config.model_dump()
+
+
+def run(config: dict[str, Any]) -> Any:
+    result = dg.materialize([configured], run_config={"ops": {"configured": {"config": config}}})
+    return result.output_for_node("configured")
+
+
+def test_defaults_of_config_are_not_validated_and_what_is_given_is():
+    assert run({}) == (
+        {"name": "ab", "over": 5, "maybe": "set"},
+        {"name": "ab", "over": 5, "maybe": "set"},
+    )
+    assert run({"name": "x", "over": 11})[1] == {"name": "X", "over": 11, "maybe": "set"}
+    with pytest.raises(pydantic.ValidationError, match="greater than 10"):
+        run({"over": 7})
+
+
+def test_none_that_is_given_is_not_the_default():
+    given = dg.RunConfig(ops={"configured": Validated(over=12, maybe=None)})
+    assert given.to_config_dict()["ops"]["configured"]["config"]["maybe"] is None
+    assert dg.materialize([configured], run_config=given).output_for_node("configured")[1]["maybe"] is None
+
+
+def test_what_an_asset_that_may_be_left_out_returns_counts():
+    @dg.asset(output_required=False)
+    def returns():
+        return None
+
+    @dg.asset(output_required=False)
+    def yields():
+        yield from ()
+
+    made = dg.materialize([returns, yields]).get_asset_materialization_events()
+    assert [event.asset_key for event in made] == [dg.AssetKey("returns")]
+
+
+def test_a_returned_generator_yields_results():
+    def results():
+        yield dg.Output(1, "x")
+        yield dg.Output(2, "y")
+
+    @dg.multi_asset(outs={"x": dg.AssetOut(), "y": dg.AssetOut()})
+    def both():
+        return results()
+
+    assert dg.materialize_to_memory([both]).output_for_node("both", "y") == 2
+
+
+def test_what_is_said_of_several_assets():
+    @dg.multi_asset(specs=[dg.AssetSpec("x"), dg.AssetSpec("y", description="own")])
+    def both():
+        """All of them."""
+
+    assert {key.to_user_string(): text for key, text in both.descriptions_by_key.items()} == {
+        "x": "All of them.", "y": "own"
+    }  # fmt: skip
+    with pytest.raises(dg.DagsterInvalidDefinitionError, match="deps"):
+        dg.multi_asset(specs=[dg.AssetSpec("x")], deps=["up"], name="m")(lambda: None)
+    days, names = dg.DailyPartitionsDefinition("2026-01-01"), dg.StaticPartitionsDefinition(["a"])
+    specs = [dg.AssetSpec("x", partitions_def=days), dg.AssetSpec("y", partitions_def=names)]
+    with pytest.raises(dg.DagsterInvalidDefinitionError, match="can_subset"):
+        dg.multi_asset(specs=specs, name="m")(lambda: None)
+
+
+def test_definitions_that_contradict_each_other():
+    defs = [dg.Definitions(resources={"x": 1}), dg.Definitions(resources={"x": 2})]
+    with pytest.raises(dg.DagsterInvariantViolationError, match="'x'"):
+        dg.Definitions.merge(*defs)
+    assert repr(dg.AssetCheckKey(dg.AssetKey("a"), "c")) == "AssetCheckKey(asset_key=AssetKey(['a']), name='c')"
