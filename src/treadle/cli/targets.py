@@ -6,6 +6,7 @@ On the command line first, then from the environment, then from the project's fi
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,38 +20,27 @@ F = TypeVar("F", bound=Callable[..., Any])
 _SOURCES = (*KINDS, "workspace", "empty_workspace")
 
 
-def _variables(name: str) -> list[str]:
-    return [f"TREADLE_{name}", f"DAGSTER_{name}"]
+def _option(*names: str, help: str, metavar: str = "NAME", envvar: str = "", multiple: bool = False) -> Any:
+    word = names[-1].removeprefix("--").replace("-", "_").upper()
+    variables = [f"TREADLE_{word}", f"DAGSTER_{envvar or word}"]
+    return click.option(*names, multiple=multiple, metavar=metavar, envvar=variables, help=help)
 
 
 _OPTIONS = (
-    click.option(
-        "-f", "--python-file", multiple=True, metavar="PATH", envvar=_variables("PYTHON_FILE"),
-        help="Python file with the definitions. Repeatable.",
-    ),
-    click.option(
-        "-m", "--module-name", multiple=True, metavar="NAME", envvar=_variables("MODULE_NAME"),
-        help="Module with the definitions. Repeatable.",
-    ),
-    click.option(
-        "--package-name", multiple=True, metavar="NAME", envvar=_variables("PACKAGE_NAME"),
-        help="Package with the definitions. Repeatable.",
-    ),
-    click.option(
-        "--autoload-defs-module-name", metavar="NAME",
-        envvar=["TREADLE_AUTOLOAD_DEFS_MODULE_NAME", "DAGSTER_autoload_defs_module_name"],
+    _option("-f", "--python-file", multiple=True, metavar="PATH", help="Python file with the definitions. Repeatable."),
+    _option("-m", "--module-name", multiple=True, help="Module with the definitions. Repeatable."),
+    _option("--package-name", multiple=True, help="Package with the definitions. Repeatable."),
+    _option(
+        "--autoload-defs-module-name", envvar="autoload_defs_module_name",
         help="Package from all of whose modules definitions are collected.",
     ),
-    click.option(
-        "-a", "--attribute", metavar="NAME", envvar=_variables("ATTRIBUTE"),
-        help="The Definitions in the file or module, or a function that returns them.",
-    ),
-    click.option(
-        "-d", "--working-directory", metavar="FOLDER", envvar=_variables("WORKING_DIRECTORY"),
+    _option("-a", "--attribute", help="The Definitions in the file or module, or a function that returns them."),
+    _option(
+        "-d", "--working-directory", metavar="FOLDER",
         help="Folder that modules are imported from; by default the current one.",
     ),
-    click.option(
-        "-w", "--workspace", multiple=True, metavar="PATH", envvar=_variables("WORKSPACE"),
+    _option(
+        "-w", "--workspace", multiple=True, metavar="PATH",
         help="Workspace file that names code locations. Repeatable.",
     ),
     click.option("--empty-workspace", is_flag=True, help="No code locations at all."),
@@ -96,7 +86,7 @@ def targets_of(ctx: click.Context, options: dict[str, Any]) -> list[Target]:
                 f"workspace.yaml in {working or Path.cwd()}. Give a file with -f or a module with -m.",
                 ctx,
             )
-        return [_with_attribute(one, attribute) for one in targets] if attribute else targets
+        return [replace(one, attribute=attribute) for one in targets] if attribute else targets
     source = chosen.pop()
     if source == "empty_workspace":
         return []
@@ -106,10 +96,6 @@ def targets_of(ctx: click.Context, options: dict[str, Any]) -> list[Target]:
     if attribute and len(values) > 1:
         raise click.UsageError("--attribute names something in one file or module, and several are given.", ctx)
     return [Target(KINDS[source], value, attribute, working) for value in values]
-
-
-def _with_attribute(target: Target, attribute: str) -> Target:
-    return Target(target.kind, target.value, attribute, target.working_directory, target.location_name, target.origin)
 
 
 def location_of(ctx: click.Context, options: dict[str, Any]) -> Location:

@@ -18,7 +18,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import GenericAlias
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 
 import msgspec
 
@@ -29,15 +29,8 @@ from treadle.errors import MetadataError
 
 # --- keys with a meaning of their own ------------------------------------------------------------------------------
 
-ROW_COUNT = "dagster/row_count"
-PARTITION_ROW_COUNT = "dagster/partition_row_count"
 COLUMN_SCHEMA = "dagster/column_schema"
-COLUMN_LINEAGE = "dagster/column_lineage"
 TABLE_NAME = "dagster/table_name"
-RELATION_IDENTIFIER = "dagster/relation_identifier"
-"""The old name of `TABLE_NAME`."""
-STORAGE_KIND = "dagster/storage_kind"
-URI = "dagster/uri"
 CODE_REFERENCES = "dagster/code_references"
 IO_MANAGER_KEY = "dagster/io_manager_key"
 
@@ -547,12 +540,6 @@ def _as_float(kind: str, value: Any) -> float:
     except OverflowError:
         raise _wrong(kind, "a number that fits a float", value) from None
 
-
-RawMetadataValue: TypeAlias = (
-    MetadataValue | TableSchema | TableColumnLineage | AssetKey | os.PathLike[str] | dict[Any, Any] | list[Any]
-    | float | int | str | None
-)  # fmt: skip
-"""What users may write as a value; `normalize` says what becomes of it."""
 
 _NULL = NullMetadataValue()
 _TRUE, _FALSE = BoolMetadataValue(True), BoolMetadataValue(False)

@@ -13,65 +13,38 @@ from typing import Any
 
 from treadle.errors import DefinitionError
 
-PREFIX = "dagster/"
-HIDDEN_PREFIX = ".dagster/"
-
 # the partition of a run
 PARTITION = "dagster/partition"
 PARTITION_SET = "dagster/partition_set"
 PARTITION_RANGE_START = "dagster/asset_partition_range_start"
 PARTITION_RANGE_END = "dagster/asset_partition_range_end"
 BACKFILL = "dagster/backfill"
-PARENT_BACKFILL = "dagster/parent_backfill_id"
-ROOT_BACKFILL = "dagster/root_backfill_id"
 
 # what started it
 SCHEDULE_NAME = "dagster/schedule_name"
 SENSOR_NAME = "dagster/sensor_name"
-TICK = "dagster/tick"
-RUN_KEY = "dagster/run_key"
-SCHEDULED_EXECUTION_TIME = ".dagster/scheduled_execution_time"
-FROM_AUTOMATION_CONDITION = "dagster/from_automation_condition"
 AUTO_MATERIALIZE = "dagster/auto_materialize"
-AUTO_OBSERVE = "dagster/auto_observe"
-ASSET_EVALUATION_ID = "dagster/asset_evaluation_id"
-REPORTING_USER = "dagster/reporting_user"
-USER = "user"
 
 # re-execution and selection
 PARENT_RUN_ID = "dagster/parent_run_id"
 ROOT_RUN_ID = "dagster/root_run_id"
 STEP_SELECTION = "dagster/step_selection"
-OP_SELECTION = "dagster/solid_selection"
 IS_RESUME_RETRY = "dagster/is_resume_retry"
 
 # what users set to steer a run
-MAX_RETRIES = "dagster/max_retries"
-RETRY_STRATEGY = "dagster/retry_strategy"
-RETRY_ON_ASSET_OR_OP_FAILURE = "dagster/retry_on_asset_or_op_failure"
 MAX_RUNTIME = "dagster/max_runtime"
 MAX_RUNTIME_SECONDS = "dagster/max_runtime_seconds"
 PRIORITY = "dagster/priority"
-ISOLATION = "dagster/isolation"
 CONCURRENCY_KEY = "dagster/concurrency_key"
 """The old way to name an op's pool."""
 
 # how a failed run goes on
 FAILURE_REASON = "dagster/failure_reason"
-WILL_RETRY = "dagster/will_retry"
-AUTO_RETRY_RUN_ID = "dagster/auto_retry_run_id"
-RETRY_NUMBER = "dagster/retry_number"
 
 # where it runs
-IMAGE = "dagster/image"
-GRPC_INFO = ".dagster/grpc_info"
 REPOSITORY = ".dagster/repository"
 """`<repository>@<location>`."""
-CODE_LOCATION = "dagster/code_location"
-RUN_WORKER = ".dagster/run_worker"
 POOL_PREFIX = ".dagster/pool/"
-DEFER_ASSET_EVENTS = "dagster/defer_asset_events"
-EXTERNAL_JOB_SOURCE = "dagster/external_job_source"
 
 # what a definition is made with
 KIND_PREFIX = "dagster/kind/"

@@ -504,10 +504,10 @@ class WindowSequence:
         """The windows between two ticks as spans that touch only excluded windows."""
         if end <= start:
             return ()
-        return self.spans_of(self.ticks(start, end), end) if self.exclusions else ((start, end),)
+        return self.spans_of(self.ticks(start, end)) if self.exclusions else ((start, end),)
 
-    def spans_of(self, starts: Sequence[int], end: int | None = None) -> tuple[tuple[int, int], ...]:
-        """The windows with these starts (ascending, distinct) as spans. `end` is where the last one may end at most."""
+    def spans_of(self, starts: Sequence[int]) -> tuple[tuple[int, int], ...]:
+        """The windows with these starts (ascending, distinct) as spans."""
         if not starts:
             return ()
         upper = self.cadence.next(starts[-1])
