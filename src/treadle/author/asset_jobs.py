@@ -136,19 +136,9 @@ def asset_job(
         node_hooks.update(flat.node_hooks)
         graphs.update(flat.graphs)
     return JobDefinition.of_nodes(
-        name,
-        nodes=tuple(nodes),
-        ops=ops,
-        assets=made,
-        node_hooks=node_hooks,
-        graphs=graphs,
-        layer=layer,
-        selected_assets=assets,
-        selected_checks=checks,
-        resource_defs=resources,
-        partitions_def=partitions_def,
-        **options,
-    )
+        name, tuple(nodes), ops, made, node_hooks=node_hooks, graphs=graphs, layer=layer, selected_assets=assets,
+        selected_checks=checks, resource_defs=resources, partitions_def=partitions_def, **options,
+    )  # fmt: skip
 
 
 def _selected(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence, Set
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from treadle.author.assets_definition import AssetsDefinition
 from treadle.author.jobs import JobDefinition
@@ -74,18 +74,22 @@ class OpExecutionContext:
 
     __treadle_context__ = True
     __slots__ = ("__dict__", "_step")
+    _what = ""
 
     def __init__(self, step: StepPort) -> None:
         self._step = step
 
-    @staticmethod
-    def get() -> OpExecutionContext:
+    @classmethod
+    def get(cls) -> Self:
         """The context of the step that is running, from anywhere in its code.
 
         Raises:
-            InvariantError: no step is running here.
+            InvariantError: no step of its kind is running here.
         """
-        return OpExecutionContext(_running())
+        step = _running()
+        if cls._what:
+            _there(step.assets_def, cls._what)
+        return cls(step)
 
     @property
     def run(self) -> Run:
@@ -372,48 +376,29 @@ class OpExecutionContext:
         self._step.add_asset_metadata(metadata, key, partition_key)
 
 
-class AssetExecutionContext(OpExecutionContext):
+class _OfAssets(OpExecutionContext):
+    """What the contexts of assets and of their checks share."""
+
+    __slots__ = ()
+
+    @property
+    def op_execution_context(self) -> OpExecutionContext:
+        """The same as an op's context."""
+        return OpExecutionContext(self._step)
+
+
+class AssetExecutionContext(_OfAssets):
     """The context of an asset function: all that an op's context has."""
 
     __slots__ = ()
-
-    @staticmethod
-    def get() -> AssetExecutionContext:
-        """The context of the step that is running, from anywhere in its code.
-
-        Raises:
-            InvariantError: no step that makes assets is running here.
-        """
-        step = _running()
-        _there(step.assets_def, "context of an asset")
-        return AssetExecutionContext(step)
-
-    @property
-    def op_execution_context(self) -> OpExecutionContext:
-        """The same as an op's context."""
-        return OpExecutionContext(self._step)
+    _what = "context of an asset"
 
 
-class AssetCheckExecutionContext(OpExecutionContext):
+class AssetCheckExecutionContext(_OfAssets):
     """The context of an asset check: all that an op's context has."""
 
     __slots__ = ()
-
-    @staticmethod
-    def get() -> AssetCheckExecutionContext:
-        """The context of the step that is running, from anywhere in its code.
-
-        Raises:
-            InvariantError: no step that evaluates checks is running here.
-        """
-        step = _running()
-        _there(step.assets_def, "context of an asset check")
-        return AssetCheckExecutionContext(step)
-
-    @property
-    def op_execution_context(self) -> OpExecutionContext:
-        """The same as an op's context."""
-        return OpExecutionContext(self._step)
+    _what = "context of an asset check"
 
     @property
     def check_specs(self) -> Sequence[Any]:

@@ -281,12 +281,9 @@ class GraphDefinition(Placing):
         automation_condition: Any = None,
     ) -> JobDefinition:
         """A job that runs this graph. Arguments as for `JobDefinition`; `op_selection` are the ops its runs have."""
-        made = JobDefinition(
-            graph_def=self, name=name, description=description, resource_defs=resource_defs, config=config, tags=tags,
-            metadata=metadata, logger_defs=logger_defs, executor_def=executor_def, hook_defs=hooks,
-            op_retry_policy=op_retry_policy, partitions_def=partitions_def, input_values=input_values,
-            run_tags=run_tags, owners=owners, automation_condition=automation_condition,
-        )  # fmt: skip
+        given = locals()
+        del given["self"], given["hooks"], given["op_selection"]
+        made = JobDefinition(graph_def=self, hook_defs=hooks, **given)
         made.op_selection = tuple(op_selection) if op_selection is not None else None
         return made
 
@@ -642,12 +639,8 @@ def job(
         DefinitionError: calls do not fit the inputs of what they call, or an input has no source.
     """
 
-    def make(fn: Callable[..., Any]) -> JobDefinition:
-        return JobDefinition(
-            graph_def=GraphDefinition.composed(fn, name, description=description, kind="job"),
-            resource_defs=resource_defs, config=config, tags=tags, run_tags=run_tags, metadata=metadata,
-            logger_defs=logger_defs, executor_def=executor_def, hook_defs=hooks, op_retry_policy=op_retry_policy,
-            partitions_def=partitions_def, input_values=input_values, owners=owners,
-        )  # fmt: skip
-
-    return make
+    given = locals()
+    del given["name"], given["description"], given["hooks"]
+    return lambda fn: JobDefinition(
+        graph_def=GraphDefinition.composed(fn, name, description=description, kind="job"), hook_defs=hooks, **given
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -95,6 +95,21 @@ def _with_policy(node: NodeSpec, policy: RetryPolicy) -> NodeSpec:
     return node if node.retry_policy is not None else msgspec.structs.replace(node, retry_policy=policy)
 
 
+@dataclass(frozen=True, slots=True)
+class _Nodes:
+    """Nodes as they are, in the place of a graph."""
+
+    name: str
+    flat: FlatGraph
+    description: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def flatten(self, job_name: str, op_retry_policy: RetryPolicy | None) -> FlatGraph:
+        if op_retry_policy is None:
+            return self.flat
+        return replace(self.flat, nodes=tuple(_with_policy(node, op_retry_policy) for node in self.flat.nodes))
+
+
 class JobDefinition:
     """A job: what to run, and with what.
 
@@ -119,6 +134,7 @@ class JobDefinition:
         nodes: every op at its place.
         ops: the op of each node, by handle.
         assets: for nodes that make assets, their definition, by handle.
+        given_resources: the resources that it was declared with.
         outputs: outputs of the job, by name.
         graphs: graphs inside, by handle, for the config they take.
         node_hooks: hooks of nodes beside those of the job, by handle.
@@ -132,7 +148,6 @@ class JobDefinition:
     """
 
     __slots__ = (
-        "_given_resources",
         "_resource_defs",
         "assets",
         "automation_condition",
@@ -140,6 +155,7 @@ class JobDefinition:
         "config_schema",
         "description",
         "executor_def",
+        "given_resources",
         "graph",
         "graphs",
         "hook_defs",
@@ -184,6 +200,11 @@ class JobDefinition:
         automation_condition: Any = None,
     ) -> None:
         name = check_name(name or graph_def.name, "a job")
+        title = f"job {name!r}"
+        check_types(
+            title, partitions_def=partitions_def, op_retry_policy=op_retry_policy,
+            automation_condition=automation_condition,
+        )  # fmt: skip
         flat = graph_def.flatten(name, op_retry_policy)
         self.graph: JobGraph | None = graph_def
         self.nodes = flat.nodes
@@ -196,95 +217,19 @@ class JobDefinition:
         self.layer: Any = None
         self.selected_assets: Set[AssetKey] | None = None
         self.selected_checks: Set[AssetCheckKey] | None = None
-        self._set_options(
-            name, graph_def.tags, resource_defs=resource_defs, executor_def=executor_def, logger_defs=logger_defs,
-            config=config, description=description or graph_def.description, partitions_def=partitions_def, tags=tags,
-            run_tags=run_tags, metadata=metadata, hook_defs=hook_defs, op_retry_policy=op_retry_policy,
-            input_values=input_values, owners=owners, automation_condition=automation_condition,
-        )  # fmt: skip
-        if input_values:
-            self.check_input_values(input_values)
-
-    @staticmethod
-    def of_nodes(
-        name: str,
-        nodes: tuple[NodeSpec, ...],
-        ops: Mapping[str, OpDefinition],
-        assets: Mapping[str, Any] | None = None,
-        *,
-        node_hooks: Mapping[str, frozenset[Any]] | None = None,
-        graphs: Mapping[str, GraphPlace] | None = None,
-        layer: Any = None,
-        selected_assets: Set[AssetKey] | None = None,
-        selected_checks: Set[AssetCheckKey] | None = None,
-        op_retry_policy: RetryPolicy | None = None,
-        **options: Any,
-    ) -> JobDefinition:
-        """A job of nodes as they are. Takes them over without looking at each.
-
-        Args:
-            nodes: every op at its place.
-            ops: the op of each node, by handle.
-            assets: for nodes that make assets, their definition, by handle.
-            node_hooks: hooks of nodes, by handle.
-            graphs: graphs that nodes come from, by handle, for the config they take.
-            layer: the assets around it.
-            selected_assets, selected_checks: what it makes and evaluates; None is all that its nodes can.
-            op_retry_policy, options: as the constructor takes them.
-        """
-        job = JobDefinition.__new__(JobDefinition)
-        job.graph = None
-        job.nodes = nodes if op_retry_policy is None else tuple(_with_policy(node, op_retry_policy) for node in nodes)
-        job.ops = ops
-        job.assets = assets or _NOTHING
-        job.outputs = {}
-        job.inputs = frozenset()
-        job.node_hooks = node_hooks or _NOTHING
-        job.graphs = graphs or {}
-        job.layer = layer
-        job.selected_assets = selected_assets
-        job.selected_checks = selected_checks
-        job._set_options(check_name(name, "a job"), _NOTHING, op_retry_policy=op_retry_policy, **options)
-        return job
-
-    def _set_options(
-        self,
-        name: str,
-        graph_tags: Mapping[str, str],
-        *,
-        resource_defs: Mapping[str, Any] | None = None,
-        executor_def: Any = None,
-        logger_defs: Mapping[str, Any] | None = None,
-        config: Any = None,
-        description: str | None = None,
-        partitions_def: Any = None,
-        tags: Mapping[str, Any] | None = None,
-        run_tags: Mapping[str, Any] | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        hook_defs: Set[Any] | None = None,
-        op_retry_policy: RetryPolicy | None = None,
-        input_values: Mapping[str, Any] | None = None,
-        owners: Sequence[str] | None = None,
-        automation_condition: Any = None,
-    ) -> None:
-        title = f"job {name!r}"
-        check_types(
-            title, partitions_def=partitions_def, op_retry_policy=op_retry_policy,
-            automation_condition=automation_condition,
-        )  # fmt: skip
         own_tags = tag_rules.run_tags(tags, title)
         self.name = name
         # Runs take the graph's tags in any case; the job shows them unless it says itself what runs get.
-        self.tags: Mapping[str, str] = own_tags if run_tags is not None else {**graph_tags, **own_tags}
+        self.tags: Mapping[str, str] = own_tags if run_tags is not None else {**graph_def.tags, **own_tags}
         given = tag_rules.run_tags(run_tags, title) if run_tags is not None else own_tags
-        self.run_tags: Mapping[str, str] = {**graph_tags, **given}
-        self._given_resources: Mapping[str, Any] = resource_defs or _NOTHING
+        self.run_tags: Mapping[str, str] = {**graph_def.tags, **given}
+        self.given_resources: Mapping[str, Any] = resource_defs or _NOTHING
         self._resource_defs: Mapping[str, ResourceDefinition] | None = None
         self.executor_def = executor_def
         self.logger_defs: Mapping[str, Any] = logger_defs or _NOTHING
         self.config = config
         self.config_schema: Any = None
-        self.description = description
+        self.description = description or graph_def.description
         self.partitions_def: Any = partitions_def or getattr(config, "partitions_def", None)
         self.metadata: Mapping[str, Any] = normalize(metadata, title) if metadata else _NOTHING
         self.hook_defs: Set[Any] = frozenset(hook_defs) if hook_defs else frozenset()
@@ -293,6 +238,30 @@ class JobDefinition:
         self.owners = tag_rules.owners(owners, title)
         self.automation_condition = automation_condition
         self.op_selection: tuple[str, ...] | None = None
+        if input_values:
+            self.check_input_values(input_values)
+
+    @staticmethod
+    def of_nodes(
+        name: str,
+        nodes: tuple[NodeSpec, ...],
+        ops: Mapping[str, OpDefinition],
+        assets: Mapping[str, Any] = _NOTHING,
+        *,
+        node_hooks: Mapping[str, frozenset[Any]] = _NOTHING,
+        graphs: Mapping[str, GraphPlace] = _NOTHING,
+        layer: Any = None,
+        selected_assets: Set[AssetKey] | None = None,
+        selected_checks: Set[AssetCheckKey] | None = None,
+        **options: Any,
+    ) -> JobDefinition:
+        """A job of nodes as they are: attributes of it, and `options` as the constructor takes them."""
+        flat = FlatGraph(nodes, ops, {}, frozenset(), node_hooks, graphs)
+        job = JobDefinition(graph_def=_Nodes(name, flat), **options)
+        job.graph = None
+        job.assets, job.layer = assets, layer
+        job.selected_assets, job.selected_checks = selected_assets, selected_checks
+        return job
 
     # --- what it has ------------------------------------------------------------------------------------------------
 
@@ -305,16 +274,11 @@ class JobDefinition:
     def resource_defs(self) -> Mapping[str, ResourceDefinition]:
         """Its resources by key, with the default IO manager unless it has its own."""
         if self._resource_defs is None:
-            definitions = resource_definitions(self._given_resources)
+            definitions = resource_definitions(self.given_resources)
             if DEFAULT_IO_MANAGER_KEY not in definitions:
                 definitions[DEFAULT_IO_MANAGER_KEY] = fs_io_manager
             self._resource_defs = definitions
         return self._resource_defs
-
-    @property
-    def given_resources(self) -> Mapping[str, Any]:
-        """The resources that it was declared with."""
-        return self._given_resources
 
     @property
     def has_specified_executor(self) -> bool:
@@ -393,7 +357,7 @@ class JobDefinition:
     def with_top_level_resources(self, resource_defs: Mapping[str, Any]) -> JobDefinition:
         """The same job with these resources for the keys that it does not provide itself."""
         changed = copy(self)
-        changed._given_resources = {**resource_defs, **self._given_resources}
+        changed.given_resources = {**resource_defs, **self.given_resources}
         changed._resource_defs = None
         changed.config_schema = None
         return changed
@@ -402,7 +366,7 @@ class JobDefinition:
         """The same job with these attributes changed; `resource_defs` are given as to the constructor."""
         changed = copy(self)
         if "resource_defs" in changes:
-            changed._given_resources = changes.pop("resource_defs")
+            changed.given_resources = changes.pop("resource_defs")
             changed._resource_defs = None
         for name, value in changes.items():
             setattr(changed, name, value)

@@ -13,7 +13,7 @@ import msgspec
 from treadle.author.assets import io_manager_key_of, key_of
 from treadle.author.assets_definition import AssetsDefinition, derived
 from treadle.author.ops import DEFAULT_OUTPUT, OpDefinition, Out
-from treadle.author.outcomes import AssetCheckResult, DataVersion
+from treadle.author.outcomes import AssetCheckResult, DataVersion, Outcome
 from treadle.author.signature import decorator, docstring, where
 from treadle.author.types import NOTHING
 from treadle.core.keys import AssetKey, CoercibleToAssetKey
@@ -24,7 +24,7 @@ from treadle.spec.assets import AssetCheckSpec, AssetSpec
 from treadle.spec.policies import AutomationRule
 
 
-class ObserveResult:
+class ObserveResult(Outcome):
     """What a function that observes an asset reports about it.
 
     Args:
@@ -50,13 +50,6 @@ class ObserveResult:
         self.check_results: Sequence[AssetCheckResult] = tuple(check_results or ())
         self.data_version = data_version
         self.tags = tags
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ObserveResult) and all(
-            getattr(self, name) == getattr(other, name) for name in ObserveResult.__slots__
-        )
-
-    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"ObserveResult(asset_key={self.asset_key!r}, data_version={self.data_version!r})"

@@ -67,7 +67,20 @@ class DataProvenance(msgspec.Struct, frozen=True):
         )
 
 
-class Output(Generic[T]):
+class Outcome:
+    """Equal if all that it says is. Not hashable: metadata and values may change."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, type(self)) and all(
+            getattr(self, name) == getattr(other, name) for name in self.__slots__
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Output(Outcome, Generic[T]):
     """A value that an op or asset produces, with facts about it.
 
     Args:
@@ -95,18 +108,11 @@ class Output(Generic[T]):
         self.data_version = data_version
         self.tags = dict(tags) if tags else {}
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Output) and all(
-            getattr(self, name) == getattr(other, name) for name in Output.__slots__
-        )
-
-    __hash__ = None  # type: ignore[assignment]
-
     def __repr__(self) -> str:
         return f"Output({self.value!r}, output_name={self.output_name!r})"
 
 
-class DynamicOutput(Generic[T]):
+class DynamicOutput(Outcome, Generic[T]):
     """One of the values of a dynamic output.
 
     Args:
@@ -138,18 +144,11 @@ class DynamicOutput(Generic[T]):
         self.output_name = output_name or "result"
         self.metadata: dict[str, MetadataValue] = normalize(metadata, f"value {mapping_key!r}") if metadata else {}
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, DynamicOutput) and all(
-            getattr(self, name) == getattr(other, name) for name in DynamicOutput.__slots__
-        )
-
-    __hash__ = None  # type: ignore[assignment]
-
     def __repr__(self) -> str:
         return f"DynamicOutput({self.value!r}, {self.mapping_key!r}, output_name={self.output_name!r})"
 
 
-class AssetCheckResult:
+class AssetCheckResult(Outcome):
     """How the evaluation of an asset check came out.
 
     Args:
@@ -184,18 +183,11 @@ class AssetCheckResult:
         self.severity = severity
         self.description = description
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, AssetCheckResult) and all(
-            getattr(self, name) == getattr(other, name) for name in AssetCheckResult.__slots__
-        )
-
-    __hash__ = None  # type: ignore[assignment]
-
     def __repr__(self) -> str:
         return f"AssetCheckResult(passed={self.passed}, asset_key={self.asset_key!r}, check_name={self.check_name!r})"
 
 
-class MaterializeResult(Generic[T]):
+class MaterializeResult(Outcome, Generic[T]):
     """What a function that materializes an asset reports about it.
 
     Args:
@@ -229,13 +221,6 @@ class MaterializeResult(Generic[T]):
     def has_value(self) -> bool:
         """Whether there is a value for the IO manager."""
         return cast(Any, self.value) is not NO_VALUE
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, MaterializeResult) and all(
-            getattr(self, name) == getattr(other, name) for name in MaterializeResult.__slots__
-        )
-
-    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"MaterializeResult(asset_key={self.asset_key!r}, metadata={self.metadata!r})"
