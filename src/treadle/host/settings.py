@@ -99,11 +99,9 @@ class BlockedRuns(_Block, frozen=True):
     op_concurrency_slot_buffer: int = 0
 
 
-class RunQueueSettings(_Block, frozen=True):
+class RunQueueSettings(RunLimits, frozen=True):
     """The queue of runs."""
 
-    max_concurrent_runs: Annotated[int, msgspec.Meta(ge=-1)] = 10
-    tag_concurrency_limits: list[TagLimit] | None = None
     dequeue_interval_seconds: int = 5
     dequeue_use_threads: bool = False
     dequeue_num_workers: int | None = None
@@ -250,6 +248,12 @@ class Settings(_Block, frozen=True):
     def get(self, block: str) -> Any:
         """A block of settings by its key, as plain data."""
         return msgspec.to_builtins(getattr(self, block, None))
+
+
+def default_limit(settings: Settings) -> int | None:
+    """The limit of pools that have none of their own; None for any number."""
+    limit = settings.concurrency.pools.default_limit
+    return settings.concurrency.default_op_concurrency_limit if limit is None else limit
 
 
 def project_folder(start: Path | None = None) -> Path:

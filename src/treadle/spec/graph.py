@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
+from typing import TypeVar
 
 from treadle.core.keys import AssetCheckKey, AssetKey
 from treadle.errors import DefinitionError
 from treadle.spec.assets import AssetCheckSpec, AssetSpec
+
+_Key = TypeVar("_Key")
 
 
 class AssetGraph:
@@ -96,14 +99,15 @@ class AssetGraph:
 
     def upstream(self, keys: Iterable[AssetKey], depth: int | None = None) -> set[AssetKey]:
         """`keys` and what they are made from, `depth` levels up (all if None)."""
-        return _reach(keys, self.parents, depth)
+        return reach(keys, self.parents, depth)
 
     def downstream(self, keys: Iterable[AssetKey], depth: int | None = None) -> set[AssetKey]:
         """`keys` and what is made from them, `depth` levels down (all if None)."""
-        return _reach(keys, self.children, depth)
+        return reach(keys, self.children, depth)
 
 
-def _reach(keys: Iterable[AssetKey], edges: Mapping[AssetKey, Sequence[AssetKey]], depth: int | None) -> set[AssetKey]:
+def reach(keys: Iterable[_Key], edges: Mapping[_Key, Collection[_Key]], depth: int | None = None) -> set[_Key]:
+    """`keys` and what `depth` steps along `edges` lead to (any number if None)."""
     seen = set(keys)
     level = list(seen)
     while level and depth != 0:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from treadle.core.keys import did_you_mean
 from treadle.errors import SelectionError
+from treadle.spec.graph import reach
 from treadle.spec.selection_text import ALL, parse_clause, split_commas
 
 _Edges = Mapping[str, set[str]]
@@ -71,9 +72,9 @@ class _Levels:
             above, below, start, expand = self.nodes, self.below_nodes, {clause.name}, self.inside
         found = set(start)
         if clause.up is not None:
-            found |= _reach(start, above, clause.up)
+            found |= reach(start, above, None if clause.up == ALL else clause.up)
         if clause.down is not None:
-            found |= _reach(start, below, clause.down)
+            found |= reach(start, below, None if clause.down == ALL else clause.down)
         return found if expand is None else {handle for node in found for handle in expand[node]}
 
 
@@ -87,14 +88,3 @@ def _reversed(edges: _Edges) -> dict[str, set[str]]:
         for parent in parents:
             found[parent].add(name)
     return found
-
-
-def _reach(start: set[str], edges: _Edges, depth: int) -> set[str]:
-    """`start` and what `depth` steps along `edges` lead to."""
-    seen = set(start)
-    level = seen
-    while level and depth != 0:
-        level = {other for name in level for other in edges[name]} - seen
-        seen |= level
-        depth = depth if depth == ALL else depth - 1
-    return seen
