@@ -11,6 +11,7 @@ from treadle.core import tags
 from treadle.core.keys import AssetCheckKey, AssetKey
 from treadle.decide.steps import Step, spread
 from treadle.errors import DefinitionError, SelectionError, StepNotFoundError
+from treadle.spec.graph import in_order
 from treadle.spec.nodes import FromAsset, FromOutput, NodeSpec, OutputSpec
 
 
@@ -268,10 +269,5 @@ def _ordered(steps: list[Step]) -> tuple[dict[str, Step], list[Step]]:
     for step in steps:
         for key in step.upstream:
             below[key].append(step.key)
-    order = [key for key, count in waiting.items() if not count]
-    for key in order:  # grows while it is walked
-        for child in below[key]:
-            waiting[child] -= 1
-            if not waiting[child]:
-                order.append(child)
+    order = in_order(waiting, below)
     return {key: by_key[key] for key in order}, [by_key[key] for key, count in waiting.items() if count]

@@ -13,7 +13,7 @@ from treadle.core.keys import AssetKey
 from treadle.decide.steps import values_of
 from treadle.errors import StepExecutionError, TreadleError
 from treadle.runtime.step_context import StepContext
-from treadle.spec.nodes import FromAsset, FromConfig, FromDefault, FromOutput, FromRunInput, InputSpec, Source
+from treadle.spec.nodes import FromAsset, FromConfig, FromOutput, FromRunInput, InputSpec, Source
 from treadle.state.events import AssetObserved, LoadedInput, StepInput, TypeCheckData
 
 _LEFT_OUT: Any = object()
@@ -56,16 +56,10 @@ def _load(context: StepContext, spec: InputSpec, definition: In, source: Source)
         return _from_asset(context, spec, definition, source.key)
     if type(source) is FromOutput:
         return _from_output(context, spec, definition, source)
-    if type(source) is FromConfig:
-        key = (source.node, source.input)
-        if key in context.scope.inputs:
-            return _loaded(context, context.scope.inputs[key])
-        return definition.default_value if definition.has_default_value else _LEFT_OUT
-    if type(source) is FromRunInput:
-        if source.name in context.scope.input_values:
-            return _loaded(context, context.scope.input_values[source.name])
-        return definition.default_value if definition.has_default_value else _LEFT_OUT
-    assert type(source) is FromDefault
+    if type(source) is FromConfig and (key := (source.node, source.input)) in context.scope.inputs:
+        return _loaded(context, context.scope.inputs[key])
+    if type(source) is FromRunInput and source.name in context.scope.input_values:
+        return _loaded(context, context.scope.input_values[source.name])
     return definition.default_value if definition.has_default_value else _LEFT_OUT
 
 
@@ -154,14 +148,6 @@ def _read(
     for observation in input_context.get_observations():
         context.scope.emit(AssetObserved(observation, context.step_key))
     logged = input_context.consume_logged_metadata()
-    context.scope.emit(
-        LoadedInput(
-            context.step_key,
-            name,
-            manager_key,
-            source.output if source else None,
-            source.node if source else None,
-            dict(logged),
-        )
-    )
+    output, node = (source.output, source.node) if source else (None, None)
+    context.scope.emit(LoadedInput(context.step_key, name, manager_key, output, node, dict(logged)))
     return value

@@ -102,15 +102,9 @@ class OpenResources:
         """Set one up; what it requires is up already."""
         definition = self._definitions[key]
         requires = definition.requires(self._definitions)
+        above = self.subset(requires) if requires else None
         context = InitResourceContext(
-            None,
-            self.subset(requires) if requires else None,
-            definition,
-            self._definitions,
-            init.instance,
-            init.run,
-            init.log,
-            init.event_loop,
+            None, above, definition, self._definitions, init.instance, init.run, init.log, init.event_loop
         )
         try:
             if not definition.is_constant:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TypeVar
@@ -83,16 +82,7 @@ class AssetGraph:
             DefinitionError: assets depend on each other in a circle.
         """
         waiting = {key: len([1 for parent in parents if parent is not key]) for key, parents in self.parents.items()}
-        ready = deque(key for key, count in waiting.items() if not count)
-        children = self.children
-        order: list[AssetKey] = []
-        while ready:
-            key = ready.popleft()
-            order.append(key)
-            for child in children[key]:
-                waiting[child] -= 1
-                if not waiting[child]:
-                    ready.append(child)
+        order = in_order(waiting, self.children)
         if len(order) < len(self.parents):
             raise DefinitionError(_cycle_message({key for key, count in waiting.items() if count}, self.parents))
         return tuple(order)
@@ -104,6 +94,22 @@ class AssetGraph:
     def downstream(self, keys: Iterable[AssetKey], depth: int | None = None) -> set[AssetKey]:
         """`keys` and what is made from them, `depth` levels down (all if None)."""
         return reach(keys, self.children, depth)
+
+
+def in_order(waiting: dict[_Key, int], below: Mapping[_Key, Iterable[_Key]]) -> list[_Key]:
+    """Every key after all that it waits for, otherwise as they came; those that wait for each other are left out.
+
+    Args:
+        waiting: for how many others each key waits; counted down to what is left.
+        below: the keys that wait for a key.
+    """
+    order = [key for key, count in waiting.items() if not count]
+    for key in order:  # grows while it is walked
+        for child in below[key]:
+            waiting[child] -= 1
+            if not waiting[child]:
+                order.append(child)
+    return order
 
 
 def reach(keys: Iterable[_Key], edges: Mapping[_Key, Collection[_Key]], depth: int | None = None) -> set[_Key]:
