@@ -27,6 +27,7 @@ GROUPS: Mapping[str, tuple[str, str]] = {
     "dev": ("treadle.cli.dev", "Load the code and run what is launched, until Ctrl-C."),
     "instance": ("treadle.cli.instance", "Show and migrate the instance."),
     "job": ("treadle.cli.job", "List and execute jobs."),
+    "pool": ("treadle.cli.pool", "Show and change the limits of concurrency pools."),
     "location": ("treadle.cli.location", "Load code locations again."),
     "run": ("treadle.cli.run", "List, show and delete runs, and read their logs."),
 }

@@ -9,7 +9,7 @@ from treadle.core import tags as tag_names
 from treadle.decide import monitor, queue
 from treadle.errors import LoadError
 from treadle.host.instance import Instance
-from treadle.host.nudge import nudge
+from treadle.host.nudge import POOLS, nudge
 from treadle.host.settings import Settings
 from treadle.runtime import kin
 from treadle.state.error_info import ErrorInfo
@@ -126,6 +126,8 @@ class Monitor:
             failed = RunFailed(run.job_name, decision.failure_reason, error=ErrorInfo(decision.reason))
             if not transition(run.run_id, _CANCELING, canceled):
                 transition(run.run_id, ACTIVE, [failed])
+            if self._instance.store.pools.free(run.run_id) and self._instance.home is not None:
+                nudge(self._instance.home, POOLS)
         if self._instance.home is not None:
             nudge(self._instance.home, run.run_id)
 

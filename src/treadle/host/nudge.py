@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 _FOLDER = "wake"
+POOLS = "pools"
+"""The name under which those listen who wait for a slot of a pool."""
 
 
 class Listener:

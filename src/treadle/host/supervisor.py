@@ -18,10 +18,11 @@ from treadle.errors import FencedError, StoreError
 from treadle.host.instance import Instance
 from treadle.host.keeper import Exited, FromKeeper, Stop
 from treadle.host.launching import DAEMON
-from treadle.host.nudge import Listener, nudge
+from treadle.host.nudge import POOLS, Listener, nudge
+from treadle.host.settings import default_limit
 from treadle.runtime import kin, memory
 from treadle.runtime.channel import Channel
-from treadle.runtime.reporting import FromReporter, Refused, Stored, Told
+from treadle.runtime.reporting import Claim, Free, FromReporter, Granted, Refused, Stored, Told
 from treadle.state.error_info import ErrorInfo
 from treadle.state.events import (
     EngineEvent,
@@ -39,6 +40,8 @@ from treadle.store.leases import Lease
 
 TERM_S = 15.0
 """How long a lease holds, in seconds. It is renewed three times in that time."""
+CLAIM_S = 1.0
+"""How often a slot that a step waits for is asked for when nobody says that one was freed, in seconds."""
 GRACE_S = 10.0
 """How long a run that is told to stop may take until it is killed, in seconds."""
 
@@ -94,6 +97,10 @@ class Supervisor:
         self._sink = instance.store.sink(lease)
         self._steps: dict[str, EventType] = {}  # those under way, by key
         self._renew_at = time.time() + TERM_S / 3
+        self._claims: dict[str, str] = {}  # the pools that steps wait for, by step
+        self._pools: Listener | None = None  # while they do
+        self._uses_pools = False
+        self._has_begun = False
         self._has_ended = False
         self._is_stopping = False
 
@@ -113,24 +120,32 @@ class Supervisor:
         try:
             self._stop_if_told(grace_s)
             while exited is None:
-                for key, _ in waiting.select(TERM_S / 3):
+                for key, _ in waiting.select(CLAIM_S if self._claims else TERM_S / 3):
                     if key.fileobj is self._link:
                         self._take()
                         if self._link.ended:
                             waiting.unregister(self._link)
                     elif key.fileobj is self._keeper:
                         exited = next(self._keeper.arrived(), None)
+                        self._take()
+                        if exited is None and self._keeper.ended and not self._has_begun:
+                            return  # its location ended before it: whoever launched it does so again
                         if exited is None and self._keeper.ended:
                             exited = Exited(-signal.SIGKILL, False, 0, 0.0, 0, 0)
                             self._write(EngineEvent("The keeper of the run's processes is gone; they end with it."))
-                    else:
+                    elif key.fileobj is wake:
                         wake.clear()
                         self._stop_if_told(grace_s)
+                self._claim(waiting)
                 self._renew()
             self._take()
             self._conclude(exited)
             self._sink.commit()
         finally:
+            if self._pools is not None:
+                self._pools.close()
+            if self._uses_pools:
+                self._free()
             wake.close()
             waiting.close()
 
@@ -154,19 +169,54 @@ class Supervisor:
         """Store what the run's process has told."""
         for message in self._link.arrived():
             if isinstance(message, Told):
+                self._has_begun = True
                 event = decode_event(message.event)
                 self._note(event)
                 self._sink.write(EventLogEntry(self._run.run_id, message.timestamp, event))
-                continue
-            try:
-                self._sink.commit()
-            except FencedError as error:
-                self._link.send(Refused(str(error)))
-                raise
-            except StoreError as error:
-                self._link.send(Refused(str(error)))
+            elif isinstance(message, Claim):
+                self._claims[message.step] = message.pool
+                self._uses_pools = True
+            elif isinstance(message, Free):
+                self._free(message.step)
             else:
-                self._link.send(Stored())
+                self._commit()
+
+    def _claim(self, waiting: selectors.BaseSelector) -> None:
+        """Ask for the slots that steps wait for; those that are given are passed on."""
+        if self._pools is not None:
+            self._pools.clear()
+        for step, pool in list(self._claims.items()):
+            default = default_limit(self._instance.settings)
+            if self._is_stopping or not self._instance.store.pools.claim(self._lease, pool, step, default):
+                continue
+            del self._claims[step]
+            self._link.send(Granted(step))
+        home = self._instance.home
+        if self._claims and self._pools is None and home is not None:
+            self._pools = Listener(home, POOLS)
+            waiting.register(self._pools, selectors.EVENT_READ)
+            self._claim(waiting)  # a slot may have been freed before somebody listened
+        elif not self._claims and self._pools is not None:
+            waiting.unregister(self._pools)
+            self._pools.close()
+            self._pools = None
+
+    def _free(self, step: str | None = None) -> None:
+        """Free the slot of a step, or all of the run's, and wake who waits for one."""
+        home = self._instance.home
+        if self._instance.store.pools.free(self._run.run_id, step) and home is not None:
+            nudge(home, POOLS)
+
+    def _commit(self) -> None:
+        try:
+            self._sink.commit()
+        except FencedError as error:
+            self._link.send(Refused(str(error)))
+            raise
+        except StoreError as error:
+            self._link.send(Refused(str(error)))
+        else:
+            self._link.send(Stored())
 
     def _note(self, event: Event) -> None:
         kind = event.event_type

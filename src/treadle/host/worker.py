@@ -87,6 +87,7 @@ def _execute(order: Order, sink: Reporter) -> None:
             prepare_location(order.place)
         job = _location[0].definitions.get_job_def(run.job_name)
         scope = prepare(subset(job, run.asset_selection, run.asset_check_selection), run, instance, sink)
+        scope.slots = sink
         drive = drive_of(scope, instance)
     except Exception as failure:
         failed = RunFailed(run.job_name, "JOB_INITIALIZATION_FAILURE", error=error_info(failure))

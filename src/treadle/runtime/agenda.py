@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import heapq
+import select
 import time
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
+from contextlib import contextmanager
 from itertools import count
 
 from treadle.core import tags
@@ -23,13 +25,31 @@ def in_this_process(scope: RunScope, attempt: Attempt) -> BaseException | None:
         while not agenda.is_done:
             step = agenda.next()
             if step is not None:
-                agenda.ended(step, attempt(scope, step, agenda.attempt_of(step)))
+                with _slot(scope, step):
+                    end = attempt(scope, step, agenda.attempt_of(step))
+                agenda.ended(step, end)
             elif (pause_s := agenda.pause_s) is not None:
                 scope.sink.commit()
                 time.sleep(pause_s)
     finally:
         close_scope(scope)
     return agenda.error
+
+
+@contextmanager
+def _slot(scope: RunScope, step: Step) -> Iterator[None]:
+    """While inside, the step holds a slot of its pool, if it has one; waits for it."""
+    slots, pool = scope.slots, step.node.pool
+    if slots is None or pool is None:
+        yield
+        return
+    slots.claim(step.key, pool)
+    while step.key not in slots.granted():
+        select.select([slots], [], [])
+    try:
+        yield
+    finally:
+        slots.free(step.key)
 
 
 class Agenda:

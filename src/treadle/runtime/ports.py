@@ -24,6 +24,26 @@ class Sink(Protocol):
         ...
 
 
+class Slots(Protocol):
+    """Gives slots of pools to steps."""
+
+    def claim(self, step: str, pool: str) -> None:
+        """Ask for a slot."""
+        ...
+
+    def granted(self) -> set[str]:
+        """The steps that have been given one since this was asked last."""
+        ...
+
+    def free(self, step: str) -> None:
+        """Give it back."""
+        ...
+
+    def fileno(self) -> int:
+        """Becomes readable when there may be one."""
+        ...
+
+
 class Memory(Protocol):
     """What is remembered from before; the instance is one."""
 

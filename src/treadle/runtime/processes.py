@@ -80,6 +80,8 @@ class StepProcesses:
         self._limits = limits
         self._running: dict[int, Running] = {}
         self._held: list[Step] = []
+        self._claiming: dict[str, Step] = {}  # those that wait for a slot of a pool, by key
+        self._with_slot: list[Step] = []
 
     def __call__(self, scope: RunScope, attempt: Attempt) -> BaseException | None:
         """Execute all steps of a run; returns what made it fail."""
@@ -90,6 +92,8 @@ class StepProcesses:
         signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
         with selectors.DefaultSelector() as waiting, wake, woken:
             waiting.register(woken, selectors.EVENT_READ)
+            if scope.slots is not None:
+                waiting.register(scope.slots, selectors.EVENT_READ, scope.slots)
             try:
                 while not agenda.is_done:
                     self._start_ready(scope, attempt, agenda, waiting)
@@ -112,15 +116,20 @@ class StepProcesses:
         if self._running and scope.ends is not None and time.monotonic() >= scope.ends:
             return  # those under way end first, each for having taken too long
         held, self._held = self._held, []
+        with_slot, self._with_slot = self._with_slot, []
         while len(self._running) < self._most:
-            step = held.pop(0) if held else agenda.next()
+            has_slot = bool(with_slot)
+            step = with_slot.pop(0) if has_slot else held.pop(0) if held else agenda.next()
             if step is None:
                 break
             if self._is_limited(step):
-                self._held.append(step)
-                continue
-            self._start(scope, attempt, step, agenda.attempt_of(step), waiting)
-        self._held = held + self._held
+                (self._with_slot if has_slot else self._held).append(step)
+            elif scope.slots is not None and step.node.pool is not None and not has_slot:
+                self._claiming[step.key] = step
+                scope.slots.claim(step.key, step.node.pool)
+            else:
+                self._start(scope, attempt, step, agenda.attempt_of(step), waiting)
+        self._held, self._with_slot = held + self._held, with_slot + self._with_slot
 
     def _is_limited(self, step: Step) -> bool:
         for limit in self._limits:
@@ -159,6 +168,8 @@ class StepProcesses:
         for key, _ in waiting.select(self._pause_s(scope, agenda)):
             if key.data is None:
                 woken.recv(4096)
+            elif scope.slots is not None and key.data is scope.slots:
+                self._with_slot += [self._claiming.pop(step) for step in scope.slots.granted()]
             else:
                 self._take(scope, key.data, waiting)
         now = time.monotonic()
@@ -202,6 +213,8 @@ class StepProcesses:
             waiting.unregister(one.channel)
         one.channel.close()
         del self._running[one.pid]
+        if scope.slots is not None and one.step.node.pool is not None:
+            scope.slots.free(one.step.key)
         finished = one.finished
         if finished is None:
             agenda.ended(one.step, _crashed(scope, one, code))

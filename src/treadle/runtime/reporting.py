@@ -36,8 +36,27 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
-FromReporter: TypeAlias = Told | Commit
-ToReporter: TypeAlias = Stored | Refused
+class Claim(msgspec.Struct, frozen=True, tag=True):
+    """A step waits for a slot of a pool. Answered once it has one, and in between whatever else is asked."""
+
+    step: str
+    pool: str
+
+
+class Granted(msgspec.Struct, frozen=True, tag=True):
+    """The step has its slot."""
+
+    step: str
+
+
+class Free(msgspec.Struct, frozen=True, tag=True):
+    """The step needs its slot no longer."""
+
+    step: str
+
+
+FromReporter: TypeAlias = Told | Commit | Claim | Free
+ToReporter: TypeAlias = Stored | Refused | Granted
 
 
 class Reporter:
@@ -48,6 +67,7 @@ class Reporter:
         self._run_id = run_id
         self._is_busy = False
         self._interrupted_by: int | None = None
+        self._granted: set[str] = set()
 
     def write(self, entry: EventLogEntry) -> None:
         """Tell the supervisor."""
@@ -63,7 +83,36 @@ class Reporter:
         """
         self._is_busy = True
         answer = self._channel.receive() if self._channel.send(Commit()) else None
+        while isinstance(answer, Granted):
+            self._granted.add(answer.step)
+            answer = self._channel.receive()
         self._done(answer is not None, answer)
+
+    def fileno(self) -> int:
+        """The descriptor, to wait on for slots."""
+        return self._channel.fileno()
+
+    def claim(self, step: str, pool: str) -> None:
+        """Ask for a slot of a pool for a step; `granted` tells once it is there."""
+        self._is_busy = True
+        self._done(self._channel.send(Claim(step, pool)), None)
+
+    def granted(self) -> set[str]:
+        """The steps that have been given a slot since this was asked last.
+
+        Raises:
+            FencedError: nobody gives slots any longer.
+        """
+        self._is_busy = True
+        self._granted.update(message.step for message in self._channel.arrived())
+        given, self._granted = self._granted, set()
+        self._done(not self._channel.ended, None)
+        return given
+
+    def free(self, step: str) -> None:
+        """A step holds its slot no longer."""
+        self._is_busy = True
+        self._done(self._channel.send(Free(step)), None)
 
     def interrupt(self, number: int, _frame: object) -> None:
         """The handler of signals that end the run: between two messages, never within one."""

@@ -24,7 +24,7 @@ from treadle.runtime.capture import Capture
 from treadle.runtime.limits import Limit
 from treadle.runtime.log import forward
 from treadle.runtime.partitions import RunPartitions
-from treadle.runtime.ports import LogFiles, Memory, Sink
+from treadle.runtime.ports import LogFiles, Memory, Sink, Slots
 from treadle.runtime.resources import OpenResources, open_resources
 from treadle.runtime.versions import data_version
 from treadle.state import events
@@ -74,6 +74,7 @@ class RunScope:
         resource_keys: what its steps need.
         log_files: where stdout and stderr go; None to leave them alone.
         retries: whether retries are enabled.
+        slots: gives slots of pools to steps; without it pools have no limits.
         execution: validated config of the executor, by its name.
         listener: told of every event, as it happens.
         loggers: get every line and event, as it happens.
@@ -103,6 +104,7 @@ class RunScope:
     resource_keys: frozenset[str] = frozenset()
     log_files: LogFiles | None = None
     retries: bool = True
+    slots: Slots | None = None
     execution: Mapping[str, Any] = field(default_factory=dict)
     listener: Callable[[EventLogEntry], None] | None = None
     loggers: Sequence[logging.Logger] = ()
@@ -150,7 +152,7 @@ class RunScope:
 
     def in_step(self, step: Step, sink: Sink) -> None:
         """Become the scope of one step, in a process of its own."""
-        self.sink, self.listener, self.entries, self.outputs = sink, None, [], None
+        self.sink, self.listener, self.entries, self.outputs, self.slots = sink, None, [], None, None
         self.resource_keys = self.keys_of((step.node.handle,))
         if self.log_files is not None:
             self.log_files = self.log_files.named(step.key)

@@ -35,6 +35,7 @@ HEAD = "0002"
 TABLES = frozenset(
     {"alembic_version", "runs", "run_tags", "events", "assets", "partition_keys", "partition_sets", "open_partitions"}
     | {"asset_checks", "dynamic_partitions", "cursors", "leases", "locations", "manifests"}
+    | {"pools", "pool_slots"}
 )
 """What every store has. One that misses any is refused at the start."""
 

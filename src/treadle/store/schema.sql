@@ -158,3 +158,19 @@ CREATE TABLE manifests (
     body BLOB NOT NULL,
     PRIMARY KEY (hash)
 );
+
+-- How many may hold a slot of a pool at once, where that is not the default.
+CREATE TABLE pools (
+    name TEXT NOT NULL,
+    slots INTEGER NOT NULL,
+    PRIMARY KEY (name)
+) WITHOUT ROWID;
+
+-- Which steps hold a slot. One whose run has no live lease is nobody's.
+CREATE TABLE pool_slots (
+    pool TEXT NOT NULL,
+    run TEXT NOT NULL,
+    step TEXT NOT NULL,
+    PRIMARY KEY (pool, run, step)
+) WITHOUT ROWID;
+CREATE INDEX pool_slots_run ON pool_slots (run);

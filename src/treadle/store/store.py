@@ -24,6 +24,7 @@ from treadle.store.locations import Locations
 from treadle.store.logs import LogStore
 from treadle.store.names import Names
 from treadle.store.partitions import PartitionSets
+from treadle.store.pools import Pools
 from treadle.store.runs import Runs
 from treadle.store.writer import EventWriter, Sink
 
@@ -40,7 +41,8 @@ class Store:
         patience_s: how long to wait for other writers before giving up, in seconds.
 
     Attributes:
-        database, runs, events, assets, partitions, facts, dynamic, cursors, leases, locations, logs: its parts.
+        database, runs, events, assets, partitions, facts, dynamic, cursors, leases, pools, locations,
+            logs: its parts.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Store:
         self.dynamic = DynamicPartitions(self.database)
         self.cursors = Cursors(self.database)
         self.leases = Leases(self.database)
+        self.pools = Pools(self.database)
         self.locations = Locations(self.database)
         self.logs = LogStore(logs)
         self._writers: weakref.WeakSet[EventWriter] = weakref.WeakSet()

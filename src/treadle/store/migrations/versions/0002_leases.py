@@ -1,4 +1,4 @@
-"""Leases: who owns a run, or a role. Code locations and what they declare."""
+"""Leases: who owns a run, or a role. Code locations and what they declare. Pools."""
 
 from __future__ import annotations
 
@@ -41,3 +41,23 @@ def upgrade() -> None:
         )
         """
     )
+    op.execute(
+        """
+        CREATE TABLE pools (
+            name TEXT NOT NULL,
+            slots INTEGER NOT NULL,
+            PRIMARY KEY (name)
+        ) WITHOUT ROWID
+        """
+    )
+    op.execute(
+        """
+        CREATE TABLE pool_slots (
+            pool TEXT NOT NULL,
+            run TEXT NOT NULL,
+            step TEXT NOT NULL,
+            PRIMARY KEY (pool, run, step)
+        ) WITHOUT ROWID
+        """
+    )
+    op.execute("CREATE INDEX pool_slots_run ON pool_slots (run)")

@@ -1,0 +1,124 @@
+"""Slots of pools through real processes: never one too many, and none that is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from tests.daemon.test_service import Served, is_alive, parent_of
+
+from treadle.host.launching import cancel_run
+from treadle.state.runs import RunStatus
+
+CODE = """
+import os, time
+from treadle import Definitions, in_process_executor, job, op
+
+def mark(text):
+    with open(os.environ["WITNESS"], "a") as file:
+        file.write(f"{text} {os.getpid()}\\n")
+
+@op(pool="db")
+def query():
+    mark("begins")
+    time.sleep(0.05)
+    mark("ends")
+
+@op
+def free(): mark("free")
+
+@op(pool="db")
+def slow():
+    mark("slow")
+    while True:
+        time.sleep(60)
+
+@job
+def queries_job():
+    for number in range(3):
+        query.alias(f"query_{number}")()
+
+@job(executor_def=in_process_executor)
+def inside_job():
+    for number in range(2):
+        query.alias(f"query_{number}")()
+
+@job
+def slow_job(): slow()
+
+@job
+def both_job():
+    query()
+    free()
+
+defs = Definitions(jobs=[queries_job, inside_job, slow_job, both_job])
+"""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    made = Served(tmp_path_factory.mktemp("served"), code=CODE)
+    yield made
+    made.close()
+
+
+@pytest.fixture(autouse=True)
+def limit(served: Served) -> None:
+    served.witness.write_text("")
+    served.instance.store.pools.set_limit("db", 2)
+
+
+def most_at_once(served: Served) -> int:
+    at_once = most = 0
+    for line in served.witness.read_text().splitlines():
+        at_once += 1 if line.startswith("begins") else -1
+        most = max(most, at_once)
+    return most
+
+
+def holders(served: Served) -> list[tuple[str, str]]:
+    return [holder for pool in served.instance.store.pools.all() for holder in pool.holders]
+
+
+def test_the_limit_holds_across_runs_and_executors(served: Served) -> None:
+    runs = [served.launch(job) for job in ("queries", "inside", "queries", "inside")]
+    assert all(served.ended(run).is_success for run in runs)
+    assert len(served.marks("begins")) == 10
+    assert most_at_once(served) == 2
+    assert not holders(served)
+
+
+def test_what_waits_for_a_slot_holds_back_nothing_else(served: Served) -> None:
+    served.instance.store.pools.set_limit("db", 0)
+    run = served.launch("both")
+    served.until(lambda: served.marks("free"))
+    assert not served.marks("begins")
+    code = "from treadle.cli.main import main; main()"
+    env = {**os.environ, "TREADLE_HOME": str(served.home)}
+    subprocess.run([sys.executable, "-c", code, "pool", "set", "db", "1"], env=env, check=True, capture_output=True)
+    assert served.ended(run).is_success
+
+
+def test_a_run_that_waits_for_a_slot_can_be_canceled(served: Served) -> None:
+    served.instance.store.pools.set_limit("db", 0)
+    run = served.launch("slow")
+    served.until(lambda: served.run(run).status is RunStatus.STARTED)
+    cancel_run(served.instance, run.run_id)
+    assert served.ended(run).status is RunStatus.CANCELED
+
+
+@pytest.mark.parametrize("whom", ["step", "run", "supervisor"])
+def test_whoever_is_killed_no_slot_is_lost(served: Served, whom: str) -> None:
+    served.instance.store.pools.set_limit("db", 1)
+    run, step = served.under_way("slow")
+    assert holders(served) == [(run.run_id, "slow")]
+    waiting = served.launch("queries")
+    os.kill({"step": step, "run": parent_of(step), "supervisor": served.supervisor(run)}[whom], signal.SIGKILL)
+    assert served.ended(run).status is RunStatus.FAILURE
+    assert served.ended(waiting).is_success
+    assert not is_alive(step)
+    assert not holders(served)

@@ -1,0 +1,93 @@
+"""Slots of pools: never one too many, whoever claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from treadle.errors import FencedError, InvocationError
+from treadle.store.leases import Lease
+from treadle.store.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store(tmp_path / "treadle.db", lambda: tmp_path)
+    yield made
+    made.close()
+
+
+def owned(store: Store, name: str, term_s: float = 100.0) -> Lease:
+    lease = store.leases.take(name, "somebody", term_s)
+    assert lease is not None
+    return lease
+
+
+def test_a_slot_is_held_until_it_is_freed(store: Store) -> None:
+    store.pools.set_limit("db", 1)
+    one, two = owned(store, "one"), owned(store, "two")
+    assert store.pools.claim(one, "db", "a")
+    assert store.pools.claim(one, "db", "a")  # it has it
+    assert not store.pools.claim(one, "db", "b")
+    assert not store.pools.claim(two, "db", "a")
+    assert store.pools.free("one", "a")
+    assert not store.pools.free("one", "a")
+    assert store.pools.claim(two, "db", "a")
+    [pool] = store.pools.all()
+    assert (pool.name, pool.limit, list(pool.holders)) == ("db", 1, [("two", "a")])
+
+
+def test_the_slots_of_a_run_without_a_live_lease_are_free(store: Store) -> None:
+    store.pools.set_limit("db", 2)
+    dead, over, alive = owned(store, "dead"), owned(store, "over", -1.0), owned(store, "alive")
+    assert store.pools.claim(dead, "db", "a")
+    assert store.pools.claim(over, "db", "a")
+    store.leases.release(dead)
+    assert store.pools.all()[0].holders == ()
+    assert [store.pools.claim(alive, "db", step) for step in "abc"] == [True, True, False]
+
+
+def test_who_owns_the_run_no_longer_claims_nothing(store: Store) -> None:
+    old = owned(store, "run", -1.0)
+    owned(store, "run")
+    with pytest.raises(FencedError):
+        store.pools.claim(old, "db", "a")
+
+
+def test_limits_and_defaults(store: Store) -> None:
+    lease = owned(store, "run")
+    assert [store.pools.claim(lease, "open", step) for step in "ab"] == [True, True]
+    assert [store.pools.claim(lease, "other", step, 1) for step in "ab"] == [True, False]
+    store.pools.set_limit("other", 2)
+    assert store.pools.claim(lease, "other", "b", 1)
+    assert store.pools.delete_limit("other")
+    assert not store.pools.delete_limit("other")
+    store.pools.set_limit("shut", 0)
+    assert not store.pools.claim(lease, "shut", "a")
+    assert store.pools.free("run")
+    assert [pool.name for pool in store.pools.all()] == ["shut"]
+    with pytest.raises(InvocationError, match="1,001"):
+        store.pools.set_limit("shut", 1001)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("xyz"), st.booleans())), st.integers(0, 4))
+def test_there_is_never_one_too_many(acts: list[tuple[str, str, bool]], limit: int) -> None:
+    store = Store(None, lambda: Path())
+    store.pools.set_limit("db", limit)
+    leases = {name: owned(store, name) for name in "abcd"}
+    held: set[tuple[str, str]] = set()
+    for run, step, frees in acts:
+        if frees:
+            assert store.pools.free(run, step) is ((run, step) in held)
+            held.discard((run, step))
+        else:
+            assert store.pools.claim(leases[run], "db", step) is ((run, step) in held or len(held) < limit)
+            if len(held) < limit:
+                held.add((run, step))
+    assert set(next(iter(store.pools.all())).holders) == held
+    store.close()
