@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -146,6 +147,17 @@ def test_options_without_a_counterpart_are_taken(project: Path) -> None:
     assert call("asset", "list", "-f", "defs.py", "--log-level", "info") == 2
 
 
+def test_dev_takes_the_old_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TREADLE_HOME", str(tmp_path))
+    options = ("-v", "--use-legacy-code-server-behavior", "--db-pool-recycle", "1", "--log-level=info")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert call("dev", "--empty-workspace", "--dagit-host", "127.0.0.1", "--dagit-port", port, *options) == 2
+    assert f"127.0.0.1:{port}" in capsys.readouterr().err
+
+
 def test_a_repository_is_something_in_the_file(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "two.py").write_text(DEFINITIONS + "other = dg.Definitions(assets=[a])\n")
     assert call("asset", "list", "-f", "two.py", "-r", "other") == 0
@@ -202,7 +214,7 @@ def test_every_option_of_a_command_to_come_is_in_its_help(capsys: pytest.Capture
         assert option in shown
 
 
-@pytest.mark.parametrize("command", [["--help"], ["--version"], ["schedule", "--help"], ["dev", "--help"]])
+@pytest.mark.parametrize("command", [["--help"], ["--version"], ["schedule", "--help"], ["project", "--help"]])
 def test_help_loads_nothing_but_click(command: list[str]) -> None:
     code = (
         "import sys, contextlib\nfrom dagster.__main__ import main\n"

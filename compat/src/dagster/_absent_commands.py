@@ -58,13 +58,6 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "code-server start": ("Serve one code location.", f"{_SERVER} --startup-timeout= --heartbeat-ttl=", _SERVERS),
     "debug export": ("Write a run to a file.", "RUN_ID OUTPUT_FILE", _DEBUG),
     "debug import": ("Read runs from files.", "INPUT_FILES*", _DEBUG),
-    "dev": (
-        "Start everything for local development.",
-        f"{_WS} {_LOGS} --code-server-log-level= -p,--port,--dagit-port= -h,--host,--dagit-host= "
-        "--live-data-poll-rate= --use-legacy-code-server-behavior --shutdown-pipe= -v,--verbose "
-        "--db-statement-timeout= --db-pool-recycle= --db-pool-max-overflow=",
-        "There is no web interface: `treadle dev` executes what `treadle run launch` launches.",
-    ),
     "instance concurrency get": ("Print the limit of pools.", "KEY? --all", _POOLS),
     "instance concurrency set": ("Set the limit of a pool.", "KEY LIMIT", _POOLS),
     "job backfill": (

@@ -17,6 +17,10 @@ from dagster._version import __version__
 from treadle.cli import main
 
 NO_EFFECT: Mapping[str, str] = {
+    "dev": (
+        "--log-level= --log-format= --code-server-log-level= --live-data-poll-rate= --use-legacy-code-server-behavior "
+        "-v,--verbose --db-statement-timeout= --db-pool-recycle= --db-pool-max-overflow= --shutdown-pipe="
+    ),
     "definitions validate": "--load-with-grpc --log-format= --log-level= -v,--verbose",
     "instance migrate": "--bigint-migration",
 }
@@ -38,8 +42,10 @@ class Root(main.LazyGroup):
         if cmd_name in absent.COMMANDS:
             return absent.command(cmd_name)
         group = super().get_command(ctx, cmd_name)
-        if not isinstance(group, click.Group):
+        if group is None:
             return absent.command(cmd_name)
+        if not isinstance(group, click.Group):
+            return _with_old_options(cmd_name, group)
         added = import_module("dagster._job_commands").COMMANDS if cmd_name == "job" else {}
         ours = {**added, **group.commands}
         both = copy.copy(group)
@@ -67,7 +73,7 @@ def cli() -> None:
 def _with_old_options(path: str, command: click.Command) -> click.Command:
     """The command, which also takes options that only Dagster has."""
     names = {param.name for param in command.params}
-    params = [_or_repository(one) if one.name == "attribute" else one for one in command.params]
+    params = [_with_old_names(one) for one in command.params]
     if "workspace" in names:
         params += [click.Option([name], is_flag=name == "--use-ssl", callback=_no_server, **_BESIDE) for name in _GRPC]
     for text in NO_EFFECT.get(path, "").split():
@@ -82,11 +88,16 @@ def _with_old_options(path: str, command: click.Command) -> click.Command:
 _BESIDE: Mapping[str, Any] = {"expose_value": False, "hidden": True}
 
 
-def _or_repository(attribute: click.Parameter) -> click.Parameter:
-    """The option --attribute, which also is --repository: a repository is something in a file or module."""
-    both = copy.copy(attribute)
-    both.opts = [*attribute.opts, "-r", "--repository"]
-    both.callback = lambda ctx, param, value: None if value == "__repository__" else value
+_OLD_NAMES: Mapping[str, tuple[str, ...]] = {"port": ("--dagit-port",), "host": ("--dagit-host",)}
+
+
+def _with_old_names(param: click.Parameter) -> click.Parameter:
+    """The option, under its old names too. --attribute also is --repository: that is something in a file or module."""
+    both = copy.copy(param)
+    if param.name == "attribute":
+        both.opts = [*param.opts, "-r", "--repository"]
+        both.callback = lambda ctx, param, value: None if value == "__repository__" else value
+    both.opts = [*both.opts, *_OLD_NAMES.get(param.name or "", ())]
     return both
 
 

@@ -98,7 +98,8 @@ def location_of_job(
         known = {name for manifest in asked.values() for name in manifest.job_names}
         later = f" Not loaded yet: {_listed(unknown)}." if unknown and location is None else ""
         raise InvocationError(
-            f"There is no job {job!r} in {_listed(asked)}.{did_you_mean(job, known)} These are there: {_listed(known)}.{later}"
+            f"There is no job {job!r} in {_listed(asked)}.{did_you_mean(job, known)} These are there: {_listed(known)}."
+            + later
         )
     if len(found) > 1:
         raise InvocationError(f"The job {job!r} is in several code locations: {_listed(found)}. Choose one with -l.")
