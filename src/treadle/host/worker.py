@@ -59,7 +59,8 @@ def prepare_location(argument: bytes) -> bytes:
 
 def folders() -> list[str]:
     """The folders of the Python files that are imported and not installed."""
-    installed = tuple({*map(os.path.dirname, (os.__file__, os.path.dirname(msgspec.__file__))), str(Path(__file__).parents[1])})
+    site = os.path.dirname(os.path.dirname(msgspec.__file__))
+    installed = (os.path.dirname(os.__file__), site, str(Path(__file__).parents[1]))
     files = (getattr(module, "__file__", None) for module in [*sys.modules.values()])
     return sorted({os.path.dirname(file) for file in files if file and not file.startswith(installed)})
 
