@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ from treadle.core.multi_partitions import MultiPartitionsDefinition
 from treadle.core.partitions import PartitionsDefinition
 from treadle.core.time import parse_cron, zone_of
 from treadle.core.time_partitions import TimeWindowPartitionsDefinition
-from treadle.errors import DefinitionError, InvariantError
+from treadle.errors import DefinitionError, InvariantError, TreadleError, UserCodeError
 
 
 class DefaultScheduleStatus(enum.Enum):
@@ -124,13 +124,22 @@ class ScheduleDefinition(Trigger):
 
         Raises:
             InvariantError: the function gave something else than it may, or several requests without run keys.
+            UserCodeError: a function of the user raised.
         """
-        if self._should_execute is not None and not self._should_execute(context):
-            return ScheduleExecutionData((), f"should_execute of schedule {self.name!r} said no.")
-        if self._function is not None:
-            given = self._function(context)
-        else:
-            given = self._one_run(context, self._run_config_fn(context) if self._run_config_fn else self.run_config)
+        try:
+            if self._should_execute is not None and not self._should_execute(context):
+                return ScheduleExecutionData((), f"should_execute of schedule {self.name!r} said no.")
+            if self._function is not None:
+                given = self._function(context)
+            else:
+                given = self._one_run(context, self._run_config_fn(context) if self._run_config_fn else self.run_config)
+            if isinstance(given, Iterator):
+                given = list(given)
+        except TreadleError:
+            raise
+        except Exception as error:
+            message = f"A function of schedule {self.name!r} raised {type(error).__name__}: {error}"
+            raise UserCodeError(message, user_exception=error) from error
         requests, skipped = self._read(context, given)
         instance = context._instance
         own = {tag_rules.SCHEDULE_NAME: self.name}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from treadle.author.assets_definition import AssetsDefinition
@@ -13,13 +14,13 @@ from treadle.author.config_types import is_config_class
 from treadle.author.contexts import AssetCheckExecutionContext, AssetExecutionContext, OpExecutionContext
 from treadle.author.op_config import build_config, config_field, load_config
 from treadle.author.ops import OpDefinition
-from treadle.author.outcomes import Output
+from treadle.author.outcomes import AssetCheckResult, DynamicOutput, Output
 from treadle.author.resources import Resources, resources_by_hand
 from treadle.author.types import ANY
 from treadle.core.keys import AssetKey
 from treadle.core.metadata import MetadataValue, normalize
 from treadle.core.subsets import PartitionKeyRange
-from treadle.errors import InvariantError, InvocationError
+from treadle.errors import InvariantError, InvocationError, UnknownResourceError
 from treadle.spec import config as schemas
 from treadle.state.facts import Reported
 from treadle.state.runs import Run
@@ -73,7 +74,7 @@ class DirectStep:
         )
         if missing:
             key = min(missing)
-            raise InvocationError(
+            raise UnknownResourceError(
                 f"{op.name!r} needs a resource {key!r}. Give it to the context: "
                 f"build_op_context(resources={{{key!r}: ...}}), or as an argument.{op.where}"
             )
@@ -129,7 +130,7 @@ class DirectStep:
     ) -> None:
         name = output_name or next(iter(self.op_def.outs))
         if name not in self.op_def.outs:
-            raise InvocationError(f"{self.op_def.name!r} has no output {name!r}.")
+            raise InvariantError(f"{self.op_def.name!r} has no output {name!r}.")
         self.metadata.setdefault(name, {}).update(normalize(metadata, f"output {name!r}"))
 
     def add_asset_metadata(
@@ -291,9 +292,16 @@ def _invoke(op: OpDefinition, assets: AssetsDefinition | None, args: tuple[Any, 
     arguments = _arguments(op, given, named, step)
     bound = _retyped(context, assets) if context is not None else None
     result = op.fn(*((bound,) if signature.context is not None else ()), **arguments)
-    if signature.is_generator or signature.is_async:
+    if assets is None:
+        if inspect.isgenerator(result):
+            return _each(op, result)
+        if inspect.isasyncgen(result):
+            return _each_async(op, result)
+        if inspect.iscoroutine(result):
+            return _awaited(op, result)
+    elif signature.is_generator or signature.is_async:
         return result
-    return _checked(op, result)
+    return _checked(op, result, assets is None)
 
 
 def _inputs_by_position(op: OpDefinition, given: list[Any], named: dict[str, Any]) -> list[Any]:
@@ -357,12 +365,86 @@ def _arguments(op: OpDefinition, given: list[Any], named: dict[str, Any], step: 
     return arguments
 
 
-def _checked(op: OpDefinition, result: Any) -> Any:
-    """The result, if the type of a single raw value fits."""
-    if len(op.outs) == 1 and not next(iter(op.outs.values())).is_dynamic:
-        kind = next(iter(op.outs.values())).dagster_type
-        value = result.value if isinstance(result, Output) else result
+def _checked(op: OpDefinition, result: Any, is_op: bool = True) -> Any:
+    """The result of a function, if it is what the op declares.
+
+    Raises:
+        InvariantError: it is not a tuple with one item for each of several outputs, in their order.
+        TypeCheckError: a value is of another type than its output.
+    """
+    if len(op.outs) == 1:
+        ((name, out),) = op.outs.items()
         is_raw = isinstance(result, Output) or type(result).__module__ != "treadle.author.outcomes"
-        if is_raw and kind.checks and (wrong := kind.failure(value)) is not None:
-            raise kind.refusal(f"What {op.name!r} gives", value, wrong, f"Change the annotation or it.{op.where}")
+        if not out.is_dynamic and is_raw:
+            _check_output(op, name, result)
+    elif is_op and not (result is None and all(out.is_nothing for out in op.outs.values())):
+        if not isinstance(result, tuple) or len(result) != len(op.outs):
+            raise InvariantError(
+                f"{op.name!r} has outputs {', '.join(op.outs) or 'none'}, and returned {result!r}. Return a tuple with "
+                f"one item for each, in order, or yield Output(value, output_name).{op.where}"
+            )
+        for name, item in zip(op.outs, result, strict=True):
+            if not op.outs[name].is_dynamic:
+                _check_output(op, name, item)
     return result
+
+
+def _check_output(op: OpDefinition, name: str, item: Any) -> None:
+    if isinstance(item, Output) and item.output_name not in (name, "result"):
+        raise InvariantError(
+            f"{op.name!r} returned Output(..., {item.output_name!r}) in the place of its output {name!r}.{op.where}"
+        )
+    value = item.value if isinstance(item, Output | DynamicOutput) else item
+    kind = op.outs[name].dagster_type
+    if kind.checks and (wrong := kind.failure(value)) is not None:
+        raise kind.refusal(f"What {op.name!r} gives", value, wrong, f"Change the annotation or it.{op.where}")
+
+
+class _Yielded:
+    """What an op has yielded so far: each output once, a dynamic one once for each key, and none left out."""
+
+    def __init__(self, op: OpDefinition) -> None:
+        self._op = op
+        self._seen: set[tuple[str, str | None]] = set()
+
+    def take(self, item: Any) -> Any:
+        """The item, if the op may yield it."""
+        if isinstance(item, Output | DynamicOutput):
+            name = item.output_name
+            key = name, item.mapping_key if isinstance(item, DynamicOutput) else None
+            out = self._op.outs.get(name)
+            if out is None or key in self._seen or out.is_dynamic is not isinstance(item, DynamicOutput):
+                raise InvariantError(
+                    f"{self._op.name!r} yielded {item!r}. Yield each of its outputs ({', '.join(self._op.outs)}) once, "
+                    f"a dynamic one as DynamicOutput(value, mapping_key).{self._op.where}"
+                )
+            self._seen.add(key)
+            _check_output(self._op, name, item)
+        elif not isinstance(item, Reported | AssetCheckResult):
+            raise InvariantError(f"{self._op.name!r} yielded {item!r}. Yield Output(value).{self._op.where}")
+        return item
+
+    def end(self) -> None:
+        """Be sure that nothing is missing."""
+        names = {name for name, _ in self._seen}
+        for name, out in self._op.outs.items():
+            if name not in names and out.is_required and not out.is_dynamic and not out.is_nothing:
+                raise InvariantError(f"{self._op.name!r} did not yield its output {name!r}.{self._op.where}")
+
+
+def _each(op: OpDefinition, items: Iterator[Any]) -> Iterator[Any]:
+    yielded = _Yielded(op)
+    for item in items:
+        yield yielded.take(item)
+    yielded.end()
+
+
+async def _each_async(op: OpDefinition, items: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    yielded = _Yielded(op)
+    async for item in items:
+        yield yielded.take(item)
+    yielded.end()
+
+
+async def _awaited(op: OpDefinition, result: Awaitable[Any]) -> Any:
+    return _checked(op, await result)

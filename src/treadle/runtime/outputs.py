@@ -107,7 +107,7 @@ class Outputs:
     def _take_several(self, returned: Any) -> None:
         """Take a tuple with a value, or a result, for each output."""
         context = self._context
-        if not isinstance(returned, tuple | list):
+        if not isinstance(returned, tuple if context.assets_def is None else tuple | list):
             raise InvariantError(
                 f"{context.op_def.name!r} has several outputs and returned {type(returned).__name__}. Return a tuple "
                 f"with one item for each, in order, or yield Output(value, output_name).{context.op_def.where}"
@@ -120,8 +120,14 @@ class Outputs:
                 f"{len(returned)} values. Return one for each, in order.{context.op_def.where}"
             )
         for name, item in zip([*context.op_def.outs, *[""] * len(returned)], returned, strict=False):
-            if isinstance(item, Output) and item.output_name == "result" and "result" not in self._wanted:
-                item.output_name = name  # in a tuple, position says which output it is
+            if isinstance(item, Output):
+                if item.output_name == "result" and "result" not in self._wanted:
+                    item.output_name = name  # in a tuple, position says which output it is
+                elif item.output_name != name and context.assets_def is None:
+                    raise InvariantError(
+                        f"{context.op_def.name!r} returned Output(..., {item.output_name!r}) in the place of its "
+                        f"output {name!r}. Return them in order.{context.op_def.where}"
+                    )
             if isinstance(item, marked):
                 self.take(item)
             elif name in self._wanted:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -42,7 +43,9 @@ class _AssetFact:
         partition: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        _set(self, "asset_key", AssetKey.of(asset_key))
+        # As text, a key is its words: what is between them, slashes and dashes among it, parts them.
+        key = re.findall("[A-Za-z0-9_]+", asset_key) or asset_key if isinstance(asset_key, str) else asset_key
+        _set(self, "asset_key", AssetKey.of(key))
         _set(self, "description", description)
         _set(self, "metadata", normalize(metadata, f"the metadata of an {type(self).__name__}") if metadata else {})
         _set(self, "partition", partition)

@@ -1,0 +1,125 @@
+"""What code written for Dagster relies on in ops, schedules and events, found by running programs with both."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import dagster as dg
+
+TWO = {"a": dg.Out(int), "b": dg.Out(str)}
+
+
+def _yielding(items: list[Any]) -> Callable[[], Any]:
+    def fn():
+        yield from items
+
+    return fn
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [],
+        [dg.Output(1, "a")],
+        [dg.Output(1, "a"), dg.Output(1, "a"), dg.Output("s", "b")],
+        [dg.Output(1, "c")],
+        [dg.DynamicOutput(1, "key", output_name="a"), dg.Output("s", "b")],
+        [1],
+    ],
+)
+def test_what_an_op_yields_when_it_is_called_is_checked(items: list[Any]):
+    with pytest.raises(dg.DagsterInvariantViolationError):
+        list(dg.op(name="two", out=TWO)(_yielding(items))())
+
+
+def test_what_is_yielded_and_fits_comes_back_as_it_is():
+    items = [dg.AssetMaterialization("seen"), dg.Output("s", "b"), dg.Output(1, "a")]
+    assert list(dg.op(name="two", out=TWO)(_yielding(items))()) == items
+    with pytest.raises(dg.DagsterTypeCheckDidNotPass):
+        list(dg.op(name="two", out=TWO)(_yielding([dg.Output("x", "a"), dg.Output("s", "b")]))())
+    keys = [dg.DynamicOutput(1, "k"), dg.DynamicOutput(2, "l")]
+    assert list(dg.op(name="many", out=dg.DynamicOut())(_yielding(keys))()) == keys
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [None, [1, "s"], (1,), (1, "s", 2), {"a": 1, "b": "s"}, 5, (dg.Output("s", "b"), dg.Output(1, "a"))],
+    ids=repr,
+)
+def test_an_op_with_several_outputs_returns_them_in_order(returned: Any):
+    @dg.op(out=TWO)
+    def two():
+        return returned
+
+    @dg.job
+    def both():
+        two()
+
+    with pytest.raises(dg.DagsterInvariantViolationError):
+        two()
+    with pytest.raises((dg.DagsterInvariantViolationError, dg.DagsterStepOutputNotFoundError)):
+        both.execute_in_process()
+
+
+def test_what_a_coroutine_gives_is_checked_too():
+    @dg.op(out=TWO)
+    async def wrong():
+        return 1
+
+    @dg.op(out=TWO)
+    async def right():
+        return 1, "s"
+
+    @dg.op
+    async def stray():
+        yield dg.Output(1, "other")
+
+    async def first() -> Any:
+        return await anext(stray())
+
+    assert asyncio.run(right()) == (1, "s")
+    for call in (wrong, first):
+        with pytest.raises(dg.DagsterInvariantViolationError):
+            asyncio.run(call())
+
+
+def test_a_resource_that_a_call_lacks_is_a_mistake_of_the_definition():
+    @dg.op(required_resource_keys={"db"})
+    def load(context):
+        context.add_output_metadata({"n": 1}, output_name="other")
+
+    with pytest.raises(dg.DagsterInvalidDefinitionError, match="db"):
+        load(dg.build_op_context())
+    with pytest.raises(dg.DagsterInvariantViolationError, match="other"):
+        load(dg.build_op_context(resources={"db": 1}))
+
+
+@pytest.mark.parametrize("fact", [dg.AssetMaterialization, dg.AssetObservation])
+def test_the_text_of_an_asset_key_in_an_event_is_its_words(fact: Any):
+    assert [fact(text).asset_key.path for text in ("a/b", "/a/b", "a-b", "a_b", "é")] == [
+        ["a", "b"], ["a", "b"], ["a", "b"], ["a_b"], ["é"],
+    ]  # fmt: skip
+    assert dg.AssetMaterialization.file("/tables/x").asset_key.path == ["tables", "x"]
+    assert dg.AssetKey("a/b").path == ["a/b"]
+
+
+def test_what_a_schedule_raises_is_an_error_of_user_code():
+    def failing(context: Any) -> Any:
+        raise ValueError("no")
+
+    def late(context: Any) -> Any:
+        yield dg.RunRequest("one")
+        raise ValueError("late")
+
+    for given in (
+        {"execution_fn": failing},
+        {"should_execute": failing},
+        {"run_config_fn": failing},
+        {"execution_fn": late},
+    ):
+        daily = dg.ScheduleDefinition("daily", cron_schedule="@daily", job_name="work", **given)
+        with pytest.raises(dg.DagsterUserCodeExecutionError) as raised:
+            daily.evaluate_tick(dg.build_schedule_context())
+        assert isinstance(raised.value.user_exception, ValueError)
