@@ -12,9 +12,9 @@ from itertools import product
 from math import prod
 from typing import Any, NamedTuple, Self
 
+from treadle.core import tags
 from treadle.core.codec import register
 from treadle.core.partitions import (
-    PARTITION_TAG,
     Now,
     PartitionLoadingContext,
     PartitionsDefinition,
@@ -291,8 +291,8 @@ class MultiPartitionsDefinition(PartitionsDefinition):
     def get_tags_for_partition_key(self, partition_key: str) -> Mapping[str, str]:
         """The tags of a run of this partition: the key, and each dimension's."""
         key = self.get_partition_key_from_str(partition_key)
-        return {PARTITION_TAG: str(key)} | {
-            f"{PARTITION_TAG}/{part.dimension_name}": part.partition_key for part in key.dimension_keys
+        return {tags.PARTITION: str(key)} | {
+            tags.partition_dimension(part.dimension_name): part.partition_key for part in key.dimension_keys
         }
 
     def _nearby_keys(self, at: PartitionLoadingContext) -> Sequence[str]:

@@ -16,13 +16,12 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias
 
 from pyroaring import BitMap
 
-from treadle.core import codec
+from treadle.core import codec, tags
 from treadle.core.keys import did_you_mean
 from treadle.core.subsets import KeySubset, PartitionKeyRange, PartitionSubset, PositionSubset
 from treadle.core.time import utc_now
 from treadle.errors import DefinitionError, InvariantError, InvocationError, UnknownPartitionError
 
-PARTITION_TAG = "dagster/partition"
 _FORBIDDEN = ("...", "\x00", "\x07", "\x08", "\t", "\n", "\x0b", "\x0c", "\r")
 _SAMPLE = 1000
 
@@ -211,7 +210,7 @@ class PartitionsDefinition:
 
     def get_tags_for_partition_key(self, partition_key: str) -> Mapping[str, str]:
         """The tags of a run of this partition."""
-        return {PARTITION_TAG: partition_key}
+        return {tags.PARTITION: partition_key}
 
     def get_serializable_unique_identifier(self) -> str:
         """A hash of the definition's content: equal definitions have equal identifiers."""

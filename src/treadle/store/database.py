@@ -20,10 +20,12 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
+
+import msgspec
 
 from treadle.errors import StoreError, StoreVersionError
 
@@ -48,6 +50,11 @@ _open: weakref.WeakSet[Database] = weakref.WeakSet()
 
 def _nothing() -> None:
     pass
+
+
+def as_json(values: Iterable[Any]) -> str:
+    """Values as one parameter, for `IN (SELECT value FROM json_each(?))`: SQLite bounds the number of parameters."""
+    return msgspec.json.encode(list(values)).decode()
 
 
 class Database:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Sequence
 
-import msgspec
-
 from treadle.errors import InvocationError
-from treadle.store.database import Database
+from treadle.store.database import Database, as_json
 
 
 class DynamicPartitions:
@@ -43,7 +41,7 @@ class DynamicPartitions:
     def existing(self, definition: str, keys: Collection[str]) -> set[str]:
         """Those of `keys` that are there."""
         sql = "SELECT key FROM dynamic_partitions WHERE definition = ? AND key IN (SELECT value FROM json_each(?))"
-        return {row[0] for row in self._database.read(sql, (definition, msgspec.json.encode(list(keys)).decode()))}
+        return {row[0] for row in self._database.read(sql, (definition, as_json(keys)))}
 
     def keys(self, definition: str) -> list[str]:
         """All keys, in the order they were added."""

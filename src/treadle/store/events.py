@@ -10,8 +10,6 @@ import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-import msgspec
-
 from treadle.core import codec
 from treadle.core.keys import AssetKey
 from treadle.errors import RunNotFoundError, StoreError
@@ -20,7 +18,7 @@ from treadle.state.folds import fold
 from treadle.state.records import EventLogRecord
 from treadle.store.assets import Assets
 from treadle.store.codes import CODES, EMPTIED, code_of
-from treadle.store.database import Database
+from treadle.store.database import Database, as_json
 from treadle.store.leases import Lease, check
 from treadle.store.names import Names
 from treadle.store.runs import Runs
@@ -186,7 +184,7 @@ class EventLog:
             parameters.append(asset)
         if partitions is not None:
             where.append("partition IN (SELECT value FROM json_each(?))")
-            parameters.append(_json(self._names.find_partitions(partitions).values()))
+            parameters.append(as_json(self._names.find_partitions(partitions).values()))
         if of_type is not None:
             where.append(f"type IN ({', '.join(str(CODES[kind]) for kind in of_type)})")
             if all(CODES[kind] < 20 for kind in of_type):
@@ -195,10 +193,10 @@ class EventLog:
             where.append(f"type != {EMPTIED}")
         if numbers is not None:
             where.append("id IN (SELECT value FROM json_each(?))")
-            parameters.append(_json(numbers))
+            parameters.append(as_json(numbers))
         if job_names is not None:
             where.append("run IN (SELECT id FROM runs WHERE job_name IN (SELECT value FROM json_each(?)))")
-            parameters.append(_json(job_names))
+            parameters.append(as_json(job_names))
         for condition, bound in (
             ("id > ?", after),
             ("id < ?", before),
@@ -228,7 +226,7 @@ class EventLog:
         parameters: list[Any] = [asset, CODES[event_type]]
         if partitions is not None:
             sql += " AND partition IN (SELECT value FROM json_each(?))"
-            parameters.append(_json(self._names.find_partitions(partitions).values()))
+            parameters.append(as_json(self._names.find_partitions(partitions).values()))
         return dict(self._database.read(f"{sql} GROUP BY partition", parameters))
 
     def _select(
@@ -245,10 +243,6 @@ class EventLog:
             EventLogRecord(number, EventLogEntry(run_id(run), timestamp, decode_event(body), number))
             for number, run, timestamp, body in rows
         ]
-
-
-def _json(values: Collection[Any]) -> str:
-    return msgspec.json.encode(list(values)).decode()
 
 
 def _encoded(event: Event) -> bytes:

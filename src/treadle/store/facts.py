@@ -5,10 +5,9 @@ Everything here is read from state that is folded already, or from the events af
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
-import msgspec
 from pyroaring import BitMap
 
 from treadle.core import tags
@@ -23,7 +22,7 @@ from treadle.state.events import (
     decode_event,
 )
 from treadle.store.codes import CODES
-from treadle.store.database import Database
+from treadle.store.database import Database, as_json
 from treadle.store.names import Names
 
 _MADE, _SEEN = CODES[EventType.ASSET_MATERIALIZATION], CODES[EventType.ASSET_OBSERVATION]
@@ -165,7 +164,7 @@ class FactReader:
             self._database.read(
                 "SELECT DISTINCT assets.id, key FROM events JOIN assets ON assets.id = asset"
                 f" WHERE run IN (SELECT value FROM json_each(?)) AND type IN ({_PLANNED}, {_CHECK_PLANNED})",
-                (_json(ended),),
+                (as_json(ended),),
             )
             if ended
             else ()
@@ -185,7 +184,7 @@ class FactReader:
         parameters: list[Any] = [asset, _SEEN if is_seen else _MADE]
         if partitions is not None:
             where += " AND partition IN (SELECT value FROM json_each(?))"
-            parameters.append(_json(self._names.find_partitions(partitions).values()))
+            parameters.append(as_json(self._names.find_partitions(partitions).values()))
         rows = self._database.read(
             "SELECT max(events.id), timestamp, partition_keys.key, run FROM events LEFT JOIN partition_keys"
             f" ON partition_keys.id = partition WHERE {where} GROUP BY partition",
@@ -231,8 +230,4 @@ class FactReader:
         if keys is None:
             return "", []
         numbers = [number for key in keys if (number := self._names.find_asset(key)) is not None]
-        return f" WHERE {column} IN (SELECT value FROM json_each(?))", [_json(numbers)]
-
-
-def _json(values: Collection[Any] | Sequence[Any]) -> str:
-    return msgspec.json.encode(list(values)).decode()
+        return f" WHERE {column} IN (SELECT value FROM json_each(?))", [as_json(numbers)]

@@ -15,7 +15,7 @@ from treadle.errors import InvocationError, RunNotFoundError
 from treadle.state.events import EventLogEntry, EventType, RunFailed
 from treadle.state.lifecycle import run_status_after
 from treadle.state.runs import FINISHED, Run, RunRecord, RunsFilter, RunStatus
-from treadle.store.database import Database
+from treadle.store.database import Database, as_json
 from treadle.store.names import Names
 
 _decoder = codec.decoder(Run)
@@ -260,9 +260,8 @@ class Runs:
             return where, parameters
 
         def among(column: str, values: Sequence[str]) -> None:
-            # one parameter however many values there are: SQLite bounds the number of variables
             where.append(f"{column} IN (SELECT value FROM json_each(?))")
-            parameters.append(msgspec.json.encode(list(values)).decode())
+            parameters.append(as_json(values))
 
         if filters.run_ids is not None:
             among("run_id", filters.run_ids)
@@ -279,7 +278,7 @@ class Runs:
                 where.append(
                     "id IN (SELECT run FROM run_tags WHERE key = ? AND value IN (SELECT value FROM json_each(?)))"
                 )
-                parameters += [key, msgspec.json.encode(list(value)).decode()]
+                parameters += [key, as_json(value)]
         for condition, moment in (
             ("updated > ?", filters.updated_after),
             ("updated < ?", filters.updated_before),
