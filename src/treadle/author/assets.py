@@ -19,7 +19,23 @@ from treadle.spec.policies import AutomationRule, BackfillPolicy, FreshnessPolic
 from treadle.spec.retry import RetryPolicy
 
 
-class AssetIn:
+class _Keyed:
+    """What has a key, or gets one from its name and `key_prefix`."""
+
+    __slots__ = ("key", "key_prefix")
+
+    def __init__(self, key: CoercibleToAssetKey | None, key_prefix: str | Sequence[str] | None) -> None:
+        if key is not None and key_prefix is not None:
+            raise DefinitionError(f"{type(self).__name__}: give key or key_prefix, not both.")
+        self.key = AssetKey.from_coercible(key) if key is not None else None
+        self.key_prefix = [key_prefix] if isinstance(key_prefix, str) else key_prefix
+
+    def key_for(self, name: str) -> AssetKey:
+        """The key, for the parameter or output `name`."""
+        return self.key if self.key is not None else AssetKey([*(self.key_prefix or ()), name])
+
+
+class AssetIn(_Keyed):
     """How a parameter of an asset function gets the value of an upstream asset.
 
     Args:
@@ -31,7 +47,7 @@ class AssetIn:
         dagster_type: the type its value must have; `Nothing` to depend on it without loading.
     """
 
-    __slots__ = ("dagster_type", "input_manager_key", "key", "key_prefix", "metadata", "partition_mapping")
+    __slots__ = ("dagster_type", "input_manager_key", "metadata", "partition_mapping")
 
     def __init__(
         self,
@@ -42,25 +58,18 @@ class AssetIn:
         partition_mapping: PartitionMapping | None = None,
         dagster_type: Any = NO_ANNOTATION,
     ) -> None:
-        if key is not None and key_prefix is not None:
-            raise DefinitionError("AssetIn: give key or key_prefix, not both.")
-        self.key = AssetKey.from_coercible(key) if key is not None else None
+        super().__init__(key, key_prefix)
         self.metadata = metadata
-        self.key_prefix = [key_prefix] if isinstance(key_prefix, str) else key_prefix
         self.input_manager_key = input_manager_key
         self.partition_mapping = partition_mapping
         self.dagster_type = dagster_type
-
-    def key_for(self, name: str) -> AssetKey:
-        """The key, for the parameter `name`."""
-        return self.key if self.key is not None else AssetKey([*(self.key_prefix or ()), name])
 
     def as_in(self) -> In:
         """As an input of an op."""
         return In(self.dagster_type, metadata=self.metadata, input_manager_key=self.input_manager_key)
 
 
-class AssetOut:
+class AssetOut(_Keyed):
     """One of the assets that a `multi_asset` makes from the values it returns.
 
     Arguments as for `AssetSpec`, and:
@@ -71,7 +80,7 @@ class AssetOut:
         backfill_policy: how it is backfilled.
     """
 
-    __slots__ = ("backfill_policy", "dagster_type", "io_manager_key", "is_required", "key", "key_prefix", "spec_args")
+    __slots__ = ("backfill_policy", "dagster_type", "io_manager_key", "is_required", "spec_args")
 
     def __init__(
         self,
@@ -92,14 +101,11 @@ class AssetOut:
         freshness_policy: FreshnessPolicy | None = None,
         is_virtual: bool = False,
     ) -> None:
-        if key is not None and key_prefix is not None:
-            raise DefinitionError("AssetOut: give key or key_prefix, not both.")
+        super().__init__(key, key_prefix)
         check_types(
             "AssetOut", automation_condition=automation_condition, backfill_policy=backfill_policy,
             freshness_policy=freshness_policy,
         )  # fmt: skip
-        self.key = AssetKey.from_coercible(key) if key is not None else None
-        self.key_prefix = [key_prefix] if isinstance(key_prefix, str) else key_prefix
         self.dagster_type = dagster_type
         self.is_required = is_required
         self.io_manager_key = io_manager_key
@@ -134,10 +140,6 @@ class AssetOut:
         )  # fmt: skip
         out.spec_args["tags"] = spec.tags
         return out
-
-    def key_for(self, name: str) -> AssetKey:
-        """The key, for the output `name`."""
-        return self.key if self.key is not None else AssetKey([*(self.key_prefix or ()), name])
 
 
 def key_of(

@@ -102,7 +102,6 @@ def build_last_update_freshness_checks(
     its latest materialization or observation says.
 
     Args:
-        assets: the assets.
         lower_bound_delta: how long ago the last update may be; with a cron, how long before the latest deadline.
         deadline_cron, timezone: when updates are due.
         severity: how bad it is if it does not pass.
@@ -320,7 +319,6 @@ def build_column_schema_change_checks(
     where one of the last two says nothing of columns it does not.
 
     Args:
-        assets: the assets.
         severity: how bad it is if it does not pass.
     """
 
@@ -365,7 +363,6 @@ def build_metadata_bounds_checks(
     """Checks that a number in the metadata of the latest materialization is within bounds.
 
     Args:
-        assets: the assets.
         severity: how bad it is if it does not pass.
         metadata_key: the metadata.
         min_value, max_value: the bounds; one may be left out.

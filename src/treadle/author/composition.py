@@ -23,37 +23,28 @@ class Placeable(Protocol):
     """What can be a node of a graph: an op or a graph."""
 
     @property
-    def name(self) -> str:
-        """Its name, and that of its first node."""
-        ...
-
+    def name(self) -> str: ...
     @property
-    def ins(self) -> Mapping[str, Any]:
-        """Its inputs by name."""
-        ...
-
+    def ins(self) -> Mapping[str, Any]: ...
     @property
-    def outs(self) -> Mapping[str, Any]:
-        """Its outputs by name."""
-        ...
+    def outs(self) -> Mapping[str, Any]: ...
 
 
 class InvokedOutput:
     """An output of a node in the graph that is being composed. Pass it to another node to connect the two.
 
     Attributes:
-        node: the name of the node.
-        output: the name of the output.
+        node_name, output_name: the node, and which of its outputs it is.
         levels: of how many dynamic outputs it stands for all values: only `map` and `collect` can take them up.
         collected: of how many dynamic outputs it stands for the list of all values.
     """
 
-    __slots__ = ("collected", "composition", "levels", "node", "output")
+    __slots__ = ("collected", "composition", "levels", "node_name", "output_name")
 
     def __init__(self, composition: Composition, node: str, output: str, levels: int = 0, collected: int = 0) -> None:
         self.composition = composition
-        self.node = node
-        self.output = output
+        self.node_name = node
+        self.output_name = output
         self.levels = levels
         self.collected = collected
 
@@ -66,16 +57,6 @@ class InvokedOutput:
     def is_collected(self) -> bool:
         """Whether it stands for a list of values."""
         return self.collected > 0
-
-    @property
-    def node_name(self) -> str:
-        """The name of the node."""
-        return self.node
-
-    @property
-    def output_name(self) -> str:
-        """The name of the output."""
-        return self.output
 
     def map(self, fn: Callable[[Any], Any]) -> Any:
         """Run what `fn` composes for each value of this dynamic output.
@@ -90,7 +71,7 @@ class InvokedOutput:
             DefinitionError: this output is not dynamic.
         """
         self._check_dynamic("map")
-        one = InvokedOutput(self.composition, self.node, self.output, collected=self.collected)
+        one = InvokedOutput(self.composition, self.node_name, self.output_name, collected=self.collected)
         return _as_dynamic(fn(one), self.levels)
 
     def collect(self) -> InvokedOutput:
@@ -102,17 +83,21 @@ class InvokedOutput:
         self._check_dynamic("collect")
         if self.collected:
             raise DefinitionError(
-                f"Output {self.output!r} of {self.node!r} in {self.composition.title} is collected twice, which would "
-                f"be a list of lists. Put an op between that takes the inner list.{self.composition.where}"
+                f"{self._title} is collected twice, which would be a list of lists. Put an op between that takes the "
+                f"inner list.{self.composition.where}"
             )
-        return InvokedOutput(self.composition, self.node, self.output, collected=self.levels)
+        return InvokedOutput(self.composition, self.node_name, self.output_name, collected=self.levels)
 
     def _check_dynamic(self, what: str) -> None:
         if not self.is_dynamic:
             raise DefinitionError(
-                f"Output {self.output!r} of {self.node!r} in {self.composition.title} is one value, so it has no "
-                f"`{what}`. Pass it on as it is, or declare it with DynamicOut.{self.composition.where}"
+                f"{self._title} is one value, so it has no `{what}`. Pass it on as it is, or declare it with "
+                f"DynamicOut.{self.composition.where}"
             )
+
+    @property
+    def _title(self) -> str:
+        return f"Output {self.output_name!r} of {self.node_name!r} in {self.composition.title}"
 
     def __iter__(self) -> Any:
         raise self._not_many("iterated over")
@@ -122,13 +107,13 @@ class InvokedOutput:
 
     def _not_many(self, what: str) -> DefinitionError:
         return DefinitionError(
-            f"{self.node!r} in {self.composition.title} has a single output {self.output!r}; it cannot be {what} while "
-            f"the graph is composed, because its value is made in the run. Declare several outputs with "
+            f"{self.node_name!r} in {self.composition.title} has a single output {self.output_name!r}; it cannot be "
+            f"{what} while the graph is composed, because its value is made in the run. Declare several outputs with "
             f"`out={{...}}`.{self.composition.where}"
         )
 
     def __repr__(self) -> str:
-        return f"<output {self.output!r} of {self.node!r}>"
+        return f"<output {self.output_name!r} of {self.node_name!r}>"
 
 
 class GraphInput:
@@ -358,21 +343,21 @@ class Composition:
             )
         if isinstance(handle, InvokedOutput) and handle.is_dynamic:
             raise DefinitionError(
-                f"Input {name!r} of {node!r} in {self.title} is connected to output {handle.output!r} of "
-                f"{handle.node!r}, which is dynamic: any number of values. Use `.map(...)` to run a node for each, or "
-                f"`.collect()` for the list of all.{self.where}"
+                f"Input {name!r} of {node!r} in {self.title} is connected to output {handle.output_name!r} of "
+                f"{handle.node_name!r}, which is dynamic: any number of values. Use `.map(...)` to run a node for "
+                f"each, or `.collect()` for the list of all.{self.where}"
             )
         if isinstance(handle, GraphInput):
             return FromRunInput(handle.name)
-        return FromOutput(handle.node, handle.output, handle.collected)
+        return FromOutput(handle.node_name, handle.output_name, handle.collected)
 
     def _cannot_bind(self, value: Any, name: str, node: str, at: str = "") -> DefinitionError:
         what = f"Input {name!r} of {node!r} in {self.title} got"
         if isinstance(value, tuple) and value and all(isinstance(item, InvokedOutput) for item in value):
-            names = ", ".join(item.output for item in value)
+            names = ", ".join(item.output_name for item in value)
             return DefinitionError(
-                f"{what} a tuple of outputs of {value[0].node!r}{at}. Pass one of them ({names}), or a list for all of "
-                f"them as one value.{self.where}"
+                f"{what} a tuple of outputs of {value[0].node_name!r}{at}. Pass one of them ({names}), or a list for "
+                f"all of them as one value.{self.where}"
             )
         if isinstance(value, PendingNode) or (callable(value) and hasattr(value, "outs")):
             return DefinitionError(
@@ -412,7 +397,7 @@ def _as_dynamic(value: Any, levels: int) -> Any:
     """What a mapped function returned, each handle once for each value that was mapped."""
     if isinstance(value, InvokedOutput):
         return InvokedOutput(
-            value.composition, value.node, value.output, value.levels + levels, value.collected
+            value.composition, value.node_name, value.output_name, value.levels + levels, value.collected
         )  # fmt: skip
     if isinstance(value, tuple):
         items = [_as_dynamic(item, levels) for item in value]

@@ -118,7 +118,6 @@ class EnumValue:
     Args:
         config_value: what config says.
         python_value: what the user's function sees; the same string by default.
-        description: for people.
     """
 
     __slots__ = ("config_value", "description", "python_value")

@@ -40,7 +40,6 @@ class InitExecutorContext:
     """What the function of an executor may look at.
 
     Attributes:
-        job: the job.
         executor_def: the executor.
         executor_config: its config.
         instance: the instance that remembers the run.
@@ -60,7 +59,6 @@ class ExecutorDefinition(Configurable):
         config_schema: its config.
         requirements: what it needs of the job and the instance, or a function of its config that returns that.
         executor_creation_fn: takes an `InitExecutorContext` and makes the executor. Runs in this process do without.
-        description: a sentence for people.
     """
 
     _what = "executor"

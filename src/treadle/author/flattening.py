@@ -7,12 +7,12 @@ from typing import Any, Protocol, TypeAlias
 
 from msgspec import structs
 
-from treadle.author.composition import Binding, PendingNode
+from treadle.author.composition import Binding, PendingNode, Placeable
 from treadle.author.config_mapping import ConfigMapping
 from treadle.author.input_config import input_config
 from treadle.author.jobs import FlatGraph, GraphPlace
 from treadle.author.ops import In, OpDefinition
-from treadle.author.types import NOTHING
+from treadle.author.types import NOTHING, ValueType
 from treadle.errors import DefinitionError
 from treadle.spec.nodes import (
     FromConfig,
@@ -27,38 +27,15 @@ from treadle.spec.nodes import (
 from treadle.spec.retry import RetryPolicy
 
 
-class Nested(Protocol):
+class Nested(Placeable, Protocol):
     """A graph, as far as it matters here."""
 
     @property
-    def name(self) -> str:
-        """Its name."""
-        ...
-
+    def placed(self) -> Mapping[str, PendingNode]: ...
     @property
-    def placed(self) -> Mapping[str, PendingNode]:
-        """Its nodes by name."""
-        ...
-
+    def bindings(self) -> Mapping[str, Mapping[str, Binding]]: ...
     @property
-    def bindings(self) -> Mapping[str, Mapping[str, Binding]]:
-        """For each node the sources of its inputs."""
-        ...
-
-    @property
-    def ins(self) -> Mapping[str, Any]:
-        """Its inputs by name."""
-        ...
-
-    @property
-    def outs(self) -> Mapping[str, Any]:
-        """Its outputs by name."""
-        ...
-
-    @property
-    def config_mapping(self) -> ConfigMapping | None:
-        """What makes the config of its nodes."""
-        ...
+    def config_mapping(self) -> ConfigMapping | None: ...
 
 
 _Resolved: TypeAlias = Source | list[Source]
@@ -203,20 +180,29 @@ class _Flattener:
         """An input that nothing in the job feeds; `source` is where config would name it."""
         if op_in.is_nothing:
             return InputSpec(name, (), is_nothing=True)
-        if op_in.input_manager_key is not None:
-            return InputSpec(name, ())
         place = self.graphs.get(source.node)
-        declared = place.input_types.get(source.input) if place is not None else None
-        if input_config(declared or op_in.dagster_type) is not None and declared is not NOTHING:
-            return InputSpec(name, (source,))
-        if op_in.has_default_value:
-            return InputSpec(name, (FromDefault(),))
+        found = _unfed(name, op_in, source, place.input_types.get(source.input) if place is not None else None)
+        if found is not None:
+            return found
         what = f"input {source.input!r} of {source.node!r}"
         raise DefinitionError(
             f"Nothing provides {what} in job {self.job_name!r}, and a value of type {op_in.dagster_type.name} cannot "
             "be written in run config. Connect it to an output, make it an input of the job, or give the parameter a "
             f"default.{self.ops[handle].where}"
         )
+
+
+def _unfed(name: str, op_in: In, source: FromConfig, declared: ValueType | None = None) -> InputSpec | None:
+    """An input that no node feeds: its manager knows, or run config says it at `source`, or it has a default.
+
+    Args:
+        declared: the type that the graph around declares for it, if it does.
+    """
+    if op_in.input_manager_key is not None:
+        return InputSpec(name, ())
+    if input_config(declared or op_in.dagster_type) is not None and declared is not NOTHING:
+        return InputSpec(name, (source,))
+    return InputSpec(name, (FromDefault(),)) if op_in.has_default_value else None
 
 
 def detached(nodes: Iterable[NodeSpec], ops: Mapping[str, OpDefinition], kept: Set[str]) -> tuple[NodeSpec, ...]:
@@ -239,12 +225,9 @@ def _detach_input(spec: InputSpec, op_in: In, node: NodeSpec, op: OpDefinition, 
     sources = tuple(one for one in spec.sources if type(one) is not FromOutput or one.node in kept)
     if sources or not spec.sources or spec.is_nothing:
         return structs.replace(spec, sources=sources)
-    if op_in.input_manager_key is not None:
-        return InputSpec(spec.name, ())
-    if input_config(op_in.dagster_type) is not None:
-        return InputSpec(spec.name, (FromConfig(node.handle, spec.name),))
-    if op_in.has_default_value:
-        return InputSpec(spec.name, (FromDefault(),))
+    found = _unfed(spec.name, op_in, FromConfig(node.handle, spec.name))
+    if found is not None:
+        return found
     raise DefinitionError(
         f"What provides input {spec.name!r} of {node.handle!r} is not selected, and a value of type "
         f"{op_in.dagster_type.name} cannot be written in run config. Select what is upstream too, or give the "

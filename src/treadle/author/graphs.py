@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,15 +40,12 @@ from treadle.core.keys import AssetKey, check_name, did_you_mean
 from treadle.core.tags import run_tags as checked_tags
 from treadle.errors import DefinitionError, InvariantError
 from treadle.spec.config import resolve
-from treadle.spec.nodes import FromAsset, FromOutput, FromRunInput
+from treadle.spec.nodes import FromAsset, FromOutput, FromRunInput, Source
 from treadle.spec.retry import RetryPolicy
 
 
 class GraphIn:
     """An input of a graph.
-
-    Args:
-        description: a sentence for people.
 
     Attributes:
         type: the type that the graph's function declares for it, if it does.
@@ -62,11 +59,7 @@ class GraphIn:
 
 
 class GraphOut:
-    """An output of a graph.
-
-    Args:
-        description: a sentence for people.
-    """
+    """An output of a graph."""
 
     __slots__ = ("description",)
 
@@ -89,8 +82,6 @@ class GraphDefinition(Placing):
     """A graph: nodes and their connections. Made by `@graph`, or written down.
 
     Args:
-        name: its name.
-        description: a sentence for people.
         node_defs: the ops and graphs in it.
         dependencies: for each node the sources of its inputs; by name, or by `NodeInvocation` if it has an alias.
         input_mappings: its inputs.
@@ -191,13 +182,11 @@ class GraphDefinition(Placing):
                 graph_input_name=source.name,
                 mapped_node_name=node,
                 mapped_node_input_name=name,
-                fan_in_index=index if isinstance(binding, list) else None,
+                fan_in_index=index,
                 graph_input_description=self.ins[source.name].description,
                 dagster_type=self.ins[source.name].type,
             )
-            for node, bindings in self.bindings.items()
-            for name, binding in bindings.items()
-            for index, source in enumerate(binding if isinstance(binding, list) else (binding,))
+            for node, name, index, source in _sources(self.bindings)
             if isinstance(source, FromRunInput)
         ]
 
@@ -307,6 +296,16 @@ class GraphDefinition(Placing):
         return f"<graph {self.name}>"
 
 
+def _sources(bindings: Mapping[str, Mapping[str, Binding]]) -> Iterator[tuple[str, str, int | None, Source]]:
+    """Each source: the node and the input that it is of, and its place where that is a list."""
+    for node, inputs in bindings.items():
+        for name, binding in inputs.items():
+            if isinstance(binding, list):
+                yield from ((node, name, index, source) for index, source in enumerate(binding))
+            else:
+                yield node, name, None, binding
+
+
 # --- composed by calls ----------------------------------------------------------------------------------------------
 
 
@@ -338,13 +337,7 @@ def _inputs(fn: Callable[..., Any], declared: Mapping[str, GraphIn], composition
 
 
 def _check_inputs_used(made: GraphDefinition, composition: Composition) -> None:
-    used = {
-        source.name
-        for bindings in made.bindings.values()
-        for binding in bindings.values()
-        for source in (binding if isinstance(binding, list) else (binding,))
-        if isinstance(source, FromRunInput)
-    }
+    used = {source.name for _, _, _, source in _sources(made.bindings) if isinstance(source, FromRunInput)}
     for name in made.ins:
         if name not in used:
             raise DefinitionError(
@@ -368,7 +361,7 @@ def _outputs(
         handles = returned
     elif isinstance(returned, InvokedOutput):
         if len(declared) != 1:
-            raise _wrong_return(composition, declared, f"one output of {returned.node!r}")
+            raise _wrong_return(composition, declared, f"one output of {returned.node_name!r}")
         handles = {next(iter(declared)): returned}
     elif isinstance(returned, tuple) and all(isinstance(item, InvokedOutput) for item in returned):
         handles = dict(zip(declared, returned, strict=False))
@@ -388,7 +381,7 @@ def _outputs(
         if not isinstance(handle, InvokedOutput) or handle.is_collected or handle.composition is not composition:
             raise _wrong_return(composition, declared, f"{handle!r} for its output {name!r}")
         made[check_name(name, "an output")] = MappedOutput(
-            handle.node, handle.output, handle.levels, graph_out.description
+            handle.node_name, handle.output_name, handle.levels, graph_out.description
         )
     return made
 
@@ -548,16 +541,14 @@ class _Written:
     def check(self) -> None:
         """Every place of a list is filled, and there is no circle."""
         waits: dict[str, set[str]] = {node: set() for node in self.placed}
-        for node, bindings in self.bindings.items():
-            for name, binding in bindings.items():
-                for source in binding if isinstance(binding, list) else (binding,):
-                    if source is _UNFILLED:
-                        raise DefinitionError(
-                            f"The list for input {name!r} of {node!r} in {self.title} has a place for an input of the "
-                            "graph, and no InputMapping fills it. Add one with its fan_in_index."
-                        )
-                    if isinstance(source, FromOutput):
-                        waits[node].add(source.node)
+        for node, name, _, source in _sources(self.bindings):
+            if source is _UNFILLED:
+                raise DefinitionError(
+                    f"The list for input {name!r} of {node!r} in {self.title} has a place for an input of the "
+                    "graph, and no InputMapping fills it. Add one with its fan_in_index."
+                )
+            if isinstance(source, FromOutput):
+                waits[node].add(source.node)
         while ready := {node for node, others in waits.items() if not others}:
             waits = {node: others - ready for node, others in waits.items() if node not in ready}
         if waits:

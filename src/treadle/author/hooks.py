@@ -29,7 +29,6 @@ class HookDefinition:
     """A hook. `success_hook` and `failure_hook` make them; give them to ops, graphs, jobs and assets.
 
     Args:
-        name: its name.
         hook_fn: called with a `HookContext` and the events of the attempt; returns a `HookExecutionResult`.
         required_resource_keys: what it uses of `context.resources`.
         decorated_fn: the function that the decorator made it of.

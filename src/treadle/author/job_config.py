@@ -308,7 +308,6 @@ def resolve(
     """Check run config and take it apart.
 
     Args:
-        job: the job.
         run_config: what the run is given; the job's own config fills in what it leaves out.
         env: environment variables to put in the place of references; None only checks, and leaves them as they are.
         input_values: values given to the run for the job's inputs.

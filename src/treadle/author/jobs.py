@@ -72,23 +72,12 @@ class JobGraph(Protocol):
     """What a job needs of a graph."""
 
     @property
-    def name(self) -> str:
-        """Its name, and that of the job unless it has its own."""
-        ...
-
+    def name(self) -> str: ...
     @property
-    def description(self) -> str | None:
-        """A sentence for people."""
-        ...
-
+    def description(self) -> str | None: ...
     @property
-    def tags(self) -> Mapping[str, str]:
-        """Its tags."""
-        ...
-
-    def flatten(self, job_name: str, op_retry_policy: RetryPolicy | None) -> FlatGraph:
-        """Its nodes, with all graphs inside it dissolved."""
-        ...
+    def tags(self) -> Mapping[str, str]: ...
+    def flatten(self, job_name: str, op_retry_policy: RetryPolicy | None) -> FlatGraph: ...
 
 
 def _with_policy(node: NodeSpec, policy: RetryPolicy) -> NodeSpec:
@@ -120,7 +109,6 @@ class JobDefinition:
         logger_defs: loggers by key.
         name: its name; that of the graph by default.
         config: config that every run starts from (a dict or `RunConfig`), a `ConfigMapping`, or a `PartitionedConfig`.
-        description: a sentence for people.
         partitions_def: its partitions.
         tags: facts about the job; its runs carry them too, unless `run_tags` is given.
         run_tags: tags of its runs.

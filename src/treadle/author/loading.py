@@ -65,7 +65,6 @@ def load_assets_from_modules(
     """The assets at the top level of modules.
 
     Args:
-        modules: the modules.
         group_name: the group of all of them.
         key_prefix: put before the key of each asset that something here makes.
         options: see `LoadOptions`.
@@ -109,7 +108,6 @@ def load_asset_checks_from_modules(
     """The asset checks at the top level of modules.
 
     Args:
-        modules: the modules.
         asset_key_prefix: put before the key of each asset that is checked: the prefix that the assets were loaded with.
 
     Raises:
@@ -149,7 +147,6 @@ def load_definitions_from_modules(
     """Everything at the top level of modules: assets, specs, checks, jobs, schedules and sensors.
 
     Args:
-        modules: the modules.
         resources, loggers, executor: as for `Definitions`. They are given here, not looked for.
 
     Raises:

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from treadle.author.config_types import Field
+from treadle.author.config_types import ConfigType, Field
 from treadle.author.configured import Configurable
+from treadle.author.executions import CONSOLE_LOGGER
 from treadle.author.jobs import JobDefinition
 from treadle.author.signature import decorator, signature_of
 from treadle.errors import InvocationError
@@ -57,7 +58,6 @@ class LoggerDefinition(Configurable):
     Args:
         logger_fn: takes an `InitLoggerContext` and returns the logger.
         config_schema: its config.
-        description: a sentence for people.
     """
 
     _what = "logger"
@@ -111,15 +111,11 @@ def logger(
 
     Args:
         config_schema: its config.
-        description: a sentence for people.
     """
     return lambda fn: LoggerDefinition(fn, config_schema, description or fn.__doc__)
 
 
-_CONSOLE_CONFIG = {
-    "log_level": Field(str, default_value="INFO", description="The lowest level that is shown."),
-    "name": Field(str, default_value="dagster", description="The name of the logger."),
-}
+_CONSOLE_CONFIG = Field(ConfigType(CONSOLE_LOGGER.schema))
 _COLORS = {"WARNING": 33, "ERROR": 31, "CRITICAL": 31, "DEBUG": 34, "INFO": 34}
 
 

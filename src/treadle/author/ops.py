@@ -53,7 +53,6 @@ class In(_Slot):
 
     Args:
         dagster_type: the type its value must have; `Nothing` for an input that only orders steps.
-        description: a sentence for people.
         default_value: the value when nothing is connected.
         metadata: facts about the input, for its manager.
         asset_key: the asset it reads, for IO managers that think in assets.
@@ -90,7 +89,6 @@ class Out(_Slot):
 
     Args:
         dagster_type: the type its value must have; `Nothing` for an output without value.
-        description: a sentence for people.
         is_required: False if the function may leave it out; what depends on it is then skipped.
         io_manager_key: the resource that stores its value.
         metadata: facts about the output, for its IO manager.
@@ -137,7 +135,6 @@ class OpDefinition(composition.Placing):
     """An op: a function with named inputs and outputs. Made by `@op`; call it in a test, a `@graph` or a `@job`.
 
     Attributes:
-        name: its name.
         fn: the user's function.
         ins, outs: inputs and outputs by name.
         resource_args: parameter name to resource key, for parameters that are resources.

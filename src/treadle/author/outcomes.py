@@ -157,7 +157,6 @@ class AssetCheckResult(Outcome):
         check_name: the check; may be left out where the function has one check only.
         metadata: facts about the outcome.
         severity: how bad it is if it did not pass; only ERROR blocks.
-        description: a sentence for people.
     """
 
     __slots__ = ("asset_key", "check_name", "description", "metadata", "passed", "severity")

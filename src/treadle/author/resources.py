@@ -194,7 +194,6 @@ class ResourceDefinition(Configurable):
         resource_fn: gives the value. It takes an `InitResourceContext`, or nothing. If it is a generator (or decorated
             with `contextlib.contextmanager`), what follows its one `yield` runs at the end of the run.
         config_schema: what config it takes; None takes anything.
-        description: a sentence for people.
         required_resource_keys: resources that must be there before, as `context.resources.<key>`.
         version: a version of its code.
 

@@ -55,7 +55,6 @@ class ScheduleDefinition(Trigger):
         should_execute: says, for a context, whether anything is to run at all.
         execution_timezone: the zone of the cron expressions; UTC by default.
         execution_fn: gives a `RunRequest`, several, a `SkipReason`, config for one run, or None.
-        description: a sentence for people.
         default_status: whether it runs before anyone turned it on.
         required_resource_keys: what its functions use of `context.resources`.
         owners: e-mail addresses, or `team:<name>`.
@@ -238,7 +237,6 @@ def build_schedule_from_partitioned_job(
     each of its keys. With other partitions it runs all of them at each tick.
 
     Args:
-        job: the job.
         name: `<job>_schedule` by default.
         minute_of_hour, hour_of_day, day_of_week, day_of_month: when it ticks, in place of the end of the partition.
         tags: more tags for its runs.

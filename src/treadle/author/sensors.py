@@ -48,7 +48,6 @@ class SensorDefinition(Trigger):
         name: its name; the function's by default.
         evaluation_fn: gives `RunRequest`s, a `SkipReason`, a `SensorResult`, or None. It takes a context and resources.
         minimum_interval_seconds: how many seconds lie between the starts of two evaluations, at least; 30 by default.
-        description: a sentence for people.
         job_name, job, jobs, target: what it starts: one of a job's name, a job or graph, several, and either or assets.
         asset_selection: in place of these, the assets that its run requests select from.
         default_status: whether it runs before anyone turned it on.
@@ -230,7 +229,6 @@ class AutomationConditionSensorDefinition(SensorDefinition):
     """Says when, and with what, the automation conditions of some assets are evaluated.
 
     Args:
-        name: its name.
         target: the assets.
         run_tags: tags of the runs that it starts.
         emit_backfills: whether it may start backfills where many partitions are due.

@@ -86,7 +86,6 @@ class ValueType:
         key: what it is known by; its name by default.
         name: how people call it.
         is_builtin: whether it is one of everybody's.
-        description: a sentence for people.
         loader: reads inputs of this type from run config.
         required_resource_keys: resources that its check uses, as `context.resources.<key>`.
         kind: what its values are like.
