@@ -123,3 +123,48 @@ def test_what_a_schedule_raises_is_an_error_of_user_code():
         with pytest.raises(dg.DagsterUserCodeExecutionError) as raised:
             daily.evaluate_tick(dg.build_schedule_context())
         assert isinstance(raised.value.user_exception, ValueError)
+
+
+def test_a_list_of_dynamic_outputs_is_a_dynamic_output():
+    @dg.op
+    def parts() -> list[dg.DynamicOutput[int]]:
+        return [dg.DynamicOutput(number, mapping_key=f"k{number}") for number in range(2)]
+
+    @dg.op
+    def double(x: int) -> int:
+        return x * 2
+
+    @dg.job
+    def doubling():
+        parts().map(double)
+
+    assert doubling.execute_in_process().output_for_node("double") == {"k0": 0, "k1": 2}
+
+
+def test_a_sensor_over_several_assets_is_evaluated_with_the_context_of_any_sensor():
+    @dg.asset
+    def one():
+        return 1
+
+    @dg.job
+    def work():
+        pass
+
+    @dg.multi_asset_sensor(monitored_assets=[one.key], job=work)
+    def watch(context: Any) -> Any:
+        if context.latest_materialization_records_by_key()[one.key] is None:
+            return dg.SkipReason("nothing yet")
+        context.advance_all_cursors()
+        return dg.RunRequest("made")
+
+    instance = dg.DagsterInstance.ephemeral()
+    defs = dg.Definitions(assets=[one], jobs=[work], sensors=[watch])
+
+    def tick(cursor: str | None) -> Any:
+        return watch.evaluate_tick(dg.build_sensor_context(instance, cursor, definitions=defs))
+
+    assert tick(None).skip_message == "nothing yet"
+    dg.materialize([one], instance=instance)
+    made = tick(None)
+    assert [request.run_key for request in made.run_requests] == ["made"]
+    assert tick(made.cursor).skip_message == "nothing yet"

@@ -301,12 +301,18 @@ class MultiAssetSensorDefinition(treadle.SensorDefinition):
             raise DefinitionError(f"{self._what}: monitored_assets is a list of keys or a selection. Write [...].")
         self.monitored_assets = monitored_assets
 
-    def evaluate_tick(self, context: MultiAssetSensorEvaluationContext) -> SensorExecutionData:
-        """What an evaluation comes to.
+    def evaluate_tick(self, context: treadle.SensorEvaluationContext) -> SensorExecutionData:
+        """What an evaluation comes to. The context may be one for any sensor.
 
         Raises:
             InvariantError: it asks for runs and has not advanced the cursor, so the same would start them again.
         """
+        if not isinstance(context, MultiAssetSensorEvaluationContext):
+            context = MultiAssetSensorEvaluationContext(
+                None, self.monitored_assets, context.last_tick_completion_time, context.last_run_key, context.cursor,
+                context.repository_name, context.repository_def, context._instance, context._given_resources, None,
+                context.last_sensor_start_time, sensor_name=context._sensor_name,
+            )  # fmt: skip
         tick = super().evaluate_tick(context)
         if tick.run_requests and not context.cursor_updated:
             raise InvariantError(

@@ -351,6 +351,10 @@ def _inferred_out(signature: Signature) -> Out:
     annotation = signature.annotations.get("return", NO_ANNOTATION)
     if annotation is NO_ANNOTATION or signature.is_generator:
         return Out()
+    if getattr(annotation, "__origin__", None) is list:
+        item = annotation.__args__[0]
+        if getattr(getattr(item, "__origin__", item), "__name__", "") == "DynamicOutput":
+            return DynamicOut(output_annotation(item))
     return Out(output_annotation(annotation))
 
 
