@@ -131,10 +131,11 @@ def test_new_code_is_for_new_runs_and_broken_code_for_none(served: Located) -> N
     assert served.marks("new")
     assert is_alive(old)
     assert is_alive(step)
-    (served.folder / "defs.py").write_text(BROKEN)
-    failed = reload_location(served.instance, "defs.py")
-    assert failed.state == "failed"
-    assert "ValueError" in str(failed.error)
+    for code, why in ((BROKEN, "ValueError"), ("import os; os._exit(3)", "exit code 3")):
+        (served.folder / "defs.py").write_text(code)
+        failed = reload_location(served.instance, "defs.py")
+        assert failed.state == "failed"
+        assert why in str(failed.error)
     assert "say_job" in served.instance.store.locations.manifests()["defs.py"].job_names
     assert served.ended(served.submit("say_job")).is_success
     cancel_run(served.instance, slow.run_id)
@@ -150,12 +151,17 @@ def test_sighup_loads_everything_again(served: Located) -> None:
 
 
 def test_a_location_whose_process_is_killed_comes_back(served: Located) -> None:
+    slow, step = served.under_way("slow")
     for _ in range(2):
         before = served.zygote()
         os.kill(before, signal.SIGKILL)
         assert served.ended(served.submit("say_job")).is_success
         assert served.zygote() != before
     assert len(served.marks("old")) == 2
+    assert is_alive(step)
+    cancel_run(served.instance, slow.run_id)
+    assert served.ended(slow).status is RunStatus.CANCELED
+    served.until(lambda: not is_alive(step))
 
 
 def test_a_run_of_an_unknown_location_fails_and_says_so(served: Located) -> None:

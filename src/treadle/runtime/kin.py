@@ -111,6 +111,8 @@ def threads(pid: int | None = None) -> int:
 
 _HARMLESS = ("openblas", "mkl", "libiomp")
 """Libraries whose pools of threads, one less than there are processors, cope with a fork."""
+_COPES = "jemalloc_bg_thd"
+"""A thread of an allocator (pandas brings it, by way of pyarrow) that is started again in a child."""
 
 
 def strange_threads() -> list[str]:
@@ -126,7 +128,7 @@ def strange_threads() -> list[str]:
     pools = sum(any(name in library.lower() for name in _HARMLESS) for library in mapped)
     unnamed = names.count(own)  # a library that does not name its threads leaves them the name of the process
     strange = max(0, unnamed - pools * ((os.cpu_count() or 1) - 1))
-    return sorted(name for name in names if name and name != own) + ["a thread without a name"] * strange
+    return sorted(name for name in names if name and name not in (own, _COPES)) + ["a thread without a name"] * strange
 
 
 def memory(pid: int) -> int | None:
