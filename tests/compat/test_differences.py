@@ -166,3 +166,56 @@ def test_definitions_that_contradict_each_other():
     with pytest.raises(dg.DagsterInvariantViolationError, match="'x'"):
         dg.Definitions.merge(*defs)
     assert repr(dg.AssetCheckKey(dg.AssetKey("a"), "c")) == "AssetCheckKey(asset_key=AssetKey(['a']), name='c')"
+
+
+def test_definitions_are_asked_for_what_they_hold():
+    @dg.op
+    def one():
+        return 1
+
+    job = dg.GraphDefinition("counted", node_defs=[one]).to_job()
+    defs: Any = dg.Definitions(
+        assets=[stored, dg.AssetSpec("outside")],
+        jobs=[job, dg.define_asset_job("all_assets")],
+        schedules=[dg.ScheduleDefinition(name="daily", cron_schedule="@daily", job=job)],
+        resources={"warehouse": dg.mem_io_manager},
+    )
+    assert defs.resolve_job_def("all_assets").execute_in_process().success
+    assert defs.resolve_implicit_global_asset_job_def().name == defs.get_implicit_global_asset_job_def().name
+    assert defs.resolve_schedule_def("daily").cron_schedule == "@daily"
+    assert defs.resolve_assets_def("stored").key == dg.AssetKey("stored")
+    names = {"__ASSET_JOB", "counted", "all_assets"}
+    assert {job.name for job in defs.resolve_all_job_defs()} == set(defs.get_repository_def().job_names) == names
+    graph = defs.resolve_asset_graph()
+    assert graph.get_all_asset_keys() == {dg.AssetKey("stored"), dg.AssetKey("outside")}
+    assert graph.materializable_asset_keys == {dg.AssetKey("stored")}
+    with pytest.raises(dg.DagsterInvariantViolationError, match="no_sensor"):
+        defs.resolve_sensor_def("no_sensor")
+
+
+def test_assets_are_asked_for_what_they_say():
+    outside: Any = dg.SourceAsset("outside")
+    made: Any = dg.asset(name="made", owners=["team:a"], automation_condition=dg.AutomationCondition.eager())(lambda: 1)
+    key = dg.AssetKey("made")
+    assert (made.is_external, made.is_materializable, outside.is_external) == (False, True, True)
+    assert list(made.owners_by_key[key]) == ["team:a"]
+    assert made.automation_conditions_by_key == {key: made.specs_by_key[key].automation_condition}
+    assert made.map_asset_specs(lambda spec: spec.replace_attributes(tags={"a": "b"})).tags_by_key == {key: {"a": "b"}}
+    assert made.get_asset_spec().group_name == "default"
+    assert [spec.group_name for spec in dg.Definitions(assets=[made]).resolve_all_asset_specs()] == ["default"]
+
+
+def test_values_and_resources_by_the_context():
+    @dg.asset(deps=[stored], resource_defs={"number": dg.ResourceDefinition.hardcoded_resource(4)})
+    def reader(context):
+        return context.load_asset_value(dg.AssetKey("stored")) + context.resources.number
+
+    assert dg.materialize([stored, reader], resources={"warehouse": dg.fs_io_manager}).asset_value("reader") == 5
+
+
+def test_the_status_of_steps_is_an_enum():
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize([stored], instance=instance, resources={"warehouse": dg.mem_io_manager})
+        [step] = instance.get_run_step_stats(result.run_id)
+    assert step.status is not None
+    assert (step.status.value, step.status == "SUCCESS") == ("SUCCESS", True)

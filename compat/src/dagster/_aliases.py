@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from treadle.author.contexts import AssetExecutionContext, OpExecutionContext
 from treadle.author.results import ExecutionResult
+from treadle.host.loading import AssetValueLoader
 from treadle.state import events
 from treadle.state.events import Event, EventLogEntry, EventType, LogMessage
 from treadle.state.records import EventRecordsFilter
@@ -217,6 +218,17 @@ _attach(ExecutionResult, "dagster_run", _own("run"), "The run, in its final stat
 ExecutionResult.expectation_results_for_node = lambda self, node_name: [  # pyright: ignore[reportAttributeAccessIssue]
     event.expectation_result for event in self.events_for_node(node_name) if event.is_expectation_result
 ]
+
+
+def _load_asset_value(context: OpExecutionContext, asset_key: Any, **how: Any) -> Any:
+    """The stored value of an asset, read through its IO manager."""
+    job = context.job_def
+    assets = job.layer.by_key if job.layer is not None else {}
+    with AssetValueLoader(assets, context.instance, job.resource_defs) as loader:
+        return loader.load_asset_value(asset_key, **how)
+
+
+OpExecutionContext.load_asset_value = _load_asset_value  # pyright: ignore[reportAttributeAccessIssue]
 _attach(OpExecutionContext, "op", _own("op_def"), "The op.")
 _attach(OpExecutionContext, "pdb", _debugger, "A debugger: `context.pdb.set_trace()`.")
 _attach(OpExecutionContext, "dagster_run", _own("run"), "The run.")

@@ -150,3 +150,18 @@ def _to_source_assets(definition: AssetsDefinition) -> Sequence[SourceAsset]:
 
 AssetsDefinition.to_source_asset = _to_source_asset  # pyright: ignore[reportAttributeAccessIssue]
 AssetsDefinition.to_source_assets = _to_source_assets  # pyright: ignore[reportAttributeAccessIssue]
+
+
+_MEMBERS: dict[str, Callable[[AssetsDefinition], Any]] = {
+    "automation_conditions_by_key": lambda made: {
+        one.key: one.automation_condition for one in made.specs if one.automation_condition is not None
+    },
+    "is_external": lambda made: not made.is_executable,
+    "is_materializable": lambda made: made.is_executable and not made.is_observable,
+    "owners_by_key": lambda made: {one.key: one.owners for one in made.specs},
+    "specs_by_key": lambda made: {one.key: one for one in made.specs},
+}
+"""What users ask of an `AssetsDefinition` besides what is documented."""
+for _name, _get in _MEMBERS.items():
+    setattr(AssetsDefinition, _name, property(_get))
+AssetsDefinition.map_asset_specs = AssetsDefinition.with_specs  # pyright: ignore[reportAttributeAccessIssue]

@@ -222,7 +222,7 @@ def asset(
         metadata, tags, description, group_name, owners, kinds, code_version, automation_condition, freshness_policy,
             partitions_def, is_virtual: see `AssetSpec`. The description defaults to the docstring.
         config_schema: config in the older style; `config: MyConfig` as a parameter is the newer one.
-        required_resource_keys, resource_defs: resources used through `context.resources`; resources bound to it.
+        required_resource_keys, resource_defs: resources used through `context.resources`; by key, or bound to it.
         hooks: called after each attempt.
         io_manager_def, io_manager_key: what stores and loads its value: an object, or the key of a resource.
         dagster_type: the type its value must have; the return annotation by default.
@@ -238,6 +238,8 @@ def asset(
         DefinitionError: arguments contradict each other, or a name breaks its rule.
     """
 
+    required = {*(required_resource_keys or ()), *resource_defs} if resource_defs else required_resource_keys
+
     def make(fn: Callable[..., Any]) -> AssetsDefinition:
         asset_key = key_of(fn, key, name, key_prefix)
         resources = dict(resource_defs) if resource_defs else {}
@@ -247,7 +249,7 @@ def asset(
         inputs = _Inputs(ins, deps)
         op = OpDefinition(
             fn, asset_key.to_python_identifier(), inputs.ins, _with_checks(outs, check_specs), description,
-            config_schema, required_resource_keys, op_tags, None, retry_policy, code_version, pool, timeout,
+            config_schema, required, op_tags, None, retry_policy, code_version, pool, timeout,
         )  # fmt: skip
         keys = inputs.keys(op)
         spec = AssetSpec(
@@ -372,6 +374,7 @@ def multi_asset(
 
     shared = {"group_name": group_name, "code_version": code_version, "partitions_def": partitions_def}
     described = specs or ()
+    required = {*(required_resource_keys or ()), *resource_defs} if resource_defs else required_resource_keys
 
     def make(fn: Callable[..., Any]) -> AssetsDefinition:
         inputs = _Inputs(ins, deps)
@@ -384,7 +387,7 @@ def multi_asset(
             op_outs = {spec.key.to_python_identifier(): _spec_out(spec, can_subset) for spec in described}
         op = OpDefinition(
             fn, name or fn.__name__, inputs.ins, _with_checks(op_outs, check_specs, can_subset), description,
-            config_schema, required_resource_keys, op_tags, None, retry_policy, code_version, pool, timeout,
+            config_schema, required, op_tags, None, retry_policy, code_version, pool, timeout,
         )  # fmt: skip
         keys = inputs.keys(op, described)
         everything = inputs.deps(keys)

@@ -257,7 +257,7 @@ class AssetsDefinition:
         wanted = key or self.key
         for spec in self.specs:
             if spec.key == wanted:
-                return spec
+                return spec.grouped()
         raise InvocationError(f"{self!r} has no asset {wanted}.")
 
     def get_partition_mapping(self, in_asset_key: AssetKey) -> PartitionMapping | None:

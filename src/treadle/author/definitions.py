@@ -153,7 +153,7 @@ class Definitions:
 
     def resolve_all_asset_specs(self) -> Sequence[AssetSpec]:
         """The spec of every asset."""
-        return [spec for definition in self.layer.by_key.values() for spec in definition.specs]
+        return [spec.grouped() for definition in self.layer.by_key.values() for spec in definition.specs]
 
     def resolve_all_asset_keys(self) -> Sequence[AssetKey]:
         """The key of every asset."""

@@ -247,6 +247,10 @@ class AssetSpec:
             _set(changed, "deps", deps_of([dep.with_keys(renamed) for dep in self.deps]))
         return changed
 
+    def grouped(self) -> AssetSpec:
+        """This spec, in the group `default` if it is in none."""
+        return self if self.group_name is not None else self.replace_attributes(group_name="default")
+
     def with_io_manager_key(self, io_manager_key: str) -> AssetSpec:
         """This spec with the resource that stores and loads it."""
         return self.merge_attributes(metadata={IO_MANAGER_KEY: io_manager_key})

@@ -212,12 +212,20 @@ class AssetCheckRecord(msgspec.Struct, frozen=True, kw_only=True):
         return self.evaluation_record.event_log_entry.asset_check_evaluation if self.evaluation_record else None
 
 
+class StepEventStatus(enum.StrEnum):
+    """How a step went, or goes."""
+
+    SKIPPED = "SKIPPED"
+    SUCCESS = "SUCCESS"
+    FAILURE = "FAILURE"
+    IN_PROGRESS = "IN_PROGRESS"
+
+
 class StepStats(msgspec.Struct, frozen=True, kw_only=True):
     """How a step of a run went.
 
     Attributes:
         run_id, step_key: the step.
-        status: IN_PROGRESS, SUCCESS, FAILURE or SKIPPED.
         start_time, end_time: when its first attempt began and its last ended, in seconds since the epoch.
         attempts: how many attempts began.
         materializations: how many assets it has made.
@@ -225,7 +233,7 @@ class StepStats(msgspec.Struct, frozen=True, kw_only=True):
 
     run_id: str
     step_key: str
-    status: str | None = None
+    status: StepEventStatus | None = None
     start_time: float | None = None
     end_time: float | None = None
     attempts: int = 0

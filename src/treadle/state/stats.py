@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterable, Sequence
 import msgspec
 
 from treadle.state.events import EventLogEntry, EventType
-from treadle.state.records import RunStats, StepStats
+from treadle.state.records import RunStats, StepEventStatus, StepStats
 
 _ENDS = {
-    EventType.STEP_SUCCESS: "SUCCESS",
-    EventType.STEP_FAILURE: "FAILURE",
-    EventType.STEP_SKIPPED: "SKIPPED",
+    EventType.STEP_SUCCESS: StepEventStatus.SUCCESS,
+    EventType.STEP_FAILURE: StepEventStatus.FAILURE,
+    EventType.STEP_SKIPPED: StepEventStatus.SKIPPED,
 }
 _BEGINS = frozenset({EventType.STEP_START, EventType.STEP_RESTARTED})
 _FACTS = frozenset({EventType.ASSET_MATERIALIZATION, EventType.STEP_EXPECTATION_RESULT})
@@ -60,10 +60,10 @@ def of_steps(
         if kind in _BEGINS:
             begun = entry.timestamp if step.start_time is None else step.start_time
             step = msgspec.structs.replace(
-                step, status="IN_PROGRESS", start_time=begun, end_time=None, attempts=step.attempts + 1
+                step, status=StepEventStatus.IN_PROGRESS, start_time=begun, end_time=None, attempts=step.attempts + 1
             )
         elif kind is EventType.STEP_UP_FOR_RETRY:
-            step = msgspec.structs.replace(step, status="IN_PROGRESS")
+            step = msgspec.structs.replace(step, status=StepEventStatus.IN_PROGRESS)
         elif kind in _ENDS:
             step = msgspec.structs.replace(step, status=_ENDS[kind], end_time=entry.timestamp)
         elif kind is EventType.ASSET_MATERIALIZATION:
