@@ -32,6 +32,9 @@ STEP_SELECTION = "dagster/step_selection"
 IS_RESUME_RETRY = "dagster/is_resume_retry"
 
 # what users set to steer a run
+MAX_RETRIES = "dagster/max_retries"
+RETRY_STRATEGY = "dagster/retry_strategy"
+RETRY_ON_ASSET_OR_OP_FAILURE = "dagster/retry_on_asset_or_op_failure"
 MAX_RUNTIME = "dagster/max_runtime"
 MAX_RUNTIME_SECONDS = "dagster/max_runtime_seconds"
 PRIORITY = "dagster/priority"
@@ -40,6 +43,10 @@ CONCURRENCY_KEY = "dagster/concurrency_key"
 
 # how a failed run goes on
 FAILURE_REASON = "dagster/failure_reason"
+WILL_RETRY = "dagster/will_retry"
+AUTO_RETRY_RUN_ID = "dagster/auto_retry_run_id"
+RETRY_NUMBER = "dagster/retry_number"
+IS_ASSET_RESUME_RETRY = "dagster/is_asset_resume_retry"
 
 # where it runs
 REPOSITORY = ".dagster/repository"

@@ -4,19 +4,44 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Container
+from datetime import UTC, datetime
 
 from treadle.core import tags as tag_names
-from treadle.decide import monitor, queue
+from treadle.core.keys import AssetCheckKey, AssetKey
+from treadle.decide import monitor, queue, retries
 from treadle.errors import LoadError
 from treadle.host.instance import Instance
+from treadle.host.launching import DAEMON
 from treadle.host.nudge import POOLS, nudge
 from treadle.host.settings import Settings
 from treadle.runtime import kin
 from treadle.state.error_info import ErrorInfo
-from treadle.state.events import EngineEvent, RunCanceled, RunCanceling, RunDequeued, RunFailed, RunStarting
+from treadle.state.events import (
+    AssetCheckEvaluated,
+    AssetCheckEvaluationPlanned,
+    AssetMaterializationPlanned,
+    AssetMaterialized,
+    EngineEvent,
+    EventType,
+    RunCanceled,
+    RunCanceling,
+    RunDequeued,
+    RunEnqueued,
+    RunFailed,
+    RunStarting,
+)
 from treadle.state.runs import ACTIVE, Run, RunRecord, RunsFilter, RunStatus
 
 AGAIN_AFTER_S = 5.0
+_RETRIES = "run retries"  # the cursor: until when failed runs have been seen
+_OVERLAP_S = 60.0
+"""How long a transaction may take at most from its clock to its commit, in seconds."""
+_OF_ASSETS = frozenset({
+    EventType.ASSET_MATERIALIZATION_PLANNED, EventType.ASSET_MATERIALIZATION,
+    EventType.ASSET_CHECK_EVALUATION_PLANNED, EventType.ASSET_CHECK_EVALUATION,
+})  # fmt: skip
+_NEW = frozenset({RunStatus.NOT_STARTED})
+_FAILED = frozenset({RunStatus.FAILURE})
 _QUEUED = frozenset({RunStatus.QUEUED})
 _STARTING = frozenset({RunStatus.STARTING})
 _CANCELING = frozenset({RunStatus.CANCELING})
@@ -92,13 +117,76 @@ class Queue:
                 self._starter.start(runs[decision.run_id])
 
 
+class Retries:
+    """Runs failed runs again, if the settings say so: each once, as a run whose id follows from its own."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        settings = instance.settings.run_retries
+        self._is_on = settings.enabled
+        self._rules = retries.Rules(settings.max_retries, settings.retry_on_asset_or_op_failure)
+        self._since: float | None = None
+
+    def look(self) -> None:
+        """Read, decide, apply."""
+        if not self._is_on:
+            return
+        store = self._instance.store
+        if self._since is None:
+            self._since = float(store.cursors.get(_RETRIES) or time.time())
+            store.cursors.set({_RETRIES: str(self._since)})
+        after = datetime.fromtimestamp(self._since - _OVERLAP_S, UTC)
+        records = store.runs.records(RunsFilter(statuses=[RunStatus.FAILURE], updated_after=after), ascending=True)
+        fresh = [record for record in records if tag_names.WILL_RETRY not in record.run.tags]
+        for record in fresh:
+            self._decide(record.run)
+        if fresh:
+            self._since = max(record.update_timestamp.timestamp() for record in fresh)
+            store.cursors.set({_RETRIES: str(self._since)})
+
+    def _decide(self, run: Run) -> None:
+        store = self._instance.store
+        group = 1 + store.runs.count(RunsFilter(tags={tag_names.ROOT_RUN_ID: run.root_run_id or run.run_id}))
+        done = store.runs.get(retries.id_of_retry(run))  # by a daemon that ended in the middle of it
+        if done is None and not retries.is_retried(run, group, self._rules):
+            store.runs.add_tags(run.run_id, {tag_names.WILL_RETRY: "false"})
+            return
+        again = done or self._again(run, group)
+        store.add_run(again, launch_key=f"retry:{run.run_id}")
+        store.transition(again.run_id, _NEW, [RunEnqueued()])
+        store.runs.add_tags(run.run_id, {tag_names.WILL_RETRY: "true", tag_names.AUTO_RETRY_RUN_ID: again.run_id})
+        if self._instance.home is not None:
+            nudge(self._instance.home, DAEMON)
+
+    def _again(self, run: Run, number: int) -> Run:
+        how, fault = retries.strategy(run)
+        if fault is not None:
+            event = EngineEvent(f"{fault} It is run again from its failure.")
+            self._instance.store.transition(run.run_id, _FAILED, [event])
+        if how != retries.FROM_ASSET_FAILURE:
+            return retries.retry_of(run, number, how)
+        assets, checks = set[AssetKey](), set[AssetCheckKey]()
+        for entry in self._instance.all_logs(run.run_id, of_type=_OF_ASSETS):
+            event = entry.event
+            if isinstance(event, AssetMaterializationPlanned):
+                assets.add(event.key)
+            elif isinstance(event, AssetMaterialized):
+                assets.discard(event.materialization.asset_key)
+            elif isinstance(event, AssetCheckEvaluationPlanned):
+                checks.add(event.key)
+            elif isinstance(event, AssetCheckEvaluated):
+                checks.discard(event.evaluation.asset_check_key)
+        return retries.retry_of(run, number, how, assets, checks)
+
+
 class Monitor:
-    """Gives every active run an end, whatever becomes of its processes."""
+    """Gives every active run an end, whatever becomes of its processes, and those that failed another chance."""
 
     def __init__(self, instance: Instance, starter: Starter) -> None:
         self._instance = instance
         self._starter = starter
         self._settings = instance.settings.run_monitoring
+        self._retries = Retries(instance)
 
     def look(self) -> None:
         """Read, decide, apply."""
@@ -113,6 +201,7 @@ class Monitor:
         )
         for decision in decisions:
             self._apply(decision, runs[decision.run_id])
+        self._retries.look()
 
     def _apply(self, decision: monitor.Decision, run: Run) -> None:
         transition = self._instance.store.transition

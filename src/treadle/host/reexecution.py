@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import structs
+
 from treadle.author.executors import ExecutorRequirement as Requirement
 from treadle.author.io_managers import mem_io_manager
 from treadle.author.jobs import JobDefinition
@@ -156,6 +158,25 @@ def _chain(instance: Instance, run_id: str) -> list[Run]:
             break
         chain.append(above)
     return chain
+
+
+def continuation(instance: Instance, job: JobDefinition, run: Run) -> Continuation | None:
+    """What a stored run executes again of the one that it continues, as its tags say; None for all that it selects.
+
+    Raises:
+        As `execute_job` of this module.
+    """
+    is_resumed = run.tags.get(tag_names.IS_RESUME_RETRY) == "true"
+    clauses = run.tags.get(tag_names.STEP_SELECTION)
+    if run.parent_run_id is None or not (is_resumed or clauses):
+        return None
+    chain = _chain(instance, run.parent_run_id)
+    before = continuation(instance, job, chain[0])
+    if before is not None:
+        chain[0] = structs.replace(chain[0], step_keys_to_execute=tuple(before.steps))
+    _, plan = plan_job(job, run.op_selection)
+    options = ReexecutionOptions(run.parent_run_id, clauses.split(",") if clauses else (), not clauses)
+    return _continuation(instance, plan, chain, options)
 
 
 def _continuation(instance: Instance, plan: Plan, chain: Sequence[Run], options: ReexecutionOptions) -> Continuation:

@@ -20,7 +20,7 @@ from treadle.errors import ExecutionInterruptedError, FencedError
 from treadle.host.execution import perform, prepare
 from treadle.host.executors import drive_of
 from treadle.host.instance import Instance
-from treadle.host.reexecution import subset
+from treadle.host.reexecution import continuation, subset
 from treadle.host.targets import Location, Target, load
 from treadle.runtime.agenda import in_this_process
 from treadle.runtime.channel import Channel
@@ -87,7 +87,8 @@ def _execute(order: Order, sink: Reporter) -> None:
         if order.place is not None:
             prepare_location(order.place)
         job = _location[0].definitions.get_job_def(run.job_name)
-        scope = prepare(subset(job, run.asset_selection, run.asset_check_selection), run, instance, sink)
+        job = subset(job, run.asset_selection, run.asset_check_selection)
+        scope = prepare(job, run, instance, sink, continuation(instance, job, run))
         scope.slots = sink
         drive = drive_of(scope, instance)
     except Exception as failure:

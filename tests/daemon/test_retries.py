@@ -1,0 +1,115 @@
+"""Failed runs are run again, once each, and take up what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.daemon.test_service import Served
+
+from treadle.core import tags
+from treadle.state.runs import Run, RunsFilter, RunStatus
+
+CODE = """
+import os
+from treadle import Definitions, asset, define_asset_job, job, op
+
+def mark(text):
+    with open(os.environ["WITNESS"], "a") as file:
+        file.write(f"{text} {os.getpid()}\\n")
+
+def fails_until(number, name):
+    mark(name)
+    if open(os.environ["WITNESS"]).read().count(name + " ") < number:
+        raise ValueError("not yet")
+
+@op
+def first():
+    mark("first")
+    return 1
+
+@op
+def second(first):
+    fails_until(3, "second")
+    return first + 1
+
+@op
+def third(second):
+    assert second == 2
+    mark("third")
+
+@job
+def chain_job(): third(second(first()))
+
+@asset
+def one(): mark("one")
+
+@asset(deps=[one])
+def two(): fails_until(2, "two")
+
+assets_job = define_asset_job("assets_job", [one, two])
+
+defs = Definitions([one, two], jobs=[chain_job, assets_job])
+"""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "home").mkdir()
+    (folder / "home" / "treadle.yaml").write_text("run_retries: {enabled: true}\n")
+    made = Served(folder, code=CODE)
+    yield made
+    made.close()
+
+
+def chain(served: Served, run: Run) -> list[Run]:
+    """The run and those that ran it again, once the last of them is not run again."""
+    found = [served.ended(run)]
+    while found[-1].status is RunStatus.FAILURE:
+        served.until(lambda: tags.WILL_RETRY in served.run(found[-1]).tags)
+        found[-1] = served.run(found[-1])
+        if found[-1].tags[tags.WILL_RETRY] == "false":
+            break
+        again = served.instance.get_run_by_id(found[-1].tags[tags.AUTO_RETRY_RUN_ID])
+        assert again is not None
+        found.append(served.ended(again))
+    others = served.instance.get_runs(RunsFilter(tags={tags.ROOT_RUN_ID: run.run_id}))
+    assert len(others) == len(found) - 1
+    return found
+
+
+def counts(served: Served, *names: str) -> list[int]:
+    return [len(served.marks(f"{name} ")) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("most", "strategy", "statuses", "marks"),
+    [
+        (3, "FROM_FAILURE", "FFS", [1, 3, 1]),
+        (3, "ALL_STEPS", "FFS", [3, 3, 1]),
+        (1, "FROM_FAILURE", "FF", [1, 2, 0]),
+    ],
+)
+def test_a_run_is_run_again_as_often_as_it_may(
+    served: Served, most: int, strategy: str, statuses: str, marks: list[int]
+) -> None:
+    served.witness.write_text("")
+    given = {tags.MAX_RETRIES: str(most), tags.RETRY_STRATEGY: strategy}
+    runs = chain(served, served.launch("chain", **given))
+    assert "".join(run.status.value[0] for run in runs) == statuses
+    assert counts(served, "first", "second", "third") == marks
+    assert [run.tags.get(tags.RETRY_NUMBER) for run in runs] == [None, "1", "2"][: len(runs)]
+
+
+def test_of_assets_only_those_that_were_not_made(served: Served) -> None:
+    served.witness.write_text("")
+    given = {tags.MAX_RETRIES: "1", tags.RETRY_STRATEGY: "FROM_ASSET_FAILURE"}
+    runs = chain(served, served.launch("assets", **given))
+    assert [run.status.value[0] for run in runs] == ["F", "S"]
+    assert counts(served, "one", "two") == [1, 2]
+
+
+def test_a_run_that_may_not_be_run_again_says_so(served: Served) -> None:
+    [run] = chain(served, served.launch("chain"))
+    assert run.tags[tags.WILL_RETRY] == "false"
