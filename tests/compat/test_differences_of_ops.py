@@ -150,12 +150,14 @@ def test_a_sensor_over_several_assets_is_evaluated_with_the_context_of_any_senso
     def work():
         pass
 
-    @dg.multi_asset_sensor(monitored_assets=[one.key], job=work)
-    def watch(context: Any) -> Any:
+    def watched(context: Any) -> Any:
         if context.latest_materialization_records_by_key()[one.key] is None:
             return dg.SkipReason("nothing yet")
         context.advance_all_cursors()
         return dg.RunRequest("made")
+
+    with pytest.warns(dg.SupersessionWarning):
+        watch = dg.multi_asset_sensor(monitored_assets=[one.key], job=work)(watched)
 
     instance = dg.DagsterInstance.ephemeral()
     defs = dg.Definitions(assets=[one], jobs=[work], sensors=[watch])
