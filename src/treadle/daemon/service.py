@@ -95,7 +95,7 @@ class Service:
         wake.setblocking(False)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
-        signal.signal(signal.SIGHUP, self._reload)
+        signal.signal(signal.SIGHUP, self._stop if cancels else self._reload)  # where somebody watches: they have gone
         signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
         listener = Listener(self._home, DAEMON)
         self._waiting.register(listener, selectors.EVENT_READ, listener.clear)
