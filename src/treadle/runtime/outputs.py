@@ -70,10 +70,9 @@ class Outputs:
             return
         if self._context.assets_def is not None:
             if returned is None and self._context.must_report and not self._produced:
-                raise InvariantError(
-                    f"{self._context.op_def.name!r} ran an external process and returned nothing, so what it reported "
-                    "would be lost. Return the session's get_results(), or get_materialize_result() of what "
-                    f"PipesSubprocessClient.run(...) gives.{self._context.op_def.where}"
+                raise self._fault(
+                    "ran an external process and returned nothing, so what it reported would be lost. Return the "
+                    "session's get_results(), or get_materialize_result() of what PipesSubprocessClient.run(...) gives."
                 )
             if type(returned) in (tuple, list) and returned and all(isinstance(one, _REPORTS) for one in returned):
                 for one in returned:
@@ -108,25 +107,25 @@ class Outputs:
         """Take a tuple with a value, or a result, for each output."""
         context = self._context
         if not isinstance(returned, tuple if context.assets_def is None else tuple | list):
-            raise InvariantError(
-                f"{context.op_def.name!r} has several outputs and returned {type(returned).__name__}. Return a tuple "
-                f"with one item for each, in order, or yield Output(value, output_name).{context.op_def.where}"
+            raise self._fault(
+                f"has several outputs and returned {type(returned).__name__}. Return a tuple with one item for each, "
+                "in order, or yield Output(value, output_name)."
             )
         names = list(self._wanted)
         marked = (Output, MaterializeResult, AssetCheckResult)
         if not all(isinstance(item, marked) for item in returned) and len(returned) != len(context.op_def.outs):
-            raise InvariantError(
-                f"{context.op_def.name!r} has {len(context.op_def.outs)} outputs ({', '.join(names)}) and returned "
-                f"{len(returned)} values. Return one for each, in order.{context.op_def.where}"
+            raise self._fault(
+                f"has {len(context.op_def.outs)} outputs ({', '.join(names)}) and returned {len(returned)} values. "
+                "Return one for each, in order."
             )
         for name, item in zip([*context.op_def.outs, *[""] * len(returned)], returned, strict=False):
             if isinstance(item, Output):
                 if item.output_name == "result" and "result" not in self._wanted:
                     item.output_name = name  # in a tuple, position says which output it is
                 elif item.output_name != name and context.assets_def is None:
-                    raise InvariantError(
-                        f"{context.op_def.name!r} returned Output(..., {item.output_name!r}) in the place of its "
-                        f"output {name!r}. Return them in order.{context.op_def.where}"
+                    raise self._fault(
+                        f"returned Output(..., {item.output_name!r}) in the place of its output {name!r}. Return them "
+                        "in order."
                     )
             if isinstance(item, marked):
                 self.take(item)
@@ -148,10 +147,10 @@ class Outputs:
         elif isinstance(item, Reported):
             self._context.log_event(item)
         else:
-            raise InvariantError(
-                f"{self._context.op_def.name!r} yielded {type(item).__name__} ({item!r:.60}). A function with `yield` "
-                "yields Output, MaterializeResult, AssetCheckResult, AssetMaterialization or AssetObservation: wrap a "
-                f"value as Output(value).{self._context.op_def.where}"
+            raise self._fault(
+                f"yielded {type(item).__name__} ({item!r:.60}). A function with `yield` yields Output, "
+                "MaterializeResult, AssetCheckResult, AssetMaterialization or AssetObservation: wrap a value as "
+                "Output(value)."
             )
 
     def _take_output(self, item: Output[Any]) -> None:
@@ -160,21 +159,15 @@ class Outputs:
         if output is None:
             names = ", ".join(context.op_def.outs)
             if item.output_name in context.op_def.outs:
-                raise InvariantError(
-                    f"{context.op_def.name!r} yielded output {item.output_name!r}, which this run did not select. "
-                    f"Yield only what is in context.selected_output_names.{context.op_def.where}"
+                raise self._fault(
+                    f"yielded output {item.output_name!r}, which this run did not select. Yield only what is in "
+                    "context.selected_output_names."
                 )
-            raise InvariantError(
-                f"{context.op_def.name!r} has no output {item.output_name!r}. Its outputs: {names}."
-                f"{context.op_def.where}"
-            )
+            raise self._fault(f"has no output {item.output_name!r}. Its outputs: {names}.")
         if output.is_dynamic:
             raise self._not_dynamic_values(output, item)
         if output.name in self._produced:
-            raise InvariantError(
-                f"{context.op_def.name!r} produced output {output.name!r} twice. Produce each output once."
-                f"{context.op_def.where}"
-            )
+            raise self._fault(f"produced output {output.name!r} twice. Produce each output once.")
         out = context.op_def.outs[output.name]
         self._produce(output, out, item.value, item.metadata, item.data_version, item.tags)
 
@@ -184,15 +177,15 @@ class Outputs:
         output = self._wanted.get(item.output_name)
         if output is None or not output.is_dynamic:
             dynamic = ", ".join(self._mapping_keys) or "none"
-            raise InvariantError(
-                f"{context.op_def.name!r} gave a DynamicOutput for {item.output_name!r}, which is none of its dynamic "
-                f"outputs ({dynamic}). Declare it with DynamicOut, or give an Output.{context.op_def.where}"
+            raise self._fault(
+                f"gave a DynamicOutput for {item.output_name!r}, which is none of its dynamic outputs ({dynamic}). "
+                "Declare it with DynamicOut, or give an Output."
             )
         keys = self._mapping_keys[output.name]
         if item.mapping_key in keys:
-            raise InvariantError(
-                f"{context.op_def.name!r} gave two values of its dynamic output {output.name!r} with the mapping key "
-                f"{item.mapping_key!r}. Each value needs a key of its own.{context.op_def.where}"
+            raise self._fault(
+                f"gave two values of its dynamic output {output.name!r} with the mapping key {item.mapping_key!r}. "
+                "Each value needs a key of its own."
             )
         keys[item.mapping_key] = None
         out = context.op_def.outs[output.name]
@@ -208,10 +201,9 @@ class Outputs:
             self._take_dynamic(item)
 
     def _not_dynamic_values(self, output: OutputSpec, value: Any) -> InvariantError:
-        op = self._context.op_def
-        return InvariantError(
-            f"{op.name!r} gave {type(value).__name__} for its dynamic output {output.name!r}. Yield a "
-            f"DynamicOutput(value, mapping_key) for each value, or return a list of them.{op.where}"
+        return self._fault(
+            f"gave {type(value).__name__} for its dynamic output {output.name!r}. Yield a DynamicOutput(value, "
+            "mapping_key) for each value, or return a list of them."
         )
 
     def _take_materialization(self, item: MaterializeResult[Any]) -> None:
@@ -220,23 +212,20 @@ class Outputs:
         if key is None:
             assets = context.step.assets
             if len(assets) != 1 or context.assets_def is None:
-                raise InvariantError(
-                    f"{context.op_def.name!r} gave a MaterializeResult without asset_key, and this step makes "
-                    f"{len(assets)} assets. Say which one: MaterializeResult(asset_key=...).{context.op_def.where}"
+                raise self._fault(
+                    f"gave a MaterializeResult without asset_key, and this step makes {len(assets)} assets. Say which "
+                    "one: MaterializeResult(asset_key=...)."
                 )
             key = assets[0]
         output = next((one for one in self._wanted.values() if one.asset == key), None)
         if output is None:
             made = ", ".join(one.to_user_string() for one in context.step.assets) or "none"
-            raise InvariantError(
-                f"{context.op_def.name!r} gave a MaterializeResult for {key.to_user_string()!r}, which this step does "
-                f"not make. It makes: {made}.{context.op_def.where}"
+            raise self._fault(
+                f"gave a MaterializeResult for {key.to_user_string()!r}, which this step does not make. It makes: "
+                f"{made}."
             )
         if output.name in self._produced:
-            raise InvariantError(
-                f"{context.op_def.name!r} gave two MaterializeResults for {key.to_user_string()!r}. Give one for each "
-                f"asset.{context.op_def.where}"
-            )
+            raise self._fault(f"gave two MaterializeResults for {key.to_user_string()!r}. Give one for each asset.")
         metadata = (
             normalize(item.metadata, f"the MaterializeResult of {context.op_def.name!r}") if item.metadata else {}
         )
@@ -259,9 +248,9 @@ class Outputs:
             for partition, version in returned.data_versions_by_partition.items():
                 self._observe(output.observes, {}, partition, version, None)
         elif returned is not None or not self._produced:
-            raise InvariantError(
-                f"{self._context.op_def.name!r} observes and returned {type(returned).__name__} ({returned!r:.60}). "
-                f"Return DataVersion, DataVersionsByPartition or ObserveResult.{self._context.op_def.where}"
+            raise self._fault(
+                f"observes and returned {type(returned).__name__} ({returned!r:.60}). Return DataVersion, "
+                "DataVersionsByPartition or ObserveResult."
             )
 
     def _observed(self, key: AssetKey | None) -> OutputSpec:
@@ -270,10 +259,10 @@ class Outputs:
         fitting = [one for one in observable if key is None or one.observes == key]
         if len(fitting) != 1:
             known = ", ".join(one.observes.to_user_string() for one in observable if one.observes is not None)
-            raise InvariantError(
-                f"{self._context.op_def.name!r} observes {known or 'nothing'}, and gave a result for "
+            raise self._fault(
+                f"observes {known or 'nothing'}, and gave a result for "
                 f"{key.to_user_string() if key is not None else 'one of them'}. Say which one it is for: "
-                f"ObserveResult(asset_key=...).{self._context.op_def.where}"
+                "ObserveResult(asset_key=...)."
             )
         return fitting[0]
 
@@ -317,11 +306,14 @@ class Outputs:
         if len(fitting) != 1:
             known = ", ".join(one.to_user_string() for one in context.step.checks) or "none"
             what = "is not clear about its check" if fitting else "is for a check that this step does not evaluate"
-            raise InvariantError(
-                f"{context.op_def.name!r} gave an AssetCheckResult that {what}. Give asset_key= and check_name= of one "
-                f"of: {known}.{context.op_def.where}"
+            raise self._fault(
+                f"gave an AssetCheckResult that {what}. Give asset_key= and check_name= of one of: {known}."
             )
         self._record_check(fitting[0], item)
+
+    def _fault(self, text: str) -> InvariantError:
+        """The error about what the function gave: `text` goes on after its name."""
+        return InvariantError(f"{self._context.op_def.name!r} {text}{self._context.op_def.where}")
 
     # --- recording
 
