@@ -219,3 +219,38 @@ def test_the_status_of_steps_is_an_enum():
         [step] = instance.get_run_step_stats(result.run_id)
     assert step.status is not None
     assert (step.status.value, step.status == "SUCCESS") == ("SUCCESS", True)
+
+
+def test_a_context_by_hand_has_an_instance():
+    @dg.op
+    def adds(context):
+        context.instance.add_dynamic_partitions("names", ["a"])
+        return context.instance.get_dynamic_partitions("names")
+
+    assert adds(dg.build_op_context()) == ["a"]
+
+
+def test_no_partitions_have_no_ends():
+    days = dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-01-05")
+    before = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True)
+    refused = []
+
+    @dg.asset(partitions_def=days)
+    def up(): ...
+
+    @dg.asset(partitions_def=days, ins={"up": dg.AssetIn(partition_mapping=before)})
+    def down(context: dg.AssetExecutionContext, up):
+        for ask in (context.asset_partition_key_range_for_input, context.asset_partitions_time_window_for_input):
+            with pytest.raises(dg.DagsterInvariantViolationError, match="none here"):
+                ask("up")
+            refused.append(ask)
+
+    assert dg.materialize([up, down], selection="down", partition_key="2026-01-01").success
+    assert len(refused) == 2
+
+
+def test_records_of_events_say_their_kind():
+    with dg.DagsterInstance.ephemeral() as instance:
+        dg.materialize_to_memory([stored], instance=instance)
+        [record] = instance.fetch_materializations(dg.AssetKey("stored"), limit=1).records
+    assert record.event_type is dg.DagsterEventType.ASSET_MATERIALIZATION  # pyright: ignore[reportAttributeAccessIssue]

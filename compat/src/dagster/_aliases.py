@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from treadle.author import port
 from treadle.author.contexts import AssetExecutionContext, OpExecutionContext
 from treadle.author.results import ExecutionResult
-from treadle.host.loading import AssetValueLoader
 from treadle.state import events
 from treadle.state.events import Event, EventLogEntry, EventType, LogMessage
-from treadle.state.records import EventRecordsFilter
+from treadle.state.records import EventLogRecord, EventRecordsFilter
 from treadle.state.runs import Run, RunRecord
 
 
@@ -211,6 +211,7 @@ for _name in ("execution_plan_snapshot_id", "job_code_origin", "job_snapshot_id"
     _attach(Run, _name, lambda run: None, "Runs keep what they were asked for, and no copies of definitions: None.")
 _attach(Run, "has_repository_load_data", lambda run: False, "As no run keeps a copy of definitions: False.")
 _attach(Run, "remote_job_origin", _origin, "Where its job comes from, if it comes from a code location.")
+_attach(EventLogRecord, "event_type", lambda record: record.event_log_entry.event.event_type, "Its kind.")
 _attach(RunRecord, "dagster_run", _own("run"), "The run.")
 _attach(ExecutionResult, "dagster_run", _own("run"), "The run, in its final state.")
 
@@ -224,7 +225,7 @@ def _load_asset_value(context: OpExecutionContext, asset_key: Any, **how: Any) -
     """The stored value of an asset, read through its IO manager."""
     job = context.job_def
     assets = job.layer.by_key if job.layer is not None else {}
-    with AssetValueLoader(assets, context.instance, job.resource_defs) as loader:
+    with port.call("asset_value_loader")(assets, context.instance, job.resource_defs) as loader:
         return loader.load_asset_value(asset_key, **how)
 
 

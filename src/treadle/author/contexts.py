@@ -335,7 +335,7 @@ class OpExecutionContext:
 
     def asset_partition_key_range_for_input(self, input_name: str) -> PartitionKeyRange:
         """The first and last partition of an upstream asset that this step reads."""
-        keys = self.asset_partition_keys_for_input(input_name)
+        keys = _some(self.asset_partition_keys_for_input(input_name), self.op_def.name)
         return PartitionKeyRange(keys[0], keys[-1])
 
     def asset_partitions_def_for_input(self, input_name: str) -> PartitionsDefinition:
@@ -432,8 +432,14 @@ def _window(definition: Any, keys: Sequence[str], op_name: str) -> TimeWindow:
         raise InvariantError(
             f"{op_name!r} asks for a time window, and its partitions are not windows of time: {definition!r}."
         )
-    first, last = definition.time_window_for_partition_key(keys[0]), definition.time_window_for_partition_key(keys[-1])
-    return TimeWindow(first.start, last.end)
+    window_of, keys = definition.time_window_for_partition_key, _some(keys, op_name)
+    return TimeWindow(window_of(keys[0]).start, window_of(keys[-1]).end)
+
+
+def _some(keys: Sequence[str], op_name: str) -> Sequence[str]:
+    if not keys:
+        raise InvariantError(f"{op_name!r} asks from where to where its partitions are, and there are none here.")
+    return keys
 
 
 Metadata = Mapping[str, MetadataValue]

@@ -509,6 +509,7 @@ def asset_value_loader(
 
 
 __all__ = [
+    "Instance",
     "asset_value_loader",
     "execute_job",
     "invoke_assets",

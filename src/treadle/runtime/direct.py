@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
+from treadle.author import port
 from treadle.author.assets_definition import AssetsDefinition
 from treadle.author.checks import AssetChecksDefinition
 from treadle.author.config_types import is_config_class
@@ -88,7 +89,7 @@ class DirectStep:
     @property
     def instance(self) -> Any:
         if self._instance is None:
-            raise InvariantError("This context has no instance. Build it with instance=Instance.ephemeral().")
+            self._instance = port.call("Instance").ephemeral()
         return self._instance
 
     @property
@@ -190,7 +191,7 @@ def build_op_context(
         resources: by key: definitions, configurable resources or plain objects.
         op_config, config: the config of the op; give one of the two.
         resources_config: config of the resources, as under `resources` in run config.
-        instance: what `context.instance` is.
+        instance: what `context.instance` is; by default one in memory.
         partition_key, partition_key_range: the partition, or the range of partitions.
         mapping_key: the key of the dynamic output.
         run_tags: tags of the run.
