@@ -379,11 +379,6 @@ def is_composing() -> bool:
     return bool(_stack)
 
 
-def current() -> Composition:
-    """The graph being composed. Ask `is_composing` first."""
-    return _stack[-1]
-
-
 def _outputs_type(names: tuple[str, ...]) -> type[tuple[InvokedOutput, ...]]:
     """A tuple whose items are also attributes. (`collections.namedtuple` refuses names such as `_a`.)"""
     known = _output_types.get(names)

@@ -135,38 +135,6 @@ class JobDefinition:
         DefinitionError: a name, tag or owner is invalid, an input has no source, or `input_values` names no input.
     """
 
-    __slots__ = (
-        "_resource_defs",
-        "assets",
-        "automation_condition",
-        "config",
-        "config_schema",
-        "description",
-        "executor_def",
-        "given_resources",
-        "graph",
-        "graphs",
-        "hook_defs",
-        "input_values",
-        "inputs",
-        "layer",
-        "logger_defs",
-        "metadata",
-        "name",
-        "node_hooks",
-        "nodes",
-        "op_retry_policy",
-        "op_selection",
-        "ops",
-        "outputs",
-        "owners",
-        "partitions_def",
-        "run_tags",
-        "selected_assets",
-        "selected_checks",
-        "tags",
-    )
-
     def __init__(
         self,
         *,

@@ -22,7 +22,6 @@ _VARARGS, _VARKEYWORDS, _GENERATOR = 0x04, 0x08, 0x20
 _COROUTINE, _ASYNC_GENERATOR = 0x80, 0x200
 _CALLING = _VARKEYWORDS | _GENERATOR | _COROUTINE | _ASYNC_GENERATOR
 NO_ANNOTATION: Any = object()
-NO_DEFAULT: Any = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,6 @@ class Signature:
     Attributes:
         names: parameter names in order, without a context.
         context: the name of the context parameter, if it takes one.
-        keyword_only: those of `names` that can be given by name only.
         annotations: by parameter name, strings resolved where they can be; and `return`.
         defaults: by parameter name.
         takes_kwargs: whether it has `**kwargs`.
@@ -41,7 +39,6 @@ class Signature:
 
     names: tuple[str, ...]
     context: str | None
-    keyword_only: frozenset[str]
     annotations: Mapping[str, Any]
     defaults: Mapping[str, Any]
     takes_kwargs: bool
@@ -49,7 +46,6 @@ class Signature:
     is_async: bool
 
 
-_EMPTY: frozenset[str] = frozenset()
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -94,7 +90,6 @@ def signature_of(fn: Callable[..., Any]) -> Signature:
     signature = Signature(
         names=names,
         context=context,
-        keyword_only=frozenset(code.co_varnames[code.co_argcount : count]) if code.co_kwonlyargcount else _EMPTY,
         annotations=annotations,
         defaults=defaults,
         takes_kwargs=bool(flags & _VARKEYWORDS),

@@ -96,21 +96,6 @@ class ValueType:
         DefinitionError: it has neither name nor key, or its check does not take two arguments.
     """
 
-    __slots__ = (
-        "accepts",
-        "checks",
-        "description",
-        "is_builtin",
-        "key",
-        "kind",
-        "loader",
-        "metadata",
-        "name",
-        "python_type",
-        "required_resource_keys",
-        "type_check_fn",
-    )
-
     def __init__(
         self,
         type_check_fn: Callable[[TypeCheckContext, Any], TypeCheck | bool],
@@ -225,8 +210,6 @@ class PythonObjectType(ValueType):
         python_type: the class, or a tuple of them.
         key, name, kwargs: as of `ValueType`; the name is that of the class by default.
     """
-
-    __slots__ = ()
 
     def __init__(
         self, python_type: type | tuple[type, ...], key: str | None = None, name: str | None = None, **kwargs: Any
