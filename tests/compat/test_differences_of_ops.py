@@ -170,3 +170,21 @@ def test_a_sensor_over_several_assets_is_evaluated_with_the_context_of_any_senso
     made = tick(None)
     assert [request.run_key for request in made.run_requests] == ["made"]
     assert tick(made.cursor).skip_message == "nothing yet"
+
+
+def test_two_sensors_do_not_evaluate_the_condition_of_one_asset():
+    @dg.asset
+    def one(): ...
+
+    @dg.asset
+    def two(): ...
+
+    def validate(*targets: Any) -> None:
+        sensors = [dg.AutomationConditionSensorDefinition(f"s{n}", target=target) for n, target in enumerate(targets)]
+        dg.Definitions.validate_loadable(dg.Definitions(assets=[one, two], sensors=sensors))
+
+    validate([one], [two])
+    with pytest.raises(dg.DagsterInvalidDefinitionError, match="overlap"):
+        validate([one], "*")
+    with pytest.raises(dg.DagsterInvalidSubsetError):
+        validate(["nope"])

@@ -15,7 +15,7 @@ from treadle.author.jobs import JobDefinition
 from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, required_keys
 from treadle.author.resources import ResourceDefinition, as_resource_definition
 from treadle.author.schedules import ScheduleDefinition, UnresolvedPartitionedAssetScheduleDefinition
-from treadle.author.sensors import SensorDefinition
+from treadle.author.sensors import AutomationConditionSensorDefinition, SensorDefinition
 from treadle.author.signature import where
 from treadle.core.keys import AssetKey, CoercibleToAssetKey, did_you_mean
 from treadle.core.metadata import normalize
@@ -361,6 +361,15 @@ def _check_triggers(defs: Definitions) -> None:
                     )
             found = defs.get_schedule_def(trigger.name) if kind == "schedule" else trigger
             _require(found.required_resource_keys, defs.resource_defs, repr(trigger))
+    evaluated: dict[AssetKey, str] = {}
+    for sensor in defs.sensors:
+        if isinstance(sensor, AutomationConditionSensorDefinition):
+            for key in sensor.asset_selection.resolve(defs.layer.graph):
+                if evaluated.setdefault(key, sensor.name) != sensor.name:
+                    raise DefinitionError(
+                        f"Sensors {evaluated[key]!r} and {sensor.name!r} both evaluate the automation condition of "
+                        f"{key.to_user_string()!r}. Let their targets not overlap."
+                    )
 
 
 def _require(
