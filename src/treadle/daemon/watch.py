@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable
 
@@ -34,11 +35,15 @@ class Watch:
         self._stop.set()
 
     def _look(self, folders: frozenset[str], stop: threading.Event) -> None:
-        from watchfiles import watch  # noqa: PLC0415  it brings asyncio, and only `treadle dev` needs it, when all is up
+        try:
+            from watchfiles import watch  # noqa: PLC0415  it brings asyncio, and only `treadle dev` needs it, later
 
-        found = watch(
-            *folders, watch_filter=lambda _, path: path.endswith(".py"), recursive=False, stop_event=stop, step=200,
-            raise_interrupt=False,
-        )  # fmt: skip
-        for changes in found:
-            self._changed({os.path.dirname(path) for _, path in changes})
+            found = watch(
+                *folders, watch_filter=lambda _, path: path.endswith(".py"), recursive=False, stop_event=stop, step=200,
+                raise_interrupt=False,
+            )  # fmt: skip
+            for changes in found:
+                self._changed({os.path.dirname(path) for _, path in changes})
+        except (ImportError, OSError, RuntimeError) as error:  # such as the system's limit of watches
+            advice = "After a change call `treadle location reload NAME`."
+            print(f"warning: changed files are not noticed: {error}. {advice}", file=sys.stderr)
