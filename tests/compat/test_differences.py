@@ -224,6 +224,7 @@ def test_the_status_of_steps_is_an_enum():
 def test_a_context_by_hand_has_an_instance():
     @dg.op
     def adds(context):
+        assert context.op_execution_context is context
         context.instance.add_dynamic_partitions("names", ["a"])
         return context.instance.get_dynamic_partitions("names")
 
