@@ -46,4 +46,4 @@ class Watch:
                 self._changed({os.path.dirname(path) for _, path in changes})
         except (ImportError, OSError, RuntimeError) as error:  # such as the system's limit of watches
             advice = "After a change call `treadle location reload NAME`."
-            print(f"warning: changed files are not noticed: {error}. {advice}", file=sys.stderr)
+            sys.stderr.write(f"warning: changed files are not noticed: {error}. {advice}\n")
