@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from tests.daemon.test_service import Served
@@ -95,7 +96,7 @@ def test_a_run_is_run_again_as_often_as_it_may(
     served: Served, most: int, strategy: str, statuses: str, marks: list[int]
 ) -> None:
     served.witness.write_text("")
-    given = {tags.MAX_RETRIES: str(most), tags.RETRY_STRATEGY: strategy}
+    given: Any = {tags.MAX_RETRIES: str(most), tags.RETRY_STRATEGY: strategy}
     runs = chain(served, served.launch("chain", **given))
     assert "".join(run.status.value[0] for run in runs) == statuses
     assert counts(served, "first", "second", "third") == marks
@@ -104,7 +105,7 @@ def test_a_run_is_run_again_as_often_as_it_may(
 
 def test_of_assets_only_those_that_were_not_made(served: Served) -> None:
     served.witness.write_text("")
-    given = {tags.MAX_RETRIES: "1", tags.RETRY_STRATEGY: "FROM_ASSET_FAILURE"}
+    given: Any = {tags.MAX_RETRIES: "1", tags.RETRY_STRATEGY: "FROM_ASSET_FAILURE"}
     runs = chain(served, served.launch("assets", **given))
     assert [run.status.value[0] for run in runs] == ["F", "S"]
     assert counts(served, "one", "two") == [1, 2]

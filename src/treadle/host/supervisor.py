@@ -66,7 +66,9 @@ def supervise(argument: bytes, files: list[int]) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with Instance.get(charge.home) as instance:
-        lease = instance.store.leases.take(charge.run_id, kin.identity(), TERM_S)
+        before = instance.store.leases.get(charge.run_id)
+        dead = before if before is not None and kin.lives(before.owner) is False else None
+        lease = instance.store.leases.take(charge.run_id, kin.identity(), TERM_S, dead)
         if lease is None:
             return 1  # somebody executes it: this end of the channels closes, and the keeper ends what was started
         run = instance.get_run_by_id(charge.run_id)

@@ -165,11 +165,12 @@ class StepProcesses:
     # --- waiting ------------------------------------------------------------------------------------------------------
 
     def _wait(self, scope: RunScope, agenda: Agenda, waiting: selectors.BaseSelector, woken: socket.socket) -> None:
-        for key, _ in waiting.select(self._pause_s(scope, agenda)):
+        pause_s = 0.0 if self._take_slots(scope) else self._pause_s(scope, agenda)
+        for key, _ in waiting.select(pause_s):
             if key.data is None:
                 woken.recv(4096)
-            elif scope.slots is not None and key.data is scope.slots:
-                self._with_slot += [self._claiming.pop(step) for step in scope.slots.granted()]
+            elif key.data is scope.slots:
+                self._take_slots(scope)
             else:
                 self._take(scope, key.data, waiting)
         now = time.monotonic()
@@ -180,6 +181,14 @@ class StepProcesses:
             pid, status, _ = os.wait4(one.pid, os.WNOHANG)
             if pid:
                 self._ended(scope, agenda, one, os.waitstatus_to_exitcode(status), waiting)
+
+    def _take_slots(self, scope: RunScope) -> bool:
+        """Take the slots that have come, also those that came while something else was waited for; whether any."""
+        if scope.slots is None or not self._claiming:
+            return False
+        given = scope.slots.granted()
+        self._with_slot += [self._claiming.pop(step) for step in given]
+        return bool(given)
 
     def _pause_s(self, scope: RunScope, agenda: Agenda) -> float | None:
         """Seconds until something is due: the end of an attempt's time, or what the agenda says if it can be done."""
