@@ -189,24 +189,3 @@ def test_two_sensors_do_not_evaluate_the_condition_of_one_asset():
         validate([one], "*")
     with pytest.raises(dg.DagsterInvalidSubsetError):
         validate(["nope"])
-
-
-def test_errors_of_events_have_their_names_of_dagster():
-    @dg.op
-    def failing():
-        raise ValueError("no")
-
-    @dg.op
-    def mistyped() -> int:
-        return "x"  # pyright: ignore[reportReturnType]
-
-    @dg.job
-    def both():
-        failing()
-        mistyped()
-
-    result = both.execute_in_process(raise_on_error=False)
-    errors = {event.step_key: event.step_failure_data.error for event in result.get_step_failure_events()}
-    assert errors["failing"].cls_name == "DagsterExecutionStepExecutionError"
-    assert errors["failing"].cause.cls_name == "ValueError"
-    assert errors["mistyped"].cls_name == "DagsterTypeCheckDidNotPass"

@@ -10,12 +10,10 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from dagster._names import RENAMED
 from treadle.author import port
 from treadle.author.contexts import AssetExecutionContext, OpExecutionContext
 from treadle.author.results import ExecutionResult
 from treadle.state import events
-from treadle.state.error_info import ErrorInfo
 from treadle.state.events import Event, EventLogEntry, EventType, LogMessage
 from treadle.state.records import EventLogRecord, EventRecordsFilter
 from treadle.state.runs import Run, RunRecord
@@ -243,18 +241,3 @@ _attach(
     lambda context: set(context.selected_asset_keys) != set(context.assets_def.keys),
     "Whether only some of the function's assets are to be made.",
 )
-
-_OLD_NAMES = {"CheckFailedError": "DagsterAssetCheckFailedError"}
-for _old, _new in RENAMED.items():
-    if _new.endswith("Error"):
-        _OLD_NAMES.setdefault(_new, _old)
-_own_class_name = ErrorInfo.__dict__["cls_name"]  # what is recorded stays the class's own name
-
-
-def _old_class_name(error: ErrorInfo) -> str | None:
-    """The name of the error's class, in Dagster's words."""
-    name = _own_class_name.__get__(error)
-    return _OLD_NAMES.get(name, name)
-
-
-ErrorInfo.cls_name = property(_old_class_name)  # pyright: ignore[reportAttributeAccessIssue]

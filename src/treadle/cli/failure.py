@@ -62,8 +62,7 @@ def _unexpected(error: Exception) -> int:
 
 def root(info: ErrorInfo) -> ErrorInfo:
     """What user code raised, where `info` is only the step around it."""
-    is_of_step = (info.cls_name or "").endswith(StepExecutionError.__name__)  # `dagster` puts a prefix before it
-    return info.cause if is_of_step and info.cause is not None else info
+    return info.cause if info.cls_name == StepExecutionError.__name__ and info.cause is not None else info
 
 
 def sentence(info: ErrorInfo) -> str:
