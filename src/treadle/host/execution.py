@@ -449,6 +449,11 @@ def _loading_keys(job: JobDefinition, steps: Plan, handles: Set[str]) -> set[str
             if key not in steps.producers:
                 spec = job.layer.specs.get(key)
                 keys.add((spec.metadata.get("dagster/io_manager_key") if spec else None) or DEFAULT_IO_MANAGER_KEY)
+                continue
+            step, output = steps.producers[key]
+            maker = steps.steps[step].node.handle
+            if maker not in handles:
+                keys.add(job.ops[maker].outs[output].io_manager_key)
     return keys
 
 
