@@ -5,6 +5,7 @@ import os
 import pickle
 
 import pytest
+import upath
 
 import dagster as dg
 
@@ -659,7 +660,6 @@ class Texts(dg.UPathIOManager):
                  "UPathIOManager.extension")  # fmt: skip
 @pytest.mark.parametrize("where", ["local", "memory"])
 def test_values_on_any_filesystem(tmp_path, where):
-    upath = pytest.importorskip("upath")
     base = upath.UPath(tmp_path) if where == "local" else upath.UPath("memory://texts")
 
     @dg.asset(key_prefix="p", partitions_def=dg.StaticPartitionsDefinition(["x", "y"]))
