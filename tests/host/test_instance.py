@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from treadle.core.keys import AssetCheckKey, AssetKey
-from treadle.errors import InvocationError, RunNotFoundError
+from treadle.errors import InvariantError, InvocationError, RunNotFoundError
 from treadle.host.instance import Instance
 from treadle.host.settings import SettingsError
 from treadle.state.events import (
@@ -263,14 +263,14 @@ def test_what_is_reported_from_outside_a_run(instance: Instance) -> None:
     assert asset.asset_entry.last_event_storage_id == 2
     assert asset.asset_entry.last_run_id is None
     assert instance.get_asset_records() == [asset]
-    with pytest.raises(InvocationError, match="not what happens to an asset"):
+    with pytest.raises(InvariantError, match="not what happens to an asset"):
         instance.report_runless_asset_event(3)  # type: ignore[arg-type]
 
 
 def test_many_at_once_or_none(instance: Instance) -> None:
     instance.report_runless_asset_events(AssetMaterialization(A, partition=str(n)) for n in range(100))
     instance.report_runless_asset_events([])
-    with pytest.raises(InvocationError):
+    with pytest.raises(InvariantError):
         instance.report_runless_asset_events([AssetMaterialization("b"), "c"])  # type: ignore[list-item]
     assert instance.get_materialized_partitions(A) == {str(n) for n in range(100)}
     assert instance.get_asset_keys() == [A]

@@ -205,6 +205,9 @@ class UnresolvedPartitionedAssetScheduleDefinition:
         self.targets: tuple[Job | str, ...] = (job,)
         self._options = options
 
+    def __repr__(self) -> str:
+        return f"<schedule {self.name!r}>"
+
     def resolve(self, job: JobDefinition) -> ScheduleDefinition:
         """The schedule of this job.
 

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from treadle.core.keys import AssetCheckKey, AssetKey
-from treadle.errors import InvocationError, StoreError
+from treadle.errors import InvariantError, InvocationError, StoreError
 from treadle.host.settings import Settings, SettingsError, find_home, load_settings, parse_settings
 from treadle.state import stats
 from treadle.state.events import (
@@ -493,7 +493,7 @@ class Instance:
             asset_event: an `AssetMaterialization`, `AssetObservation` or `AssetCheckEvaluation`.
 
         Raises:
-            InvocationError: it is none of these.
+            InvariantError: it is none of these.
         """
         self.store_event(EventLogEntry("", time.time(), _runless(asset_event)))
 
@@ -678,7 +678,7 @@ def _page(records: Sequence[EventLogRecord], limit: int | None, cursor: str | No
 def _runless(fact: AssetEvent) -> Event:
     make = _RUNLESS.get(type(fact))
     if make is None:
-        raise InvocationError(
+        raise InvariantError(
             f"{fact!r} is not what happens to an asset. Give an AssetMaterialization, AssetObservation or "
             "AssetCheckEvaluation."
         )
