@@ -255,3 +255,33 @@ def test_records_of_events_say_their_kind():
         dg.materialize_to_memory([stored], instance=instance)
         [record] = instance.fetch_materializations(dg.AssetKey("stored"), limit=1).records
     assert record.event_type is dg.DagsterEventType.ASSET_MATERIALIZATION  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_what_is_no_event_of_an_asset_and_no_definitions_break_an_invariant():
+    @dg.definitions
+    def number() -> Any:
+        return 5
+
+    with pytest.raises(dg.DagsterInvariantViolationError, match="what happens to an asset"):
+        dg.DagsterInstance.ephemeral().report_runless_asset_event("x")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(dg.DagsterInvariantViolationError, match="Return a Definitions"):
+        number()
+
+
+def test_a_schedule_of_a_job_over_assets_goes_with_an_equal_job():
+    @dg.asset(partitions_def=dg.StaticPartitionsDefinition(["a"]))
+    def one(): ...
+
+    def defs(**options: Any) -> dg.Definitions:
+        schedule = dg.build_schedule_from_partitioned_job(dg.define_asset_job("work", [one]), cron_schedule="@daily")
+        return dg.Definitions([one], [schedule], jobs=[dg.define_asset_job("work", [one], **options)])
+
+    assert defs().get_schedule_def("work_schedule").job_name == "work"
+    with pytest.raises(dg.DagsterInvalidDefinitionError, match="<schedule 'work_schedule'> starts a job"):
+        defs(tags={"team": "x"}).get_job_def("work")
+
+
+@pytest.mark.parametrize("given", [{"executor": 5}, {"loggers": {"a": 5}}])
+def test_what_is_no_executor_and_no_logger_is_refused(given):
+    with pytest.raises(dg.DagsterInvalidDefinitionError, match="not 5"):
+        dg.Definitions(**given)

@@ -59,8 +59,8 @@ class Definitions:
         self.sensors = _triggers(sensors, "sensors", SensorDefinition)
         self.jobs = _listed(jobs, "jobs")
         self.resources = dict(resources or {})
-        self.executor = executor
-        self.loggers = dict(loggers or {})
+        self.executor = _of_kind(executor, "executor", "executor") if executor is not None else None
+        self.loggers = {key: _of_kind(one, "logger", f"loggers[{key!r}]") for key, one in (loggers or {}).items()}
         self.asset_checks = _listed(asset_checks, "asset_checks")
         self.metadata = normalize(metadata, "Definitions(metadata=...)") if metadata else {}
 
@@ -94,7 +94,7 @@ class Definitions:
             found[name] = self._bind(job)
         for trigger in [*self.schedules, *self.sensors]:
             for job in (one for one in trigger.targets if not isinstance(one, str)):
-                if given.setdefault(job.name, job) is not job:
+                if not _same(given.setdefault(job.name, job), job):
                     raise DefinitionError(
                         f"{trigger!r} starts a job {job.name!r}, and another job has this name. Rename one of them."
                     )
@@ -263,7 +263,8 @@ class LazyDefinitions:
             context: the `ComponentLoadContext` of the folder that it is in, for a function that takes one.
 
         Raises:
-            DefinitionError: it takes a context and there is none, or it returned something else.
+            DefinitionError: it takes a context and there is none.
+            InvariantError: it returned something else.
         """
         if self._takes_context and context is None:
             raise DefinitionError(
@@ -272,7 +273,7 @@ class LazyDefinitions:
             )
         made = self._fn(context) if self._takes_context else self._fn()
         if not isinstance(made, Definitions):
-            raise DefinitionError(
+            raise InvariantError(
                 f"{self._fn.__name__!r} is decorated with @definitions, and returned {made!r}. Return a "
                 f"Definitions.{where(self._fn)}"
             )
@@ -325,6 +326,18 @@ def _triggers(given: Iterable[Any] | None, what: str, kind: type | tuple[type, .
         if not isinstance(one, kind):
             raise DefinitionError(f"Definitions({what}=...) has {one!r} in it, which is none of its {what}.")
     return items
+
+
+def _of_kind(given: Any, kind: str, where: str) -> Any:
+    if getattr(given, "_what", None) != kind:  # told so, an import of a module that few need is saved
+        raise DefinitionError(f"Definitions takes as its {where} what @{kind} makes, not {given!r}.")
+    return given
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two jobs are one: the same, or jobs over assets that were declared alike."""
+    both = type(one) is type(other) is UnresolvedAssetJobDefinition
+    return one is other or (both and vars(one) == vars(other))
 
 
 def _merge(mine: dict[str, Any], theirs: Mapping[str, Any], what: str) -> None:
