@@ -189,3 +189,29 @@ def test_two_sensors_do_not_evaluate_the_condition_of_one_asset():
         validate([one], "*")
     with pytest.raises(dg.DagsterInvalidSubsetError):
         validate(["nope"])
+
+
+@pytest.mark.parametrize("stop", [SystemExit, GeneratorExit])
+def test_a_step_that_ends_the_program_fails_and_the_result_says_so(stop: type[BaseException]):
+    @dg.op
+    def leave() -> int:
+        raise stop(3)
+
+    @dg.op
+    def after(x: int): ...
+
+    @dg.op
+    def other(): ...
+
+    @dg.job
+    def leaving():
+        after(leave())
+        other()
+
+    result = leaving.execute_in_process(raise_on_error=False)
+    ends = {event.step_key: event.event_type_value for event in result.all_events if event.is_step_event}
+    assert ends == {"leave": "STEP_FAILURE", "other": "STEP_SUCCESS"}
+    assert result.failure_data_for_node("leave").error.cls_name == stop.__name__
+    assert result.dagster_run.tags["dagster/failure_reason"] == "STEP_FAILURE"
+    with pytest.raises(stop, match="3"):
+        leaving.execute_in_process()

@@ -232,8 +232,7 @@ def run_job(
     error = perform(scope, instance, capture)
     if error is not None and raise_on_error:
         _raise(error)
-    final = structs.replace(scope.run, status=_final_status(scope.run, scope.entries))
-    return returns(scope.job, final, scope.entries, scope.outputs, scope.plan.producers)
+    return returns(scope.job, _final(scope.run, scope.entries), scope.entries, scope.outputs, scope.plan.producers)
 
 
 def prepare(
@@ -488,11 +487,14 @@ def _emit_planned(scope: RunScope) -> None:
                 scope.emit(events.AssetCheckEvaluationPlanned(output.check, step.key))
 
 
-def _final_status(run: Run, entries: Iterable[EventLogEntry]) -> Any:
-    status = run.status
+def _final(run: Run, entries: Iterable[EventLogEntry]) -> Run:
+    """The run as the store has it in the end."""
+    status, tags = run.status, run.tags
     for entry in entries:
         status = run_status_after(status, entry.event.event_type)
-    return status
+        if isinstance(entry.event, events.RunFailed):
+            tags = {**tags, tag_names.FAILURE_REASON: entry.event.failure_reason}
+    return structs.replace(run, status=status, tags=tags)
 
 
 def _raise(error: BaseException) -> None:

@@ -59,11 +59,11 @@ def execute_step(scope: RunScope, step: Step, attempt: int) -> StepEnd:
         if scope.has_hooks:
             run_hooks(context, before_it, error)
         return end
-    except BaseException as stop:  # as SystemExit
+    except BaseException as stop:  # as SystemExit: it ends the step, and the process only if the run is to raise
         scope.emit(
             events.StepFailed(step.key, error_info(stop), ErrorSource.UNEXPECTED_ERROR, captured=scope.captured())
         )
-        raise
+        return StepEnd(error=stop)
     finally:
         running.reset(before)
     scope.emit(events.StepSucceeded(step.key, (time.perf_counter() - started) * 1000, scope.captured()))
