@@ -9,6 +9,7 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
+import dagster._old_members  # noqa: F401
 import treadle
 from dagster._warnings import warn_deprecated
 from dagster.deprecated import LegacyFreshnessPolicy

@@ -127,6 +127,7 @@ _BESIDE_PLACES = {
     "dagster._run_filters": ("treadle.host.",),
     "dagster._aliases": ("treadle.host.", "treadle.runtime.", "treadle.state.", "treadle.author.results"),
     "dagster._definitions": ("treadle.author.definitions", "treadle.author.loading"),
+    "dagster._old_members": ("treadle.core.keys", "treadle.spec.", "treadle.author.outcomes", "treadle.author.jobs"),
     "dagster._partitions": (
         "treadle.core.partitions",
         "treadle.core.time_partitions",
