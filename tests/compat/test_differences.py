@@ -285,3 +285,21 @@ def test_a_schedule_of_a_job_over_assets_goes_with_an_equal_job():
 def test_what_is_no_executor_and_no_logger_is_refused(given):
     with pytest.raises(dg.DagsterInvalidDefinitionError, match="not 5"):
         dg.Definitions(**given)
+
+
+def test_a_resource_that_stores_nothing_is_no_io_manager():
+    @dg.asset
+    def one() -> int:
+        return 1
+
+    @dg.resource
+    def made_later() -> object:
+        return 5
+
+    class Plain(dg.ConfigurableResource): ...
+
+    with pytest.raises(dg.DagsterInvalidDefinitionError, match="'one' returns, and 5 is no IO manager"):
+        dg.materialize([one], resources={"io_manager": 5}, raise_on_error=False)
+    for late in (made_later, Plain()):
+        with pytest.raises(dg.DagsterInvalidDefinitionError, match="is no IO manager"):
+            dg.materialize([one], resources={"io_manager": late})

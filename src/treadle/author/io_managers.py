@@ -10,7 +10,7 @@ import copy
 import os
 import pickle
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from threading import get_ident
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 from treadle.author.config_types import Field, Noneable, StringSource
 from treadle.author.env import EnvVar
 from treadle.author.io_contexts import InputContext, OutputContext
+from treadle.author.ops import OpDefinition
 from treadle.author.resources import InitResourceContext, ResourceDefinition, doc_of
 from treadle.author.run_config import plain
 from treadle.author.signature import decorator
@@ -105,6 +106,32 @@ class IOManagerDefinition(InputManagerDefinition):
                 f"{self!r} gave {value!r}, which is no IO manager. Return an object whose class derives from IOManager."
             )
         return value, close
+
+
+def no_io_manager(key: str, given: object, op_name: str) -> DefinitionError:
+    """The error for a resource that cannot store what it is to store."""
+    return DefinitionError(
+        f"The resource {key!r} is to store what {op_name!r} returns, and {given!r} is no IO manager. "
+        "Give an object whose class derives from IOManager."
+    )
+
+
+def check_io_managers(ops: Iterable[OpDefinition], definitions: Mapping[str, ResourceDefinition]) -> None:
+    """Fail on an object that is ready and cannot store outputs. What the others give is seen when they are set up.
+
+    Raises:
+        DefinitionError: there is one.
+    """
+    fine: set[str] = set()
+    for op in ops:
+        for out in op.outs.values():
+            key = out.io_manager_key
+            if key in fine or out.is_nothing:
+                continue
+            given = definitions[key]
+            if given.is_constant and not hasattr(given._constant, "handle_output"):
+                raise no_io_manager(key, given._constant, op.name)
+            fine.add(key)
 
 
 @decorator("config_schema")
@@ -324,9 +351,15 @@ def not_stored(context: InputContext, path: Any, key: str | None) -> StepOutputN
         step_key, name = (upstream.step_key, upstream.name) if upstream else ("", "")
         what = f"output {name!r} of step {step_key!r}"
         fix = "Run that step first, in a run that this one continues."
-    return StoredValueNotFoundError(
-        f"There is no stored value for {what}: {path} does not exist. {fix}", step_key=step_key, output_name=name
-    )
+    where = f"{path} does not exist. {fix}"
+    if path is None:
+        where = (
+            "it is not in the memory of this process. A value in memory is found only by the run, and in the process, "
+            "that made it; the steps of a launched run have processes of their own, unless its executor is "
+            "in_process_executor. Use that, or an IO manager that stores values (fs_io_manager)."
+        )
+    text = f"There is no stored value for {what}: {where}"
+    return StoredValueNotFoundError(text, step_key=step_key, output_name=name)
 
 
 class FilesystemIOManager(IOManager):
@@ -498,7 +531,7 @@ class InMemoryIOManager(IOManager):
                 return self._assets[context.asset_key.parts, key]
             return self.values[tuple(context.get_identifier())]
         except KeyError as error:
-            raise not_stored(context, "memory", key) from error
+            raise not_stored(context, None, key) from error
 
 
 mem_io_manager = IOManagerDefinition(InMemoryIOManager, description="Keeps values in memory.")

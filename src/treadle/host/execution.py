@@ -21,7 +21,7 @@ from treadle.author.asset_layer import AssetLayer
 from treadle.author.assets_definition import AssetsDefinition
 from treadle.author.executors import in_process_executor
 from treadle.author.flattening import detached
-from treadle.author.io_managers import mem_io_manager
+from treadle.author.io_managers import check_io_managers, mem_io_manager
 from treadle.author.job_config import resolve, run_config_of
 from treadle.author.jobs import JobDefinition
 from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, required_keys
@@ -255,6 +255,7 @@ def prepare(
     keys_of = partial(_resource_keys, job, steps)
     keys = keys_of(steps.handles)
     _check_resources(job, keys)
+    check_io_managers((job.ops[handle] for handle in steps.handles), job.resource_defs)
     scope = RunScope(
         run=run, job=job, plan=steps, sink=sink, memory=instance, configs=resolved.ops,
         resource_configs=resolved.resources, inputs=resolved.inputs, input_values=resolved.input_values,

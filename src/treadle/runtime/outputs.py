@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from treadle.author.io_contexts import OutputContext
+from treadle.author.io_managers import no_io_manager
 from treadle.author.observations import DataVersionsByPartition, ObserveResult
 from treadle.author.ops import Out
 from treadle.author.outcomes import NO_VALUE, AssetCheckResult, DataVersion, DynamicOutput, MaterializeResult, Output
@@ -379,7 +380,10 @@ class Outputs:
             config=scope.output_configs.get((context.step.node.handle, output.name)),
         )  # fmt: skip
         try:
-            more = scope.resources.raw[out.io_manager_key].handle_output(handled, value)
+            manager = scope.resources.raw[out.io_manager_key]
+            if not hasattr(manager, "handle_output"):
+                raise no_io_manager(out.io_manager_key, manager, context.op_def.name)
+            more = manager.handle_output(handled, value)
             if more is not None:  # the older way: a generator of events and metadata
                 _consume(handled, more)
         except TreadleError:
