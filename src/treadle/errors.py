@@ -31,6 +31,10 @@ class ConfigDefinitionError(DefinitionError):
         self.config_type = config_type
 
 
+class TimeFormatError(DefinitionError, ValueError):
+    """A date was written in another form than was declared."""
+
+
 class MetadataError(DefinitionError):
     """A metadata value has no kind that Treadle can store."""
 
@@ -76,7 +80,11 @@ class ConfigError(TreadleError):
         self.config = config
 
 
-class UnknownPartitionError(TreadleError):
+class UnreadEnvVarError(InvariantError, RuntimeError):
+    """The text of an `EnvVar` was asked for where it only stands for a value."""
+
+
+class UnknownPartitionError(TreadleError, ValueError):
     """A partition key does not exist in its partitions definition."""
 
 

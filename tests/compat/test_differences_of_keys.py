@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -78,3 +79,24 @@ def test_ops_graphs_and_jobs_name_what_is_in_them():
     assert (around.has_input("a"), around.has_output("a")) == (True, False)
     job = around.to_job(name="j", input_values={"a": 1})
     assert job.with_metadata({"k": "v"}).metadata == {"k": dg.MetadataValue.text("v")}
+
+
+DAYS = dg.DailyPartitionsDefinition(start_date="2020-01-01")
+
+
+@pytest.mark.parametrize(
+    ("call", "kind"),
+    [
+        (lambda: dg.DailyPartitionsDefinition(start_date="nonsense"), ValueError),
+        (lambda: dg.DailyPartitionsDefinition(start_date="2020-01-01", end_date="zz"), ValueError),
+        (lambda: DAYS.time_window_for_partition_key("nonsense"), ValueError),
+        (lambda: DAYS.get_partition_keys_in_range(dg.PartitionKeyRange("zz", "yy")), ValueError),
+        (lambda: str(dg.EnvVar("X")), RuntimeError),
+        (lambda: f"{dg.EnvVar('X')}", RuntimeError),
+        (lambda: str(dg.EnvVar.int("X")), RuntimeError),
+    ],
+)
+def test_errors_are_of_the_types_that_programs_catch(call: Callable[[], object], kind: type[Exception]):
+    with pytest.raises(kind) as caught:
+        call()
+    assert isinstance(caught.value, dg.DagsterError)

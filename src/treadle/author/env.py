@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 from typing import Any, TypeGuard
 
-from treadle.errors import InvariantError
+from treadle.errors import UnreadEnvVarError
 
 
-def _refuse(name: str) -> InvariantError:
-    return InvariantError(
+def _refuse(name: str) -> UnreadEnvVarError:
+    return UnreadEnvVarError(
         f"EnvVar({name!r}) stands for a value that is only read when the run executes, so it has no text here. "
         "Pass it to config or a resource as it is, or read the variable now with .get_value()."
     )

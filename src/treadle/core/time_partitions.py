@@ -21,7 +21,7 @@ from treadle.core.partitions import (
 from treadle.core.subsets import PartitionKeyRange, PartitionSubset, TimeSubset
 from treadle.core.time import DAY, TimeWindow, Zone, instant_from, instant_of, parse_cron, zone_of
 from treadle.core.windows import WindowSequence, cadence, wall_instant
-from treadle.errors import DefinitionError, InvocationError, UnknownPartitionError
+from treadle.errors import DefinitionError, InvocationError, TimeFormatError, UnknownPartitionError
 
 
 class ScheduleType(Enum):
@@ -110,7 +110,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         if isinstance(value, str):
             at = self.windows.format.read(value)
             if at is None:
-                raise DefinitionError(
+                raise TimeFormatError(
                     f"{what}_date {value!r} does not fit the format {self.fmt!r} of the partition keys."
                 )
             return _instant(at, self.windows.cadence.zone)
