@@ -207,6 +207,38 @@ def test_help_lists_everything(path: str, capsys: pytest.CaptureFixture[str]) ->
     assert "nothing-here" in capsys.readouterr().err
 
 
+TRIGGERS = """
+import dagster as dg
+
+@dg.job
+def j(): ...
+
+@dg.sensor(job=j)
+def watch(): ...
+
+on = dg.ScheduleDefinition(name="on", job=j, cron_schedule="@daily", default_status=dg.DefaultScheduleStatus.RUNNING)
+off = dg.ScheduleDefinition(name="off", job=j, cron_schedule="@daily")
+defs = dg.Definitions(jobs=[j], schedules=[on, off], sensors=[watch])
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("schedule list", "Schedule: off [STOPPED]\nSchedule: on [RUNNING]\n"),
+        ("schedule list --running --name", "on\n"),
+        ("schedule list --stopped --name -r __repository__", "off\n"),
+        ("sensor list", "Sensor: watch [STOPPED]\n"),
+    ],
+)
+def test_schedules_and_sensors_are_listed(
+    words: str, shown: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "triggers.py").write_text(TRIGGERS)
+    assert call(*words.split(), "-f", str(tmp_path / "triggers.py")) == 0
+    assert capsys.readouterr().out == shown
+
+
 def test_every_option_of_a_command_to_come_is_in_its_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("schedule", "restart", "--help") == 0
     shown = capsys.readouterr().out
@@ -214,7 +246,7 @@ def test_every_option_of_a_command_to_come_is_in_its_help(capsys: pytest.Capture
         assert option in shown
 
 
-@pytest.mark.parametrize("command", [["--help"], ["--version"], ["schedule", "--help"], ["project", "--help"]])
+@pytest.mark.parametrize("command", [["--help"], ["--version"], ["code-server", "--help"], ["project", "--help"]])
 def test_help_loads_nothing_but_click(command: list[str]) -> None:
     code = (
         "import sys, contextlib\nfrom dagster.__main__ import main\n"

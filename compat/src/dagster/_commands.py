@@ -29,6 +29,14 @@ NO_EFFECT: Mapping[str, str] = {
 _GRPC = ("--grpc-port", "--grpc-socket", "--grpc-host", "--use-ssl")
 
 
+_ADDED: Mapping[str, str] = {
+    "job": "dagster._job_commands",
+    "schedule": "dagster._trigger_commands",
+    "sensor": "dagster._trigger_commands",
+}
+"""Where the commands are that a group has beside Treadle's."""
+
+
 class Root(main.LazyGroup):
     """The groups of Treadle and of Dagster."""
 
@@ -41,12 +49,12 @@ class Root(main.LazyGroup):
         """The group of this name, with everything that Dagster has in it."""
         if cmd_name in absent.COMMANDS:
             return absent.command(cmd_name)
-        group = super().get_command(ctx, cmd_name)
+        group = super().get_command(ctx, cmd_name) or absent.command(cmd_name)
         if group is None:
-            return absent.command(cmd_name)
+            return None
         if not isinstance(group, click.Group):
             return _with_old_options(cmd_name, group)
-        added = import_module("dagster._job_commands").COMMANDS if cmd_name == "job" else {}
+        added = import_module(_ADDED[cmd_name]).COMMANDS[cmd_name] if cmd_name in _ADDED else {}
         ours = {**added, **group.commands}
         both = copy.copy(group)
         both.commands = dict(absent.members(cmd_name))

@@ -71,4 +71,4 @@ def _job(ctx: click.Context, definitions: Definitions, name: str | None) -> JobD
     return definitions.get_job_def(name or names[0])
 
 
-COMMANDS = {"print": print_job, "scaffold_config": scaffold_config}
+COMMANDS = {"job": {"print": print_job, "scaffold_config": scaffold_config}}
