@@ -131,12 +131,3 @@ def test_an_op_has_one_pool() -> None:
     assert asset(pool="db").op.pool == "db"
     with pytest.raises(dg.DagsterInvalidDefinitionError):
         dg.op(name="one", pool="db", tags={"dagster/concurrency_key": "other"})(lambda: 1)
-
-
-def test_tags_of_a_run_say_later_what_counts(instance: Any) -> None:
-    job = dg.define_asset_job("j", "*", run_tags={"both": "definition", "one": "x", "free": "any text: ü"})
-    resolved = dg.Definitions([asset()], jobs=[job]).get_job_def("j")
-    run = resolved.execute_in_process(instance=instance, tags={"both": "launch"}).dagster_run
-    assert {name: run.tags[name] for name in ("both", "one", "free")} == {
-        "both": "launch", "one": "x", "free": "any text: ü",
-    }  # fmt: skip

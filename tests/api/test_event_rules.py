@@ -221,3 +221,65 @@ def test_events_of_runs_are_stored_under_their_old_names(name: str) -> None:
         "RUN_SUSPENDED",
         "RUN_RESUMED",
     )
+
+
+def test_what_the_system_says_in_tags_holds(instance: Any) -> None:
+    """Later tags win: those of the definition, of who launches, and last of the system."""
+
+    @dg.asset(partitions_def=dg.StaticPartitionsDefinition(["x"]))
+    def parted():
+        return 1
+
+    tags = {"dagster/partition": "other", "mine": "launch"}
+    job = dg.define_asset_job("j", run_tags={**tags, "mine": "definition", "one": "definition"})
+    resolved = dg.Definitions([parted], jobs=[job]).get_job_def("j")
+    run = resolved.execute_in_process(instance=instance, partition_key="x", tags=tags).dagster_run
+    assert run.tags == {
+        "dagster/partition": "x",
+        "dagster/partition_set": "j_partition_set",
+        "mine": "launch",
+        "one": "definition",
+    }
+
+
+def test_observations_are_events_of_their_step(instance: Any) -> None:
+    @dg.asset
+    def looks(context):
+        context.log_event(dg.AssetObservation("elsewhere", metadata={"n": 1}))
+        yield dg.AssetObservation("looks")
+        yield dg.Output(1)
+
+    entries = told(dg.materialize([looks], instance=instance), instance)
+    assert types(entries, "looks").count("ASSET_OBSERVATION") == 2
+
+
+def test_what_is_below_a_step_that_was_skipped_is_skipped(instance: Any) -> None:
+    @dg.op(out=dg.Out(is_required=False))
+    def leaves_out():
+        yield from ()
+
+    @dg.op
+    def hand_on(x):
+        return x
+
+    @dg.job
+    def j():
+        hand_on.alias("second")(hand_on.alias("first")(leaves_out()))
+
+    entries = told(j.execute_in_process(instance=instance), instance)
+    assert types(entries, "first") == types(entries, "second") == ["STEP_SKIPPED"]
+
+
+def test_odd_levels_and_lines_that_are_no_text(instance: Any) -> None:
+    @dg.op
+    def says(context):
+        context.log.log(15, "odd")
+        context.log.warning("w %s", "filled in")
+        context.log.info({"x": 1})
+
+    @dg.job
+    def j():
+        says()
+
+    lines = [one[1:] for one in told(j.execute_in_process(instance=instance), instance) if one[0] == "LOG"]
+    assert lines == [("says", 15, "odd"), ("says", 30, "w filled in"), ("says", 20, "{'x': 1}")]
