@@ -51,7 +51,6 @@ IS_ASSET_RESUME_RETRY = "dagster/is_asset_resume_retry"
 # where it runs
 REPOSITORY = ".dagster/repository"
 """`<repository>@<location>`."""
-POOL_PREFIX = ".dagster/pool/"
 
 # what a definition is made with
 KIND_PREFIX = "dagster/kind/"
@@ -76,11 +75,6 @@ _GROUP = re.compile(r"[A-Za-z0-9_]+(?:/[A-Za-z0-9_]+)*\Z")
 def partition_dimension(name: str) -> str:
     """The run tag that holds the key of one dimension of a multi-partition."""
     return f"{PARTITION}/{name}"
-
-
-def pool(name: str) -> str:
-    """The run tag that says the run uses a concurrency pool."""
-    return POOL_PREFIX + name
 
 
 def definition_tags(tags: Mapping[str, str] | None, where: str) -> dict[str, str]:
