@@ -348,3 +348,44 @@ def test_more_handlers_by_the_settings(tmp_path):
     lines = told.read_text().splitlines()
     assert all(line.startswith("told: ") for line in lines)
     assert sum("warning" in line for line in lines) == 2
+
+
+def test_a_logger_that_raises_fails_no_run_and_gets_no_more_lines():
+    calls = []
+
+    class Raises(logging.Handler):
+        def emit(self, record):
+            calls.append(record)
+            raise OSError("disk full")
+
+    @dg.logger
+    def bad():
+        made = logging.Logger("bad")
+        made.addHandler(Raises())
+        return made
+
+    @dg.job(logger_defs={"bad": bad}, config={"loggers": {"bad": {}}})
+    def talking():
+        talk()
+
+    instance = dg.DagsterInstance.ephemeral()
+    result = talking.execute_in_process(instance=instance)
+    assert result.success
+    assert len(calls) == 1
+    said = [entry.event.message for entry in instance.all_logs(result.run_id)]
+    assert [text for text in said if "disk full" in text] == [
+        "The logger 'bad' of this run gets no more lines: it raised OSError: disk full"
+    ]
+
+
+def test_a_logger_function_that_raises_is_named():
+    @dg.logger
+    def bad():
+        raise ValueError("no server")
+
+    @dg.job(logger_defs={"bad": bad}, config={"loggers": {"bad": {}}})
+    def talking():
+        talk()
+
+    with pytest.raises(dg.DagsterUserCodeExecutionError, match="logger 'bad' of job 'talking' raised ValueError"):
+        talking.execute_in_process()

@@ -87,8 +87,32 @@ def ops_job():
     took(yes)
     missed(no)
 
+@op
+def half_a_pair(): raise ValueError(chr(0xdcff))
+
+@op
+def leaves(): raise SystemExit(4)
+
+@op
+def one(): return 1
+
+@job(resource_defs={"io_manager": mem_io_manager})
+def troubled():
+    half_a_pair()
+    leaves()
+    grow(one())
+
+@op(config_schema={"day": str})
+def of_day(context): mark(context.op_config["day"])
+
+@static_partitioned_config(["mo"])
+def config_of_day(key): return {"ops": {"of_day": {"config": {"day": key}}}}
+
+@job(config=config_of_day)
+def daily(): of_day()
+
 defs = Definitions(
-    assets=[first, second, sides, after_left, after_right], asset_checks=[not_empty], jobs=[ops_job],
+    assets=[first, second, sides, after_left, after_right], asset_checks=[not_empty], jobs=[ops_job, troubled, daily],
     resources={"texts": Store(base=os.path.join(os.path.dirname(__file__), "texts")), "tool": Tool()},
 )
 """
@@ -106,9 +130,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     made.close()
 
 
-def launched(served: Served, job: str) -> Run:
+def launched(served: Served, job: str, **tags: str) -> Run:
     served.witness.write_text("")
-    made = served.instance.create_run(job_name=job)
+    made = served.instance.create_run(job_name=job, tags={f"dagster/{name}": value for name, value in tags.items()})
     return served.ended(submit_run(served.instance, made.run_id))
 
 
@@ -145,3 +169,17 @@ def test_ops_hand_on_what_they_give(served: Served) -> None:
     }
     steps = [key for kind, key in outcomes(served.instance, run) if kind == "STEP_SUCCESS"]
     assert steps == ["choose", "grow[a]", "grow[b]", "grow[c]", "split", "took", "total"]
+
+
+def test_why_a_step_failed_survives_its_process(served: Served) -> None:
+    failures = served.instance.all_logs(launched(served, "troubled").run_id, of_type={EventType.STEP_FAILURE})
+    told = {entry.step_key: entry.event.error.message for entry in failures}  # type: ignore[union-attr]
+    assert len(failures) == 3
+    assert "raised ValueError: \\udcff (" in told["half_a_pair"]
+    assert told["leaves"] == "SystemExit: 4\n"
+    assert "not in the memory of this process" in told["grow"]
+
+
+def test_a_launched_run_has_the_config_of_its_partition(served: Served) -> None:
+    assert launched(served, "daily", partition="mo").is_success
+    assert served.witness.read_text().startswith("mo ")

@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 import sys
 import sysconfig
+import textwrap
 from pathlib import Path
 
 import click
+from msgspec import structs
 
 from treadle.errors import (
     ConfigError,
@@ -55,6 +57,7 @@ def _unexpected(error: Exception) -> int:
     theirs = [one for one in info.stack if not one.startswith(_MACHINERY) and not one.startswith(_INSTALLED)]
     if not theirs:
         raise error
+    info = structs.replace(info, stack=info.stack[info.stack.index(theirs[0]) :])
     print(traceback_text(info), file=sys.stderr)
     say(f"{info.message.strip()} ({theirs[-1].strip().splitlines()[0]}). Mend what the traceback shows.")
     return 1
@@ -87,7 +90,10 @@ def traceback_text(info: ErrorInfo, depth: int = 0) -> str:
     frames = [frame for frame in info.stack if not frame.startswith(_MACHINERY)]
     if frames:
         text += "Traceback (most recent call last):\n" + "".join(frames)
-    return text + _without_module(info.message.rstrip())
+    text += _without_module(info.message.rstrip())
+    for part in info.parts if depth < _MAX_DEPTH else ():
+        text += "\n" + textwrap.indent(traceback_text(part, depth + 1), "  | ")
+    return text
 
 
 def _without_module(message: str) -> str:

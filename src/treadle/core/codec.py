@@ -55,6 +55,14 @@ def _escape_big_ints(value: Any) -> Any:
     return value
 
 
+def _printable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_printable(key): _printable(item) for key, item in value.items()}
+    return [_printable(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 _encoder = msgspec.msgpack.Encoder(enc_hook=_enc_hook)
 
 
@@ -64,6 +72,8 @@ def encode(value: Any) -> bytes:
         return _encoder.encode(value)
     except OverflowError:  # an integer beyond 64 bits somewhere inside: rare, so found by failing
         return _encoder.encode(_escape_big_ints(to_builtins(value)))
+    except UnicodeEncodeError:  # half of a surrogate pair, as in names of files that are not UTF-8
+        return _encoder.encode(_escape_big_ints(_printable(to_builtins(value))))
 
 
 def to_builtins(value: Any) -> Any:

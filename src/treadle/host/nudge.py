@@ -9,6 +9,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from treadle.errors import StoreError
+
 _FOLDER = "wake"
 POOLS = "pools"
 """The name under which those listen who wait for a slot of a pool."""
@@ -20,14 +22,21 @@ class Listener:
     Args:
         home: the home.
         name: who listens: `daemon`, or a run's id. Several may listen under one name.
+
+    Raises:
+        StoreError: the home cannot be written to.
     """
 
     def __init__(self, home: Path, name: str) -> None:
         folder = home / _FOLDER
-        folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / f"{name}.{os.getpid()}"
-        self._path.unlink(missing_ok=True)
-        os.mkfifo(self._path, 0o600)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._path.unlink(missing_ok=True)
+            os.mkfifo(self._path, 0o600)
+        except OSError as error:
+            text = f"The home {home} cannot be written to: {error}. Check that this user may, or set TREADLE_HOME."
+            raise StoreError(text) from error
         # for writing too, so that it never reads as ended
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 

@@ -13,9 +13,12 @@ import time
 from pathlib import Path
 
 import msgspec
+from msgspec import structs
 
+from treadle.author.job_config import run_config_of
 from treadle.author.manifest import manifest_of
 from treadle.core import codec
+from treadle.core import tags as tag_names
 from treadle.errors import ExecutionInterruptedError, FencedError
 from treadle.host.execution import perform, prepare
 from treadle.host.executors import drive_of
@@ -88,6 +91,8 @@ def _execute(order: Order, sink: Reporter) -> None:
             prepare_location(order.place)
         job = _location[0].definitions.get_job_def(run.job_name)
         job = subset(job, run.asset_selection, run.asset_check_selection)
+        # who launches a run has not the code that says what config a partition has
+        run = structs.replace(run, run_config=run_config_of(job, run.run_config, run.tags.get(tag_names.PARTITION)))
         scope = prepare(job, run, instance, sink, continuation(instance, job, run))
         scope.slots = sink
         drive = drive_of(scope, instance)

@@ -4,16 +4,16 @@ that get what a run logs."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from treadle.author.contexts import running
 from treadle.author.jobs import JobDefinition
 from treadle.author.loggers import default_loggers
-from treadle.errors import InvariantError
+from treadle.errors import InvariantError, TreadleError, UserCodeError
 from treadle.state.error_info import error_info
-from treadle.state.events import Event, EventLogEntry, LogMessage
+from treadle.state.events import EngineEvent, Event, EventLogEntry, LogMessage
 
 _parent = logging.getLogger("treadle.user")
 
@@ -109,11 +109,18 @@ def start_loggers(job: JobDefinition, configs: Mapping[str, Any], run_id: str) -
 
     Raises:
         InvariantError: the function of one returned something else.
+        UserCodeError: it raised.
     """
     declared = job.logger_defs or default_loggers()
     found = []
     for key, config in configs.items():
-        made = declared[key].start(config, job, run_id)
+        try:
+            made = declared[key].start(config, job, run_id)
+        except TreadleError:
+            raise
+        except Exception as error:
+            text = f"The function of logger {key!r} of job {job.name!r} raised {type(error).__name__}: {error}."
+            raise UserCodeError(text, user_exception=error) from error
         if not isinstance(made, logging.Logger):
             raise InvariantError(
                 f"The function of logger {key!r} returned {type(made).__name__}. Return a logging.Logger."
@@ -122,10 +129,16 @@ def start_loggers(job: JobDefinition, configs: Mapping[str, Any], run_id: str) -
     return found
 
 
-def forward(loggers: Iterable[logging.Logger], entry: EventLogEntry, job_name: str) -> None:
-    """Pass a line or event of a run on to loggers, which take it or leave it by its level."""
+def forward(loggers: list[logging.Logger], entry: EventLogEntry, job_name: str) -> Iterator[EngineEvent]:
+    """Pass a line or event of a run on to loggers, which take it or leave it by its level. One that raises gets no more
+    (a log line must not fail a run): gives what to say about it."""
     event = entry.event
     kind = () if type(event) is LogMessage else (event.event_type.value,)
     parts = [job_name, entry.run_id, *([event.step_key] if event.step_key else ()), *kind, event.message]
-    for one in loggers:
-        one.log(event.level, "%s", " - ".join(parts), extra={"run_id": entry.run_id, "step_key": event.step_key})
+    for one in list(loggers):
+        try:
+            one.log(event.level, "%s", " - ".join(parts), extra={"run_id": entry.run_id, "step_key": event.step_key})
+        except Exception as fault:
+            loggers.remove(one)
+            text = f"The logger {one.name!r} of this run gets no more lines: it raised {type(fault).__name__}: {fault}"
+            yield EngineEvent(text, error=error_info(fault))

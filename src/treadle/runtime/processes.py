@@ -294,7 +294,10 @@ def _live(scope: RunScope, attempt: Attempt, step: Step, number: int, channel: C
     try:
         try:
             open_scope(scope, (step.key,))
-            end = attempt(scope, step, number)
+            try:
+                end = attempt(scope, step, number)
+            except SystemExit as stop:
+                end = StepEnd(error=stop)  # the step has said so
         finally:
             close_scope(scope)
     except INTERRUPTS as interrupt:

@@ -107,7 +107,7 @@ class RunScope:
     slots: Slots | None = None
     execution: Mapping[str, Any] = field(default_factory=dict)
     listener: Callable[[EventLogEntry], None] | None = None
-    loggers: Sequence[logging.Logger] = ()
+    loggers: list[logging.Logger] = field(default_factory=list)
     log_level: int | str = logging.DEBUG
     entries: list[EventLogEntry] = field(default_factory=list)
     outputs: dict[tuple[str, str], Any] | None = None
@@ -136,7 +136,8 @@ class RunScope:
         if self.listener is not None:
             self.listener(entry)
         if self.loggers:
-            forward(self.loggers, entry, self.run.job_name)
+            for trouble in forward(self.loggers, entry, self.run.job_name):
+                self.emit(trouble)
 
     def take(self, entry: EventLogEntry) -> None:
         """Put an event into the log that another process of this run has told."""

@@ -9,6 +9,7 @@ from types import TracebackType
 import msgspec
 
 _OWN_FOLDER = str(Path(__file__).resolve().parent.parent)
+_MOST_PARTS = 15
 
 
 class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -19,6 +20,7 @@ class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True):
         stack: the frames of user code, outermost first, one text each, with their source line.
         cls_name: the name of its class.
         cause: the exception it was raised from, if any.
+        parts: the exceptions that it is a group of.
         context: the exception that was being handled when it was raised, if any and if not suppressed.
     """
 
@@ -27,6 +29,7 @@ class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     cls_name: str | None = None
     cause: ErrorInfo | None = None
     context: ErrorInfo | None = None
+    parts: tuple[ErrorInfo, ...] = ()
 
     def to_string(self) -> str:
         """The whole as a person expects a traceback: the message, its frames, then its causes."""
@@ -34,6 +37,7 @@ class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True):
         if self.stack:
             text += "\nStack trace:\n" + "".join(self.stack)
         for title, other in (
+            *(("It has the sub-exception", part) for part in self.parts),
             ("The above exception was caused by the following exception", self.cause),
             ("The above exception occurred during handling of the following exception", self.context),
         ):
@@ -62,4 +66,7 @@ def error_info(error: BaseException, *, _depth: int = 0) -> ErrorInfo:
         cls_name=type(error).__name__,
         cause=error_info(cause, _depth=_depth + 1) if cause is not None and _depth < 10 else None,
         context=error_info(context, _depth=_depth + 1) if context is not None and _depth < 10 else None,
+        parts=tuple(error_info(part, _depth=_depth + 1) for part in error.exceptions[:_MOST_PARTS])
+        if isinstance(error, BaseExceptionGroup) and _depth < 10
+        else (),
     )

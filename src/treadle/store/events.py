@@ -10,10 +10,9 @@ import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from treadle.core import codec
 from treadle.core.keys import AssetKey
 from treadle.errors import RunNotFoundError, StoreError
-from treadle.state.events import AssetWiped, Event, EventLogEntry, EventType, decode_event, encode_event
+from treadle.state.events import AssetWiped, EventLogEntry, EventType, decode_event, encode_event
 from treadle.state.folds import fold
 from treadle.state.records import EventLogRecord
 from treadle.store.assets import Assets
@@ -81,7 +80,7 @@ class EventLog:
                 if entry.run_id != run_id:
                     run = names.run(connection, entry.run_id) if entry.run_id else None
                     run_id = entry.run_id
-                body = _encoded(event)
+                body = encode_event(event)
             except (RunNotFoundError, TypeError, ValueError, NotImplementedError, RecursionError) as error:
                 raise UnstorableEventError(
                     f"{event.event_type_value} cannot be stored. {error}", place=place
@@ -243,18 +242,3 @@ class EventLog:
             EventLogRecord(number, EventLogEntry(run_id(run), timestamp, decode_event(body), number))
             for number, run, timestamp, body in rows
         ]
-
-
-def _encoded(event: Event) -> bytes:
-    try:
-        return encode_event(event)
-    except UnicodeEncodeError:  # half of a surrogate pair, as in names of files that are not UTF-8
-        return codec.encode(_printable(codec.to_builtins(event)))
-
-
-def _printable(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, dict):
-        return {_printable(key): _printable(item) for key, item in value.items()}
-    return [_printable(item) for item in value] if isinstance(value, list | tuple) else value
