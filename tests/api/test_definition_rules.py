@@ -131,3 +131,13 @@ def test_an_op_has_one_pool() -> None:
     assert asset(pool="db").op.pool == "db"
     with pytest.raises(dg.DagsterInvalidDefinitionError):
         dg.op(name="one", pool="db", tags={"dagster/concurrency_key": "other"})(lambda: 1)
+
+
+def test_equal_specs_are_one_asset_and_others_of_its_key_are_refused() -> None:
+    def merged(other: Any) -> dg.Definitions:
+        return dg.Definitions.merge(dg.Definitions([dg.AssetSpec("made")]), dg.Definitions([other]))
+
+    assert len(merged(dg.AssetSpec("made")).resolve_all_asset_specs()) == 1
+    for other in (dg.AssetSpec("made", group_name="g"), asset()):
+        with pytest.raises(dg.DagsterInvalidDefinitionError):
+            dg.Definitions.validate_loadable(merged(other))

@@ -132,15 +132,18 @@ class AssetLayer:
 def _each_once(
     assets: Iterable[AssetsDefinition | AssetSpec], checks: Iterable[AssetsDefinition]
 ) -> list[AssetsDefinition]:
-    """The definitions, an object that is given twice taken once, specs made external assets."""
+    """The definitions, an object that is given twice (or an equal spec) taken once, specs made external assets."""
     seen: set[int] = set()
+    external: dict[AssetKey, AssetSpec] = {}
     found: list[AssetsDefinition] = []
     for given in [*assets, *checks]:
         if id(given) in seen:
             continue
         seen.add(id(given))
         if isinstance(given, AssetSpec):
-            found.extend(external_assets([given]))
+            if external.get(given.key) != given:
+                external[given.key] = given
+                found.extend(external_assets([given]))
         elif isinstance(given, AssetsDefinition):
             found.append(given)
         else:
