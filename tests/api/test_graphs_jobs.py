@@ -205,7 +205,7 @@ def test_a_graph_made_by_hand():
 
 
 @pytest.mark.api(
-    "job.name", "job.description", "job.tags", "job.run_tags", "job.metadata", "job.owners", "JobDefinition.tags",
+    "job.name", "job.description", "job.tags", "job.run_tags", "job.metadata", "job.owners",
     "JobDefinition.execute_in_process",
 )  # fmt: skip
 def test_a_job_says_what_it_is():

@@ -295,3 +295,29 @@ def test_what_a_class_means_as_an_annotation():
     dg.make_python_type_usable_as_dagster_type(python_type=Other, dagster_type=EVEN)
     assert dg.check_dagster_type(dagster_type=Other, value=2).success
     assert not dg.check_dagster_type(dagster_type=Other, value=3).success
+
+
+@pytest.mark.api(
+    "PythonObjectDagsterType.description", "PythonObjectDagsterType.loader",
+    "PythonObjectDagsterType.required_resource_keys",
+)  # fmt: skip
+def test_a_type_of_a_class_has_what_every_type_has():
+    @dg.dagster_type_loader(dg.String)
+    def read(context, value):
+        return complex(value)
+
+    kind = dg.PythonObjectDagsterType(complex, name="Complex", description="two numbers", loader=read)
+    assert kind.description == "two numbers"
+    assert kind.loader is read
+    assert kind.required_resource_keys == set()
+
+    @dg.op(ins={"number": dg.In(kind)})
+    def turned(number):
+        return number * 1j
+
+    result = (
+        dg.GraphDefinition("g", node_defs=[turned])
+        .to_job()
+        .execute_in_process(run_config={"ops": {"turned": {"inputs": {"number": "1+2j"}}}})
+    )
+    assert result.output_for_node("turned") == -2 + 1j
