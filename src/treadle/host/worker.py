@@ -54,7 +54,10 @@ def prepare_location(argument: bytes) -> bytes:
         place["kind"], place["value"] or "", place["attribute"],  # type: ignore[arg-type]
         Path(folder) if folder else None, place["location_name"], place["origin"] or "",
     )  # fmt: skip
+    writes = sys.dont_write_bytecode
+    sys.dont_write_bytecode = True  # it tells files apart by their second and size: a quick save would load the old code
     location = load(target)
+    sys.dont_write_bytecode = writes
     location.definitions.validate_loadable(location.definitions)
     _location.append(location)
     return manifest_of(location.definitions, folders())
