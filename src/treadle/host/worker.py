@@ -55,7 +55,7 @@ def prepare_location(argument: bytes) -> bytes:
         Path(folder) if folder else None, place["location_name"], place["origin"] or "",
     )  # fmt: skip
     writes = sys.dont_write_bytecode
-    sys.dont_write_bytecode = True  # it tells files apart by their second and size: a quick save would load the old code
+    sys.dont_write_bytecode = True  # it knows a file by second and size: a quick save would be missed
     location = load(target)
     sys.dont_write_bytecode = writes
     location.definitions.validate_loadable(location.definitions)
