@@ -17,7 +17,7 @@ from treadle.daemon.runs import Monitor, Queue, Starter
 from treadle.daemon.watch import Watch
 from treadle.host.front import CodeLocation, Front, StartMethod
 from treadle.host.instance import Instance
-from treadle.host.launching import DAEMON, cancel_run, reload_key
+from treadle.host.launching import DAEMON, cancel_run, reload_key, take_lease
 from treadle.host.nudge import Listener, nudge
 from treadle.host.supervisor import GRACE_S
 from treadle.host.targets import Target
@@ -179,11 +179,8 @@ class Service:
         self._asked, self._reloads_all = asked, False
 
     def _lead(self) -> None:
-        leases = self._instance.store.leases
-        if self._lease is None or not leases.renew(self._lease, TERM_S):
-            leader = leases.get(DAEMON)
-            dead = leader if leader is not None and kin.lives(leader.owner) is False else None
-            self._lease = leases.take(DAEMON, kin.identity(), TERM_S, dead)
+        if self._lease is None or not self._instance.store.leases.renew(self._lease, TERM_S):
+            self._lease = take_lease(self._instance, DAEMON, TERM_S)
 
     def _cancel_all(self) -> None:
         """End the runs under way; returns once they have ended, or after a second."""

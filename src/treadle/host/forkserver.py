@@ -10,8 +10,8 @@ nobody is left who could stop them, so it kills them.
 from __future__ import annotations
 
 import gc
-import importlib
 import os
+import pkgutil
 import random
 import select
 import signal
@@ -20,7 +20,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeAlias
+from typing import NoReturn, TypeAlias
 
 import msgspec
 
@@ -153,7 +153,7 @@ def main(descriptor: int) -> None:
     if not isinstance(first, Prepare):
         return
     try:
-        result = _function(first.function)(first.argument)
+        result = pkgutil.resolve_name(first.function)(first.argument)
     except Exception as error:
         channel.send(Unready(error_info(error)))
         return
@@ -218,18 +218,13 @@ def _become(request: Fork, files: list[int]) -> NoReturn:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
         reseed()
-        code = _function(request.function)(request.argument, files) or 0
+        code = pkgutil.resolve_name(request.function)(request.argument, files) or 0
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 1
     except BaseException:
         sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]  # inside `except` there is one
     finally:
-        for stream in (sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except (OSError, ValueError, AttributeError):
-                continue
-        os._exit(code)
+        kin.leave(code)
 
 
 def reseed() -> None:
@@ -238,11 +233,6 @@ def reseed() -> None:
     numpy = sys.modules.get("numpy.random")
     if numpy is not None:
         numpy.seed()
-
-
-def _function(name: str) -> Any:
-    module, _, attribute = name.partition(":")
-    return getattr(importlib.import_module(module), attribute)
 
 
 if __name__ == "__main__":

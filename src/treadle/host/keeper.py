@@ -8,8 +8,8 @@ is its parent.
 
 from __future__ import annotations
 
-import importlib
 import os
+import pkgutil
 import resource
 import selectors
 import signal
@@ -132,8 +132,7 @@ def main(written: int, files: list[int]) -> None:
 
 
 def _call(charge: Charge, files: list[int]) -> int:
-    module, _, name = charge.function.partition(":")
-    return getattr(importlib.import_module(module), name)(charge.argument, files) or 0
+    return pkgutil.resolve_name(charge.function)(charge.argument, files) or 0
 
 
 def _watch(supervisor: Channel, woken: socket.socket, pid: int) -> tuple[int, bool]:

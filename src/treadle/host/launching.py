@@ -13,6 +13,7 @@ from treadle.host.nudge import Listener, nudge
 from treadle.runtime import kin
 from treadle.state.events import Event, RunCanceled, RunCanceling, RunEnqueued, RunStarting
 from treadle.state.runs import Run, RunStatus
+from treadle.store.leases import Lease
 from treadle.store.locations import LocationRecord
 
 DAEMON = "daemon"
@@ -66,6 +67,14 @@ def cancel_run(instance: Instance, run_id: str) -> bool:
         _wake(instance, DAEMON)
         return True
     return _existing(instance, run_id).status is RunStatus.CANCELING
+
+
+def take_lease(instance: Instance, name: str, term_s: float) -> Lease | None:
+    """Own a run or a role for `term_s` seconds, also if its owner was seen dead; None if somebody else owns it."""
+    leases = instance.store.leases
+    before = leases.get(name)
+    dead = before if before is not None and kin.lives(before.owner) is False else None
+    return leases.take(name, kin.identity(), term_s, dead)
 
 
 def has_daemon(instance: Instance) -> bool:

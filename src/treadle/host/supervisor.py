@@ -17,7 +17,7 @@ import msgspec
 from treadle.errors import FencedError, StoreError
 from treadle.host.instance import Instance
 from treadle.host.keeper import Exited, FromKeeper, Stop
-from treadle.host.launching import DAEMON
+from treadle.host.launching import DAEMON, take_lease
 from treadle.host.nudge import POOLS, Listener, nudge
 from treadle.host.settings import default_limit
 from treadle.runtime import kin, memory
@@ -66,9 +66,7 @@ def supervise(argument: bytes, files: list[int]) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with Instance.get(charge.home) as instance:
-        before = instance.store.leases.get(charge.run_id)
-        dead = before if before is not None and kin.lives(before.owner) is False else None
-        lease = instance.store.leases.take(charge.run_id, kin.identity(), TERM_S, dead)
+        lease = take_lease(instance, charge.run_id, TERM_S)
         if lease is None:
             return 1  # somebody executes it: this end of the channels closes, and the keeper ends what was started
         run = instance.get_run_by_id(charge.run_id)

@@ -276,12 +276,7 @@ def _become(scope: RunScope, attempt: Attempt, step: Step, number: int, sock: so
     except BaseException:
         code = 1
     finally:
-        for stream in (sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except (OSError, ValueError, AttributeError):
-                continue
-        os._exit(code)
+        kin.leave(code)
 
 
 def _live(scope: RunScope, attempt: Attempt, step: Step, number: int, channel: Channel) -> None:
