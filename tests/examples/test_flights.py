@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -201,6 +202,42 @@ def test_writers_in_other_processes_wait_their_turn(tmp_path: Path) -> None:
         assert [writer.wait(timeout=60) for writer in writers] == [0, 0, 0]
     with storage.Warehouse(path=path).connect() as database:
         assert len(database.execute("FROM duckdb_tables()").fetchall()) == 4
+
+
+# --- launched -------------------------------------------------------------------------------------------------------
+
+
+def test_a_launched_run_makes_the_same_as_one_in_process(demo: tuple[str, Path], tmp_path: Path) -> None:
+    treadle = [sys.executable, "-c", "from treadle.cli.main import main; main()"]
+    days = [f"dagster/asset_partition_range_{end}=2013-{day}" for end, day in (("start", "01-01"), ("end", "12-31"))]
+    launch = ["run", "launch", "--job", "__ASSET_JOB", "--tags", days[0], "--tags", days[1], "--wait"]
+    environ = {**os.environ, "TREADLE_HOME": str(tmp_path / "home"), "FLIGHTS_DATA": str(tmp_path / "data")}
+    command = [*treadle, "dev", "-p", "0", "-m", "flights.definitions"]
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as dev:
+        assert dev.stdout is not None
+        try:
+            assert dev.stdout.readline().startswith("Ready")
+            done = subprocess.run([*treadle, *launch], env=environ, capture_output=True, text=True, check=False)
+        finally:
+            dev.send_signal(signal.SIGINT)
+            said = dev.stdout.read()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert said.count("\n") <= 2, said
+    assert tables(tmp_path / "data") == tables(demo[1])
+
+
+def tables(data: Path) -> dict[str, list[tuple[object, ...]]]:
+    """What is in the warehouse and in the raw files, in one order; values that depend on the order of sums rounded."""
+    found: dict[str, list[tuple[object, ...]]] = {}
+    with duckdb.connect(str(data / "flights.duckdb"), read_only=True) as database:
+        for (name,) in database.execute("SELECT table_name FROM duckdb_tables()").fetchall():
+            found[name] = database.execute(
+                f"SELECT count(*), bit_xor(hash(COLUMNS(*)::VARCHAR)) FROM {name}"
+            ).fetchall()
+    for path in sorted((data / "raw").rglob("*.parquet")):
+        table = pq.read_table(path)
+        found[str(path.relative_to(data))] = [(table.num_rows, table.schema.names)]
+    return found
 
 
 # --- the docs -------------------------------------------------------------------------------------------------------

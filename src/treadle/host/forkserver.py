@@ -9,6 +9,7 @@ nobody is left who could stop them, so it kills them.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import pkgutil
@@ -162,6 +163,8 @@ def main(descriptor: int) -> None:
     kin.adopt_orphans()
     channel.send(Ready(result or b"", tuple(kin.strange_threads())))
     _serve(channel)
+    atexit._run_exitfuncs()  # what user code asked for; the rest of what is frozen goes with the process, at once
+    kin.leave(0)
 
 
 def _serve(channel: Channel) -> None:
