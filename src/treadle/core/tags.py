@@ -188,6 +188,14 @@ def group_name(name: str, where: str) -> str:
     return name
 
 
+def priority(tags: Mapping[str, str]) -> int:
+    """Higher goes first. What is no whole number counts as 0."""
+    try:
+        return int(tags.get(PRIORITY, 0))
+    except ValueError:
+        return 0
+
+
 def seconds(tags: Mapping[str, str], *names: str) -> float | None:
     """The time that the first of these tags gives; None if none does, or what it says is no number above 0."""
     for name in names:

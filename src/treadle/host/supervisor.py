@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from treadle.core import tags
 from treadle.errors import FencedError, StoreError
 from treadle.host.instance import Instance
 from treadle.host.keeper import Exited, FromKeeper, Stop
@@ -97,7 +98,7 @@ class Supervisor:
         self._sink = instance.store.sink(lease)
         self._steps: dict[str, EventType] = {}  # those under way, by key
         self._renew_at = time.time() + TERM_S / 3
-        self._claims: dict[str, str] = {}  # the pools that steps wait for, by step
+        self._claims: dict[str, Claim] = {}  # what steps wait for, by step
         self._pools: Listener | None = None  # while they do
         self._uses_pools = False
         self._has_begun = False
@@ -163,6 +164,8 @@ class Supervisor:
         run = self._instance.get_run_by_id(self._run.run_id)
         if run is None or run.status is RunStatus.CANCELING:
             self._is_stopping = True
+            self._claims.clear()
+            self._free(waiting=True)
             self._keeper.send(Stop(grace_s))
 
     def _take(self) -> None:
@@ -174,7 +177,7 @@ class Supervisor:
                 self._note(event)
                 self._sink.write(EventLogEntry(self._run.run_id, message.timestamp, event))
             elif isinstance(message, Claim):
-                self._claims[message.step] = message.pool
+                self._claims[message.step] = message
                 self._uses_pools = True
             elif isinstance(message, Free):
                 self._free(message.step)
@@ -185,9 +188,10 @@ class Supervisor:
         """Ask for the slots that steps wait for; those that are given are passed on."""
         if self._pools is not None:
             self._pools.clear()
-        for step, pool in list(self._claims.items()):
-            default = default_limit(self._instance.settings)
-            if self._is_stopping or not self._instance.store.pools.claim(self._lease, pool, step, default):
+        default = default_limit(self._instance.settings)
+        for step, claim in list(self._claims.items()):
+            rank = tags.priority(self._run.tags) + claim.priority
+            if not self._instance.store.pools.claim(self._lease, claim.pool, step, default, rank):
                 continue
             del self._claims[step]
             self._link.send(Granted(step))
@@ -201,11 +205,12 @@ class Supervisor:
             self._pools.close()
             self._pools = None
 
-    def _free(self, step: str | None = None) -> None:
-        """Free the slot of a step, or all of the run's, and wake who waits for one."""
+    def _free(self, step: str | None = None, *, waiting: bool = False) -> None:
+        """Free the slot of a step, or all of the run's, and wake who waits for one; see `Pools.free`."""
         home = self._instance.home
-        if self._instance.store.pools.free(self._run.run_id, step) and home is not None:
+        if self._instance.store.pools.free(self._run.run_id, step, waiting=waiting) and home is not None:
             nudge(home, POOLS)
+            nudge(home, DAEMON)  # runs may wait in the queue for it
 
     def _commit(self) -> None:
         try:

@@ -43,7 +43,7 @@ def _slot(scope: RunScope, step: Step) -> Iterator[None]:
     if slots is None or pool is None:
         yield
         return
-    slots.claim(step.key, pool)
+    slots.claim(step.key, pool, step.priority)
     while step.key not in slots.granted():
         select.select([slots], [], [])
     try:

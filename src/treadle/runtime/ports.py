@@ -27,8 +27,8 @@ class Sink(Protocol):
 class Slots(Protocol):
     """Gives slots of pools to steps."""
 
-    def claim(self, step: str, pool: str) -> None:
-        """Ask for a slot."""
+    def claim(self, step: str, pool: str, priority: int) -> None:
+        """Ask for a slot. Higher priorities go first."""
         ...
 
     def granted(self) -> set[str]:

@@ -126,7 +126,7 @@ class StepProcesses:
                 (self._with_slot if has_slot else self._held).append(step)
             elif scope.slots is not None and step.node.pool is not None and not has_slot:
                 self._claiming[step.key] = step
-                scope.slots.claim(step.key, step.node.pool)
+                scope.slots.claim(step.key, step.node.pool, step.priority)
             else:
                 self._start(scope, attempt, step, agenda.attempt_of(step), waiting)
         self._held, self._with_slot = held + self._held, with_slot + self._with_slot

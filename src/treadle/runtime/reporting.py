@@ -41,6 +41,7 @@ class Claim(msgspec.Struct, frozen=True, tag=True):
 
     step: str
     pool: str
+    priority: int = 0
 
 
 class Granted(msgspec.Struct, frozen=True, tag=True):
@@ -92,10 +93,10 @@ class Reporter:
         """The descriptor, to wait on for slots."""
         return self._channel.fileno()
 
-    def claim(self, step: str, pool: str) -> None:
+    def claim(self, step: str, pool: str, priority: int) -> None:
         """Ask for a slot of a pool for a step; `granted` tells once it is there."""
         self._is_busy = True
-        self._done(self._channel.send(Claim(step, pool)), None)
+        self._done(self._channel.send(Claim(step, pool, priority)), None)
 
     def granted(self) -> set[str]:
         """The steps that have been given a slot since this was asked last.
