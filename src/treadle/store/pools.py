@@ -1,13 +1,14 @@
-"""Concurrency pools: how many steps may hold a slot of a pool at once, and which do.
+"""Concurrency pools: how many steps may hold a slot of a pool at once, which do, and which wait, in what order.
 
-A slot is held under the lease of a run: one whose run has no live lease is nobody's, and the next claim removes it.
+A slot is held, and waited for, under the lease of a run: what belongs to a run without a live lease is nobody's, and
+the next claim removes it.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from treadle.errors import InvocationError
 from treadle.store.database import Database
@@ -15,9 +16,10 @@ from treadle.store.leases import Lease, check
 
 MOST = 1000
 _LIVE = "run IN (SELECT name FROM leases WHERE until > ?)"
+_ORDER = "priority DESC, asked, run, step"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Pool:
     """A pool.
 
@@ -25,11 +27,13 @@ class Pool:
         name: its name.
         limit: how many may hold a slot at once; None if the default counts.
         holders: the run and the step of each slot that is held.
+        waiting: the run and the step of each that waits for one, first come those that are next.
     """
 
     name: str
-    limit: int | None
-    holders: Sequence[tuple[str, str]]
+    limit: int | None = None
+    holders: list[tuple[str, str]] = field(default_factory=list)
+    waiting: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Pools:
@@ -54,40 +58,53 @@ class Pools:
         with self._database.transaction() as connection:
             return connection.execute("DELETE FROM pools WHERE name = ?", (name,)).rowcount == 1
 
-    def all(self) -> list[Pool]:
-        """The pools that have a limit or of which a slot is held, by name."""
-        limits = dict(self._database.read("SELECT name, slots FROM pools"))
-        holders: dict[str, list[tuple[str, str]]] = {}
-        held = f"SELECT pool, run, step FROM pool_slots WHERE {_LIVE} ORDER BY run, step"
-        for name, run, step in self._database.read(held, (time.time(),)):
-            holders.setdefault(name, []).append((run, step))
-        return [Pool(name, limits.get(name), holders.get(name, ())) for name in sorted({*limits, *holders})]
+    def all(self) -> Sequence[Pool]:
+        """The pools that have a limit or are in use, by name."""
+        pools = {name: Pool(name, slots) for name, slots in self._database.read("SELECT name, slots FROM pools")}
+        rows = f"SELECT pool, run, step, held FROM pool_slots WHERE {_LIVE} ORDER BY {_ORDER}"
+        for name, run, step, held in self._database.read(rows, (time.time(),)):
+            pool = pools.setdefault(name, Pool(name))
+            (pool.holders if held else pool.waiting).append((run, step))
+        return [pools[name] for name in sorted(pools)]
 
-    def claim(self, lease: Lease, name: str, step: str, default: int | None = None) -> bool:
-        """Hold a slot of a pool for a step of the run that the lease is of; whether there was one, or it had one.
+    def claim(self, lease: Lease, name: str, step: str, default: int | None = None, priority: int = 0) -> bool:
+        """Hold a slot of a pool for a step of the run that the lease is of; whether it has one now.
+
+        Without one it waits, until it claims again or is freed: slots go by priority, then to who has waited longest.
 
         Args:
             default: the limit of a pool that has none of its own; None for any number.
+            priority: higher goes first.
 
         Raises:
             FencedError: the lease has another owner.
         """
+        now = time.time()
         with self._database.transaction() as connection:
             check(connection, lease)
-            connection.execute(f"DELETE FROM pool_slots WHERE pool = ? AND NOT {_LIVE}", (name, time.time()))
-            claimed = connection.execute(
-                "INSERT INTO pool_slots (pool, run, step) SELECT ?, ?, ? WHERE (SELECT count(*) FROM pool_slots WHERE"
-                " pool = ?) < coalesce((SELECT slots FROM pools WHERE name = ?), ?)"
-                " ON CONFLICT (pool, run, step) DO NOTHING",
-                (name, lease.name, step, name, name, (1 << 62) if default is None else default),
+            connection.execute(f"DELETE FROM pool_slots WHERE pool = ? AND NOT {_LIVE}", (name, now))
+            connection.execute(
+                "INSERT OR IGNORE INTO pool_slots (pool, run, step, priority, asked, held) VALUES (?, ?, ?, ?, ?, 0)",
+                (name, lease.name, step, priority, now),
             )
-            if claimed.rowcount == 1:
-                return True
-            mine = "SELECT 1 FROM pool_slots WHERE pool = ? AND run = ? AND step = ?"
-            return connection.execute(mine, (name, lease.name, step)).fetchone() is not None
+            limit = connection.execute("SELECT slots FROM pools WHERE name = ?", (name,)).fetchone()
+            most = limit[0] if limit is not None else default
+            first = f"SELECT run, step FROM pool_slots WHERE pool = ? ORDER BY held DESC, {_ORDER} LIMIT ?"
+            if (lease.name, step) not in connection.execute(first, (name, -1 if most is None else most)).fetchall():
+                mine = "SELECT held FROM pool_slots WHERE pool = ? AND run = ? AND step = ?"
+                return bool(connection.execute(mine, (name, lease.name, step)).fetchone()[0])  # the limit was lowered
+            connection.execute(
+                "UPDATE pool_slots SET held = 1 WHERE pool = ? AND run = ? AND step = ?", (name, lease.name, step)
+            )
+        return True
 
-    def free(self, run_id: str, step: str | None = None) -> bool:
-        """Free the slots of a step of a run, or all that it holds; whether it held any."""
+    def free(self, run_id: str, step: str | None = None, *, waiting: bool = False) -> bool:
+        """Free the slot of a step of a run, or all that it holds or waits for; whether there was any.
+
+        `waiting`: only let it wait no longer; it keeps what it holds.
+        """
         where, parameters = ("", (run_id,)) if step is None else (" AND step = ?", (run_id, step))
+        if waiting:
+            where += " AND held = 0"
         with self._database.transaction() as connection:
             return connection.execute(f"DELETE FROM pool_slots WHERE run = ?{where}", parameters).rowcount > 0

@@ -166,11 +166,14 @@ CREATE TABLE pools (
     PRIMARY KEY (name)
 ) WITHOUT ROWID;
 
--- Which steps hold a slot. One whose run has no live lease is nobody's.
+-- Which steps hold a slot, or wait for one since `asked`. What belongs to a run without a live lease is nobody's.
 CREATE TABLE pool_slots (
     pool TEXT NOT NULL,
     run TEXT NOT NULL,
     step TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    asked REAL NOT NULL,
+    held INTEGER NOT NULL,
     PRIMARY KEY (pool, run, step)
 ) WITHOUT ROWID;
 CREATE INDEX pool_slots_run ON pool_slots (run);

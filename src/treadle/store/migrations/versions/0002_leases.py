@@ -56,6 +56,9 @@ def upgrade() -> None:
             pool TEXT NOT NULL,
             run TEXT NOT NULL,
             step TEXT NOT NULL,
+            priority INTEGER NOT NULL,
+            asked REAL NOT NULL,
+            held INTEGER NOT NULL,
             PRIMARY KEY (pool, run, step)
         ) WITHOUT ROWID
         """
