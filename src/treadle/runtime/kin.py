@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -35,6 +36,14 @@ def die_with_parent(parent: int) -> None:
         _libc.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fork() -> int:
+    """`os.fork`, without Python's warning about threads: those of harmless pools stay behind, and others are looked for
+    before (`strange_threads`)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
 
 
 def set_title(text: str) -> None:
@@ -157,6 +166,40 @@ def _threads(pid: int) -> list[str]:
         return os.listdir(f"/proc/{pid}/task")
     except OSError:
         return []
+
+
+class Wakeup:
+    """Becomes readable when a signal has come, so that a process can wait for signals beside other things. One a process.
+
+    Args:
+        numbers: signals to take note of besides those that have a handler of their own.
+    """
+
+    def __init__(self, *numbers: signal.Signals) -> None:
+        self._read, self._write = socket.socketpair()
+        self._read.setblocking(False)
+        self._write.setblocking(False)
+        self._before = {number: signal.signal(number, lambda *_: None) for number in numbers}
+        signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False)
+
+    def fileno(self) -> int:
+        """The descriptor, to wait on."""
+        return self._read.fileno()
+
+    def clear(self) -> bool:
+        """Forget the signals so far; whether there were any."""
+        try:
+            return bool(self._read.recv(4096))
+        except BlockingIOError:
+            return False
+
+    def close(self) -> None:
+        """Take note no more; also in a forked child, whose parent keeps its own."""
+        signal.set_wakeup_fd(-1)
+        for number, handler in self._before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+        self._read.close()
+        self._write.close()
 
 
 def leave(code: int) -> NoReturn:

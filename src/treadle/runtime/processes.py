@@ -151,7 +151,7 @@ class StepProcesses:
         ours, theirs = pair()
         me = os.getpid()
         oom_kills = memory.oom_kills()
-        pid = os.fork()
+        pid = kin.fork()
         if pid == 0:
             kin.die_with_parent(me)
             ours.close()
