@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import closing, contextmanager
 from copy import copy
 from datetime import UTC, datetime
 from functools import partial
@@ -227,9 +228,9 @@ def run_job(
     if parent is not None:
         run = structs.replace(run, parent_run_id=parent.run_id, root_run_id=parent.root_run_id or parent.run_id)
     scope = prepare(job, run, instance, instance.sink(), continues)
-    instance.add_run(scope.run)
     scope.listener, scope.outputs = listener, {}
-    error = perform(scope, instance, capture)
+    with _owned(scope, instance):
+        error = perform(scope, instance, capture)
     if error is not None and raise_on_error:
         _raise(error)
     return returns(scope.job, _final(scope.run, scope.entries), scope.entries, scope.outputs, scope.plan.producers)
@@ -285,6 +286,22 @@ def perform(
     if scope.log_files is not None:
         instance.store.logs.complete(scope.log_files.key)
     return error
+
+
+@contextmanager
+def _owned(scope: RunScope, instance: Instance) -> Iterator[None]:
+    """Store a run; while inside, this process owns it, so that nobody takes it for lost."""
+    if instance.home is None:
+        instance.add_run(scope.run)
+        yield
+        return
+    from treadle.host.ownership import Ownership  # noqa: PLC0415  nobody else sees runs in memory
+
+    with closing(Ownership(instance, scope.run)) as owner:
+        scope.sink = instance.store.sink(owner.lease)
+        if instance.settings.concurrency.pools.granularity == "op":
+            scope.slots = owner
+        yield
 
 
 def _keys(continues: Continuation) -> tuple[str, ...]:

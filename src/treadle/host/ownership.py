@@ -1,0 +1,144 @@
+"""A run that this process executes itself: meanwhile it owns the run's lease, and its steps hold slots of pools.
+
+A thread renews the lease, asks for slots, and interrupts the run, as Ctrl-C would, when somebody cancels it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from contextlib import suppress
+
+from treadle.core import tags
+from treadle.errors import FencedError, StoreError
+from treadle.host.instance import Instance
+from treadle.host.launching import DAEMON, take_lease
+from treadle.host.nudge import POOLS, nudge
+from treadle.host.settings import default_limit
+from treadle.state.runs import Run, RunStatus
+from treadle.store.leases import Lease
+
+TERM_S = 15.0
+"""How long the lease holds, in seconds. It is renewed three times in that time."""
+_LOOK_S = 1.0
+_CLAIM_S = 0.1
+
+
+class Ownership:
+    """Owns a new run, which it stores; the `Slots` of the run's steps.
+
+    Args:
+        instance: where the run is recorded: one that has a home.
+        run: the run.
+    """
+
+    def __init__(self, instance: Instance, run: Run) -> None:
+        self._instance = instance
+        self._run = run
+        with instance.store.database.transaction():
+            instance.add_run(run)
+            lease = take_lease(instance, run.run_id, TERM_S)
+        assert lease is not None  # nobody else knew of it
+        self.lease: Lease = lease
+        self._claims: dict[str, tuple[str, int]] = {}  # the pool and the priority of each step that waits
+        self._granted: set[str] = set()
+        self._readable, self._writable = -1, -1  # a pipe, once a step has asked for a slot
+        self._changed = threading.Event()
+        self._is_over = False
+        self._in_main_thread = threading.current_thread() is threading.main_thread()
+        self._thread = threading.Thread(target=self._see_to_it, name="treadle-owner", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Own it no longer, and hold nothing."""
+        self._is_over = True
+        self._changed.set()
+        self._thread.join()
+        with suppress(StoreError):  # the run has failed for it
+            if self._readable >= 0:
+                self._free(None)
+            self._instance.store.leases.release(self.lease)
+        if self._readable >= 0:
+            os.close(self._readable)
+            os.close(self._writable)
+
+    # --- slots --------------------------------------------------------------------------------------------------------
+
+    def claim(self, step: str, pool: str, priority: int) -> None:
+        """Ask for a slot of a pool."""
+        if self._readable < 0:
+            self._readable, self._writable = os.pipe()
+        if self._try(step, pool, priority):
+            self._grant(step)
+        else:
+            self._claims[step] = (pool, priority)
+            self._changed.set()
+
+    def granted(self) -> set[str]:
+        """The steps that have been given a slot since this was asked last.
+
+        Raises:
+            FencedError: another process owns the run.
+        """
+        given = set[str]()
+        while self._granted:
+            given.add(self._granted.pop())
+            os.read(self._readable, 1)
+        return given
+
+    def free(self, step: str) -> None:
+        """A step holds its slot no longer."""
+        self._free(step)
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable when a slot has been given."""
+        return self._readable
+
+    def _try(self, step: str, pool: str, priority: int) -> bool:
+        rank = priority + tags.priority(self._run.tags)
+        default = default_limit(self._instance.settings)
+        return self._instance.store.pools.claim(self.lease, pool, step, default, rank)
+
+    def _grant(self, step: str) -> None:
+        self._granted.add(step)
+        os.write(self._writable, b"!")
+
+    def _free(self, step: str | None) -> None:
+        home = self._instance.home
+        if self._instance.store.pools.free(self._run.run_id, step) and home is not None:
+            nudge(home, POOLS)
+            nudge(home, DAEMON)
+
+    # --- the thread ---------------------------------------------------------------------------------------------------
+
+    def _see_to_it(self) -> None:
+        renew_at = time.monotonic() + TERM_S / 3
+        was_told = False
+        while not self._is_over:
+            self._changed.wait(_CLAIM_S if self._claims else _LOOK_S)
+            self._changed.clear()
+            try:
+                for step, (pool, priority) in list(self._claims.items()):
+                    if not self._is_over and self._try(step, pool, priority):
+                        del self._claims[step]
+                        self._grant(step)
+                if time.monotonic() >= renew_at and not self._is_over:
+                    renew_at = time.monotonic() + TERM_S / 3
+                    self._instance.store.leases.renew(self.lease, TERM_S)
+                was_told = was_told or self._stop_if_told()
+            except FencedError:
+                return  # the run hears of it with its next event
+            except StoreError:
+                continue  # whoever writes next hears of it
+
+    def _stop_if_told(self) -> bool:
+        """Interrupt the run if it is canceled; whether it is."""
+        if self._is_over or not self._in_main_thread:
+            return False
+        run = self._instance.get_run_by_id(self._run.run_id)
+        if run is None or run.status is not RunStatus.CANCELING:
+            return False
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        return True
