@@ -16,7 +16,6 @@ import pkgutil
 import random
 import select
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -168,22 +167,19 @@ def main(descriptor: int) -> None:
 
 
 def _serve(channel: Channel) -> None:
-    wake, woken = socket.socketpair()
-    wake.setblocking(False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+    wakeup = kin.Wakeup(signal.SIGCHLD)
     mine: set[int] = set()
     while not channel.ended:
-        select.select([channel, woken], [], [])
-        _bury(channel, mine, woken)
+        select.select([channel, wakeup], [], [])
+        if wakeup.clear():
+            _bury(channel, mine)
         for message in channel.arrived():
             files = channel.files
             if isinstance(message, Fork):
-                pid = os.fork()
+                pid = kin.fork()
                 if pid == 0:
                     channel.close()
-                    wake.close()
-                    woken.close()
+                    wakeup.close()
                     _become(message, files)
                 mine.add(pid)
                 channel.send(Forked(message.number, pid))
@@ -191,12 +187,8 @@ def _serve(channel: Channel) -> None:
                 os.close(descriptor)
 
 
-def _bury(channel: Channel, mine: set[int], woken: socket.socket) -> None:
+def _bury(channel: Channel, mine: set[int]) -> None:
     """Tell how children ended; end those who came as orphans."""
-    try:
-        woken.recv(4096, socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -217,8 +209,6 @@ def _become(request: Fork, files: list[int]) -> NoReturn:
     """The child's life: what the request says, and no more."""
     code = 70
     try:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
         reseed()
         code = pkgutil.resolve_name(request.function)(request.argument, files) or 0

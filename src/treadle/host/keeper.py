@@ -13,7 +13,6 @@ import pkgutil
 import resource
 import selectors
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -74,25 +73,23 @@ def keep(argument: bytes, files: list[int]) -> int:
     charge = msgspec.msgpack.decode(argument, type=Charge)
     supervisor = Channel.over(files[0], ToKeeper)
     kin.adopt_orphans()
-    wake, woken = socket.socketpair()
-    wake.setblocking(False)
-    woken.setblocking(False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # the supervisor says when, and its end is the end of all
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)  # the run's process has no other from its first moment
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    wakeup = kin.Wakeup(signal.SIGCHLD)
     kin.set_title("treadle-keeper")
     me = os.getpid()
     oom_kills = memory.oom_kills()
-    pid = os.fork()
+    pid = kin.fork()
     if pid == 0:
         supervisor.close()
-        wake.close()
-        woken.close()
+        wakeup.close()
         return _work(charge, files[1:], me)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # the supervisor says when, and its end is the end of all
     for descriptor in files[1:]:
         os.close(descriptor)
-    code, by_keeper = _watch(supervisor, woken, pid)
+    code, by_keeper = _watch(supervisor, wakeup, pid)
     left_over = _end_rest()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     killed = memory.oom_kills() - oom_kills
@@ -103,10 +100,6 @@ def keep(argument: bytes, files: list[int]) -> int:
 def _work(charge: Charge, files: list[int], parent: int) -> int:
     """The life of the run's process."""
     kin.die_with_parent(parent)
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     kin.set_title("treadle-run")
     if charge.folder is None:
         return _call(charge, files)
@@ -135,17 +128,17 @@ def _call(charge: Charge, files: list[int]) -> int:
     return pkgutil.resolve_name(charge.function)(charge.argument, files) or 0
 
 
-def _watch(supervisor: Channel, woken: socket.socket, pid: int) -> tuple[int, bool]:
+def _watch(supervisor: Channel, wakeup: kin.Wakeup, pid: int) -> tuple[int, bool]:
     """Wait for the end of `pid`, and bring it about if the supervisor says so or is gone."""
     deadline: float | None = None
     killed = False
     with selectors.DefaultSelector() as waiting:
         waiting.register(supervisor, selectors.EVENT_READ)
-        waiting.register(woken, selectors.EVENT_READ)
+        waiting.register(wakeup, selectors.EVENT_READ)
         while True:
             for key, _ in waiting.select(None if deadline is None else max(0.0, deadline - time.monotonic())):
-                if key.fileobj is woken:
-                    woken.recv(4096)
+                if key.fileobj is wakeup:
+                    wakeup.clear()
             for message in supervisor.arrived():
                 if deadline is None:
                     deadline = time.monotonic() + message.grace_s
@@ -185,15 +178,14 @@ def _waited(pid: int) -> int:
 
 def _end_rest() -> int:
     """Kill what is left below this process until nothing is; how many there were."""
-    count = 0
-    while pids := [*kin.descendants(os.getpid())]:
-        count += kin.kill_all(pids)
-        try:
-            while os.waitpid(-1, 0)[0]:
-                pass
-        except ChildProcessError:
-            continue
-    return count
+    killed = set[int]()
+    while True:
+        _reap(0)
+        if not (pids := [*kin.descendants(os.getpid())]):
+            return len(killed)
+        kin.kill_all(pids)
+        killed.update(pids)
+        os.waitpid(-1, 0)  # one of them; what it had forked meanwhile has come here, and is killed in the next round
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ class Supervisor:
         self._keeper = keeper
         self._link = link
         self._sink = instance.store.sink(lease)
-        self._steps: dict[str, EventType] = {}  # those under way, by key
+        self._steps: set[str] = set()  # those under way
         self._renew_at = time.time() + TERM_S / 3
         self._claims: dict[str, Claim] = {}  # what steps wait for, by step
         self._pools: Listener | None = None  # while they do
@@ -227,9 +227,9 @@ class Supervisor:
         kind = event.event_type
         if event.step_key is not None:
             if kind in (EventType.STEP_START, EventType.STEP_RESTARTED):
-                self._steps[event.step_key] = kind
+                self._steps.add(event.step_key)
             elif kind in (EventType.STEP_SUCCESS, EventType.STEP_FAILURE, EventType.STEP_UP_FOR_RETRY):
-                self._steps.pop(event.step_key, None)
+                self._steps.discard(event.step_key)
         elif kind in (EventType.RUN_SUCCESS, EventType.RUN_FAILURE, EventType.RUN_CANCELED):
             self._has_ended = True
 
@@ -242,12 +242,13 @@ class Supervisor:
         if self._has_ended:
             return
         why = _reason(exited)
-        for step in self._steps:
+        steps = tuple(sorted(self._steps))
+        for step in steps:
             self._write(StepFailed(step, ErrorInfo(why), ErrorSource.UNEXPECTED_ERROR))
         if self._is_stopping:
             self._write(RunCanceled(self._run.job_name))
         else:
-            self._write(RunFailed(self._run.job_name, "UNEXPECTED_TERMINATION", tuple(self._steps), ErrorInfo(why)))
+            self._write(RunFailed(self._run.job_name, "UNEXPECTED_TERMINATION", steps, ErrorInfo(why)))
 
     def _write(self, event: Event) -> None:
         self._sink.write(EventLogEntry(self._run.run_id, time.time(), event))

@@ -169,7 +169,7 @@ def _threads(pid: int) -> list[str]:
 
 
 class Wakeup:
-    """Becomes readable when a signal has come, so that a process can wait for signals beside other things. One a process.
+    """Readable when a signal has come, so that signals can be waited for beside other things. One a process.
 
     Args:
         numbers: signals to take note of besides those that have a handler of their own.
