@@ -46,16 +46,18 @@ class Ownership:
         self._granted: set[str] = set()
         self._readable, self._writable = -1, -1  # a pipe, once a step has asked for a slot
         self._changed = threading.Event()
+        self._at_work = threading.Lock()  # held by the thread while it uses the store
         self._is_over = False
-        self._in_main_thread = threading.current_thread() is threading.main_thread()
-        self._thread = threading.Thread(target=self._see_to_it, name="treadle-owner", daemon=True)
-        self._thread.start()
+        self._renew_at, self._look_at = time.monotonic() + TERM_S / 3, 0.0
+        # nobody can interrupt what another thread does
+        self._was_told = threading.current_thread() is not threading.main_thread()
+        threading.Thread(target=self._see_to_it, name="treadle-owner", daemon=True).start()
 
     def close(self) -> None:
         """Own it no longer, and hold nothing."""
-        self._is_over = True
+        with self._at_work:
+            self._is_over = True
         self._changed.set()
-        self._thread.join()
         with suppress(StoreError):  # the run has failed for it
             if self._readable >= 0:
                 self._free(None)
@@ -114,31 +116,32 @@ class Ownership:
     # --- the thread ---------------------------------------------------------------------------------------------------
 
     def _see_to_it(self) -> None:
-        renew_at = time.monotonic() + TERM_S / 3
-        was_told = False
         while not self._is_over:
             self._changed.wait(_CLAIM_S if self._claims else _LOOK_S)
             self._changed.clear()
-            try:
-                for step, (pool, priority) in list(self._claims.items()):
-                    if not self._is_over and self._try(step, pool, priority):
-                        del self._claims[step]
-                        self._grant(step)
-                if time.monotonic() >= renew_at and not self._is_over:
-                    renew_at = time.monotonic() + TERM_S / 3
-                    self._instance.store.leases.renew(self.lease, TERM_S)
-                was_told = was_told or self._stop_if_told()
-            except FencedError:
-                return  # the run hears of it with its next event
-            except StoreError:
-                continue  # whoever writes next hears of it
+            with self._at_work:
+                if self._is_over:
+                    return
+                try:
+                    self._look()
+                except FencedError:
+                    return  # the run hears of it with its next event
+                except StoreError:
+                    continue  # whoever writes next hears of it
 
-    def _stop_if_told(self) -> bool:
-        """Interrupt the run if it is canceled; whether it is."""
-        if self._is_over or not self._in_main_thread:
-            return False
-        run = self._instance.get_run_by_id(self._run.run_id)
-        if run is None or run.status is not RunStatus.CANCELING:
-            return False
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-        return True
+    def _look(self) -> None:
+        """Ask for slots, renew the lease, and see whether the run is to end, each if it is time."""
+        for step, (pool, priority) in list(self._claims.items()):
+            if self._try(step, pool, priority):
+                del self._claims[step]
+                self._grant(step)
+        now = time.monotonic()
+        if now >= self._renew_at:
+            self._renew_at = now + TERM_S / 3
+            self._instance.store.leases.renew(self.lease, TERM_S)
+        if now >= self._look_at:
+            self._look_at = now + _LOOK_S
+            run = self._instance.get_run_by_id(self._run.run_id)
+            if run is not None and run.status is RunStatus.CANCELING and not self._was_told:
+                self._was_told = True
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)

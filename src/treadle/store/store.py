@@ -109,6 +109,8 @@ class Store:
             self.assets.close_run(connection, number, RunStatus.CANCELED, self.events.last_number())
             self.events.delete_run(connection, number)
             self.runs.delete(connection, number)
+            self.leases.delete(connection, run_id)
+        self.pools.free(run_id)
         self.logs.delete((run_id,))
 
     def wipe(self) -> None:
