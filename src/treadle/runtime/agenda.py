@@ -33,6 +33,7 @@ def in_this_process(scope: RunScope, attempt: Attempt) -> BaseException | None:
                 time.sleep(pause_s)
     finally:
         close_scope(scope)
+        scope.say_lost(scope.capture and scope.capture.lost)
     return agenda.error
 
 

@@ -3,18 +3,30 @@
 The file descriptors themselves are turned, so that C code and subprocesses are captured too, a kill loses nothing, and
 other processes read along. One pair of files serves all steps of a process; a step's share is where the files stood
 when it began and ended. A thread copies what arrives to where it would have gone, so that a terminal still shows it.
+
+- A line that Python prints is in the file when `print` returns, so that the last words of a process that is killed are
+  kept. Only a burst of lines is buffered, for a tenth of a second at most.
+- What the files cannot take (the disk is full, say) is no fault of who prints: from then on everything goes where it
+  would have gone without capture, and `lost` says so.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import os
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 _INTERVAL_S = 0.1
+_MANY_LINES = 500
+"""So many lines since the last look are a burst: from then on they are written in blocks, until few bytes come."""
+_FEW_BYTES = 32 * 1024
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class Capture:
@@ -23,53 +35,85 @@ class Capture:
     Args:
         stdout, stderr: the files, appended to.
         echo: called with 1 or 2 and new bytes; by default they go to where the descriptor led before.
+
+    Attributes:
+        lost: why not everything is in the files, once something is not.
     """
 
     def __init__(self, stdout: Path, stderr: Path, echo: Callable[[int, bytes], None] | None = None) -> None:
         self._paths = {1: stdout, 2: stderr}
         self._echo = echo or self._write_through
+        self._files: dict[int, int] = {}
         self._saved: dict[int, int] = {}
         self._readers: dict[int, int] = {}
-        self._stopped = threading.Event()
+        self._streams: list[_Stream] = []
+        self._stopped = False
+        self._wake = threading.Event()
         self._copying = threading.Lock()
         self._thread: threading.Thread | None = None
+        self.lost: str | None = None
 
     def start(self) -> None:
-        """Turn the descriptors to the files."""
+        """Turn the descriptors to the files; if they cannot be made, `lost` says why, and nothing is captured."""
         _flush()
-        for fd, path in self._paths.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-            self._readers[fd] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            for fd, path in self._paths.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._files[fd] = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+                self._readers[fd] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            self._give_up(error)
+            self._close()
+            return
+        for fd, file in self._files.items():
             os.lseek(self._readers[fd], 0, os.SEEK_END)
-            self._saved[fd] = os.dup(fd)
-            os.dup2(target, fd)
-            os.close(target)
+            self._saved[fd] = _duplicate(fd)
+            os.dup2(file, fd)
+        for fd, stream in ((1, sys.stdout), (2, sys.stderr)):
+            with contextlib.suppress(AttributeError, OSError, ValueError):  # replaced by something, or closed
+                if type(stream) is io.TextIOWrapper and stream.fileno() == fd:
+                    self._streams.append(_Stream(stream, fd, self._no_room, self._wake.set))
         self._thread = threading.Thread(target=self._follow, name="treadle-capture", daemon=True)
         self._thread.start()
 
-    def position(self) -> tuple[int, int]:
-        """How many bytes of stdout and stderr there are by now. What was captured so far is also copied on."""
+    def position(self) -> tuple[int, int] | None:
+        """How many bytes of stdout and stderr there are by now; None if nothing is captured. What was captured so far
+        is also copied on."""
+        if not self._files:
+            return None
         _flush()
         self._copy()
-        return os.lseek(1, 0, os.SEEK_END), os.lseek(2, 0, os.SEEK_END)
+        return os.fstat(self._files[1]).st_size, os.fstat(self._files[2]).st_size
 
     def stop(self) -> None:
         """Turn the descriptors back. What was captured last is still copied on."""
         _flush()
-        self._stopped.set()
+        self._stopped = True
+        self._wake.set()
         if self._thread is not None:
             self._thread.join()
+        for stream in self._streams:
+            stream.give_back()
         for fd, saved in self._saved.items():
             os.dup2(saved, fd)
         self._copy()
-        for fd in (*self._readers.values(), *self._saved.values()):
-            os.close(fd)
+        self._close()
+
+    def _close(self) -> None:
+        for descriptors in (self._files, self._readers, self._saved):
+            for fd in descriptors.values():
+                os.close(fd)
+            descriptors.clear()
 
     def _follow(self) -> None:
-        while not self._stopped.wait(_INTERVAL_S):
-            _flush()
-            self._copy()
+        while not self._stopped:
+            is_early = self._wake.wait(_INTERVAL_S)
+            self._wake.clear()
+            for stream in self._streams:
+                stream.look(is_early)
+            if not is_early:
+                _flush()
+                self._copy()
 
     def _copy(self) -> None:
         with self._copying:
@@ -80,6 +124,80 @@ class Capture:
     def _write_through(self, fd: int, data: bytes) -> None:
         with contextlib.suppress(OSError):  # where it went before may be gone: a closed pipe, a lost terminal
             os.write(self._saved[fd], data)
+
+    def _no_room(self, fd: int, data: bytes, error: OSError) -> None:
+        """The file has not taken this: turn the descriptors back, and pass on what it lacks."""
+        if self.lost is None and self._saved:
+            self._copy()
+            for turned, saved in self._saved.items():
+                os.dup2(saved, turned)
+        self._give_up(error)
+        self._write_through(fd, data)
+
+    def _give_up(self, error: OSError) -> None:
+        self.lost = self.lost or f"not everything that is printed is kept in {self._paths[1].parent}: {error.strerror}"
+
+
+class _Stream:
+    """A stream of Python's over a descriptor, with another buffer below it while output is captured. Loggers and others
+    that hold the stream keep it."""
+
+    def __init__(
+        self, stream: io.TextIOWrapper, fd: int, no_room: Callable[[int, bytes, OSError], None], busy: Callable[[], Any]
+    ) -> None:
+        self._raw = _Raw(fd, no_room, busy)
+        self._stream = stream
+        self._before = (stream.buffer, stream.encoding, stream.errors, None, stream.line_buffering)
+        self._turn(io.BufferedWriter(self._raw), *self._before[1:4], True)
+
+    def _turn(self, *settings: Any) -> None:
+        self._stream.__init__(*settings)  # type: ignore[misc]  # in place: others hold it
+
+    def give_back(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+        self._turn(*self._before)
+
+    def look(self, is_early: bool) -> None:
+        """Write lines at once if they are few since the last look, and in blocks if they are many."""
+        raw = self._raw
+        many = raw.writes >= _MANY_LINES if self._stream.line_buffering else raw.written >= _FEW_BYTES or is_early
+        if not is_early:
+            raw.writes = raw.written = 0
+        if many == self._stream.line_buffering:
+            with contextlib.suppress(OSError, ValueError):
+                self._stream.reconfigure(line_buffering=not many)
+
+
+class _Raw(io.FileIO):
+    """A descriptor to write to, which says when it is written to often, and when it takes no more."""
+
+    def __init__(self, fd: int, no_room: Callable[[int, bytes, OSError], None], busy: Callable[[], Any]) -> None:
+        super().__init__(fd, "w", closefd=False)
+        self._no_room = no_room
+        self._busy = busy
+        self.writes = 0
+        self.written = 0
+
+    def write(self, data: Any, /) -> int:
+        self.writes += 1
+        self.written += len(data)
+        if self.writes == _MANY_LINES:
+            self._busy()
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            self._no_room(self.fileno(), bytes(data), error)
+            return len(data)
+
+
+def _duplicate(fd: int) -> int:
+    try:
+        return os.dup(fd)
+    except OSError:  # it is closed
+        return os.open(os.devnull, os.O_WRONLY)
 
 
 def _flush() -> None:

@@ -79,6 +79,13 @@ class LogFiles:
     stdout: Path
     stderr: Path
 
+    def sizes(self) -> tuple[int, int] | None:
+        """How many bytes they have by now; None if they are not there."""
+        try:
+            return self.stdout.stat().st_size, self.stderr.stat().st_size
+        except OSError:
+            return None
+
     def named(self, name: str) -> LogFiles:
         """The files beside these that are called `name`."""
         return LogFiles(

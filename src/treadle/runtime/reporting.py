@@ -122,6 +122,10 @@ class Reporter:
         else:
             raise ExecutionInterruptedError(signal.Signals(number).name)
 
+    def close(self) -> None:
+        """In a process forked from the run's: leave the supervisor to that one."""
+        self._channel.close()
+
     def _done(self, is_there: bool, answer: Any) -> None:
         self._is_busy = False
         if not is_there:

@@ -88,6 +88,7 @@ class RunScope:
         continues: what of earlier runs this one executes again; the rest of its plan is as they left it.
         ends: when the run has to be over, by `time.monotonic`; None for no such time.
         pointers: numbers of the events that made, before this run, what it reads.
+        lost: why the captured logs lack something of what was printed, if they do.
     """
 
     run: Run
@@ -120,6 +121,7 @@ class RunScope:
     capture: Capture | None = None
     loop: Any = None
     ends: float | None = None
+    lost: str | None = None
     _recalled: bool = False
     _source_runs: dict[str, str] = field(default_factory=dict)
 
@@ -162,6 +164,12 @@ class RunScope:
     def required_by(self) -> Mapping[str, str]:
         """For messages: an op or hook that needs each resource."""
         return self.job.needed_by
+
+    def say_lost(self, why: str | None) -> None:
+        """Say, once, that the captured logs lack something, and why."""
+        if why is not None and self.lost is None:
+            self.lost = why
+            self.emit(events.EngineEvent(f"Logs are incomplete: {why}. The steps go on."))
 
     def captured(self) -> tuple[int, int] | None:
         """How many bytes of stdout and stderr were captured by now; None if they are not captured."""
