@@ -23,7 +23,7 @@ CASES: dict[str, tuple[str, list[str], int, str, str, str]] = {
         "def.py)",
         "Did you mean 'defs.py'?",
     ),
-    "a folder": ("", ["asset", "list", "-f", "."], 1, "'.' is a folder", ".", "Give a Python file with -f"),
+    "a name in a folder": ("", ["asset", "list", "-f", ".", "-a", "x"], 1, "'.' is a folder", ".", "Give the file"),
     "missing module": (
         "",
         ["asset", "list", "-m", "no_such_module"],

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from treadle.errors import LoadError
+from treadle.host.settings import load_settings
 from treadle.host.targets import Target, discover, from_pyproject, from_workspace, load, separate_modules
 
 DEFS = "from treadle import Definitions, asset\n\n@asset\ndef {name}(): ...\n\ndefs = Definitions([{name}])\n"
@@ -52,6 +53,24 @@ def test_file_in_a_package_is_imported_as_part_of_it(write: Write) -> None:
     write("shop/defs.py", "import treadle\nfrom .names import NAME\n\n@treadle.asset(name=NAME)\ndef f(): ...\n")
     assert keys(Target("file", "shop/defs.py")) == ["relative"]
     assert load(Target("file", "shop/defs.py")).module.__name__ == "shop.defs"
+
+
+def test_folder_is_all_that_is_in_it(write: Write) -> None:
+    for name in ("shop/json.py", "shop/my_defs.py", "shop/pack/__init__.py", "shop/pack/deep/__init__.py"):
+        write(name, DEFS.format(name=name.split("/")[-2] if "__" in name else Path(name).stem))
+    write("shop/names.py", "NAME = 'beside'\n")
+    write("shop/loose.py", "import treadle\nfrom names import NAME\n\n@treadle.asset(name=NAME)\ndef f(): ...\n")
+    assert keys(Target("file", "shop")) == ["beside", "deep", "json", "my_defs", "pack"]
+    assert keys(Target("file", "shop/pack")) == ["deep", "pack"]
+    assert load(Target("file", "shop")).name == "shop"
+    assert Target("file", ".").name == Path.cwd().name
+
+
+@pytest.mark.parametrize(("attribute", "said"), [(None, "no Python file in the folder"), ("defs", "is a folder")])
+def test_folder_without_anything_to_load(attribute: str | None, said: str, write: Write) -> None:
+    write("shop/notes.txt", "")
+    with pytest.raises(LoadError, match=said):
+        load(Target("file", "shop", attribute))
 
 
 @pytest.mark.parametrize("name", ["json.py", "my-defs.py"])
@@ -271,3 +290,11 @@ def test_discover_prefers_pyproject_then_the_workspace_file_then_looks_upwards(w
     assert [one.value for one in discover(tmp_path)] == ["from_pyproject"]
     (tmp_path / "sub").mkdir()
     assert [one.value for one in discover(tmp_path / "sub")] == ["from_pyproject"]
+
+
+def test_treadle_yaml_may_name_locations_beside_settings(write: Write, tmp_path: Path) -> None:
+    file = write("treadle.yaml", "telemetry: {enabled: false}\n")
+    assert discover(tmp_path) == []
+    file.write_text("telemetry: {enabled: false}\nload_from: [python_file: defs.py, python_file: other]\n")
+    assert [target.name for target in discover(tmp_path)] == ["defs.py", "other"]
+    assert load_settings(tmp_path).telemetry.enabled is False

@@ -195,8 +195,13 @@ class AutoMaterializeSettings(_Block, frozen=True):
 
 
 class Settings(_Block, frozen=True):
-    """The settings file."""
+    """The settings file.
 
+    Attributes:
+        load_from: code locations, where the home is the project's folder: read by `host.targets`.
+    """
+
+    load_from: list[Any] = []
     storage: StorageSettings = StorageSettings()
     local_artifact_storage: ClassBlock | None = None
     run_storage: ClassBlock | None = None

@@ -1,9 +1,9 @@
 """Targets: where definitions are written, and loading them from there.
 
-A target names a Python file, a module or a package, and perhaps an attribute in it. Targets come from the command line,
-from `[tool.treadle]` (or `[tool.dagster]`, `[tool.dg.project]`) in pyproject.toml, or from a workspace file. `load`
-imports the target as Python would import it, with its working directory on `sys.path`, and finds the one `Definitions`
-in it. Whatever goes wrong is a `LoadError`; if user code raised, that is its `__cause__`.
+A target names a Python file, a folder, a module or a package, and perhaps an attribute in it. Targets come from the
+command line, from `[tool.treadle]` (or `[tool.dagster]`, `[tool.dg.project]`) in pyproject.toml, or from a workspace
+file. `load` imports the target as Python would import it, with its working directory on `sys.path`, and finds the one
+`Definitions` in it. Whatever goes wrong is a `LoadError`; if user code raised, that is its `__cause__`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import importlib.util
 import os
 import pkgutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -39,7 +39,7 @@ KINDS: Mapping[str, Kind] = {
     "autoload_defs_module_name": "autoload",
 }
 """What options and tables call each kind."""
-WORKSPACE_FILES = ("workspace.yaml", "workspace.yml")
+WORKSPACE_FILES = ("workspace.yaml", "workspace.yml", "treadle.yaml")
 _OWN_NAMES = ("treadle", "dagster")
 
 
@@ -48,8 +48,8 @@ class Target:
     """Where the definitions of one code location are.
 
     Attributes:
-        kind: "file", "module", "package" (a module, too), or "autoload": a package all of whose modules are taken
-            together.
+        kind: "file" (or a folder, all of whose modules are taken together), "module", "package" (a module, too), or
+            "autoload": a package all of whose modules are taken together.
         value: the path of the file as it was written, or the dotted name.
         attribute: the name of the `Definitions` (or of a function that returns them) in it; None to look for it.
         working_directory: the folder that is on `sys.path`; relative paths start there.
@@ -69,7 +69,7 @@ class Target:
         """The name of the location."""
         if self.location_name:
             return self.location_name
-        base = Path(self.value).name if self.kind == "file" else self.value
+        base = (Path(self.value).name or self.path.resolve().name) if self.kind == "file" else self.value
         return f"{base}:{self.attribute}" if self.attribute else base
 
     @property
@@ -113,14 +113,36 @@ def load(target: Target) -> Location:
         LoadError: there is no such file, module or attribute, importing it raised, or there is not exactly one
             `Definitions`.
     """
+    if target.kind == "file" and target.path.is_dir():
+        return _load_folder(target)
     module = _import(target)
     if target.attribute:
         definitions = _named(target, module, target.attribute)
     elif target.kind == "autoload":
-        definitions = _autoload(target, module)
+        definitions = _together(target, [module, *_below(target, module)])
     else:
         definitions = _found(target, module)
     return Location(target.name, definitions, module, target)
+
+
+def _load_folder(target: Target) -> Location:
+    """Everything in the Python files of a folder and of the packages in it."""
+    folder = target.path
+    if target.attribute:
+        raise LoadError(f"{target.value!r} is a folder, which has no {target.attribute!r}. Give the file that has it.")
+    if (folder / "__init__.py").is_file():
+        package = _import(replace(target, value=str(folder / "__init__.py")))
+        modules = [package, *_below(target, package)]
+    else:
+        _prepend_path(folder, target.folder)
+        modules = []
+        for info in pkgutil.iter_modules([str(folder)]):
+            path = folder / info.name / "__init__.py" if info.ispkg else folder / f"{info.name}.py"
+            modules.append(module := _import(replace(target, value=str(path))))
+            modules += _below(target, module)
+    if not modules:
+        raise LoadError(f"There is no Python file in the folder {target.value!r} ({folder}). Name another one.")
+    return Location(target.name, _together(target, modules), modules[0], target)
 
 
 @contextmanager
@@ -229,8 +251,6 @@ def _import_failed(target: Target, error: BaseException) -> LoadError:
 
 
 def _no_file(target: Target, path: Path) -> str:
-    if path.is_dir():
-        return f"{target.value!r} is a folder ({path}). Give a Python file with -f, or a module with -m."
     near = ""
     if path.parent.is_dir():
         near = did_you_mean(path.name, [one.name for one in path.parent.glob("*.py")])
@@ -327,11 +347,14 @@ def _loose(target: Target, modules: Iterable[ModuleType]) -> Definitions:
     return found
 
 
-def _autoload(target: Target, package: ModuleType) -> Definitions:
-    """Everything in a package and the modules below it, as one: whole Definitions, and what none of them has."""
-    modules = [package]
-    for info in pkgutil.walk_packages(getattr(package, "__path__", ()), f"{package.__name__}."):
-        modules.append(_import_module(target, info.name))
+def _below(target: Target, package: ModuleType) -> list[ModuleType]:
+    """The modules of a package, at any depth."""
+    found = pkgutil.walk_packages(getattr(package, "__path__", ()), f"{package.__name__}.")
+    return [_import_module(target, info.name) for info in found]
+
+
+def _together(target: Target, modules: Sequence[ModuleType]) -> Definitions:
+    """Everything in some modules, as one: whole Definitions, and what none of them has."""
     named = {id(one): (name, one) for module in modules for name, one in _whole(module).items()}
     if not named:
         return _loose(target, modules)
@@ -376,8 +399,8 @@ def discover(folder: Path) -> list[Target]:
         if file.is_file() and (targets := from_pyproject(file)) is not None:
             return targets
         for name in WORKSPACE_FILES if here == folder else ():
-            if (here / name).is_file():
-                return from_workspace(here / name)
+            if (here / name).is_file() and (targets := from_workspace(here / name)):
+                return targets
     return []
 
 
@@ -441,7 +464,8 @@ def _of_dg(table: Mapping[str, Any], where: str, folder: Path) -> list[Target] |
 
 
 def from_workspace(file: Path) -> list[Target]:
-    """The targets that a workspace file names. Relative paths start at its folder.
+    """The targets that a workspace file names. Relative paths start at its folder. A treadle.yaml, which has settings
+    of a home, may name some, too.
 
     Raises:
         LoadError: it is not valid YAML, or an entry has a form that is not known.
@@ -455,6 +479,8 @@ def from_workspace(file: Path) -> list[Target]:
             f"The workspace file {file} cannot be read: {error}. Mend it, or name another with -w."
         ) from None
     entries = data.get("load_from") if isinstance(data, Mapping) else None
+    if entries is None and file.name == "treadle.yaml":
+        return []
     if not isinstance(entries, list):
         raise LoadError(f"{file} has no list `load_from`. Write `load_from: [{{python_file: definitions.py}}]`.")
     return [_of_entry(entry, file) for entry in entries]
