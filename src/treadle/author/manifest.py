@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 from treadle.author.asset_jobs import IMPLICIT_JOB
 from treadle.author.definitions import Definitions
 from treadle.author.jobs import JobDefinition
 from treadle.core import codec
+from treadle.core.keys import AssetKey
 from treadle.spec.assets import AssetCheckSpec, AssetSpec
 from treadle.spec.manifest import JobManifest, Manifest, ScheduleManifest
 
@@ -28,11 +29,19 @@ def manifest_of(definitions: Definitions, folders: Iterable[str] = ()) -> bytes:
 def _manifest(
     definitions: Definitions, specs: list[AssetSpec], checks: list[AssetCheckSpec], folders: Iterable[str]
 ) -> Manifest:
+    layer = definitions.layer
     return Manifest(
         IMPLICIT_JOB, tuple(specs), tuple(checks), tuple(map(_job, definitions.jobs_by_name.values())),
         tuple(map(_schedule, definitions.schedules)), tuple(sensor.name for sensor in definitions.sensors),
-        tuple(folders),
+        tuple(folders), dict(_pools(definitions)), frozenset(spec.key for spec in specs) - layer.graph.made_by.keys(),
     )  # fmt: skip
+
+
+def _pools(definitions: Definitions) -> Iterator[tuple[AssetKey, str]]:
+    for definition in definitions.layer.definitions.values():
+        pools = {op.limits["pool"] for op in definition.ops}
+        if len(pools) == 1 and (pool := pools.pop()) is not None:
+            yield from ((key, pool) for key in definition.keys)
 
 
 def _job(job: JobDefinition) -> JobManifest:

@@ -47,6 +47,8 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     Attributes:
         implicit_job: the name of the job over all assets.
         folders: the folders of its Python files.
+        pools: the pools of assets that need a slot of one.
+        external: the assets that nothing here makes.
     """
 
     implicit_job: str
@@ -56,6 +58,28 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     schedules: tuple[ScheduleManifest, ...] = ()
     sensors: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
+    pools: dict[AssetKey, str] = {}
+    external: frozenset[AssetKey] = frozenset()
+
+    @cached_property
+    def jobs_by_name(self) -> Mapping[str, JobManifest]:
+        """The jobs, without the one over all assets."""
+        return {job.name: job for job in self.jobs}
+
+    @cached_property
+    def specs(self) -> Mapping[AssetKey, AssetSpec]:
+        """The assets, by key."""
+        return {spec.key: spec for spec in self.assets}
+
+    @cached_property
+    def made(self) -> frozenset[AssetKey]:
+        """What the job over all assets makes."""
+        return frozenset(self.specs) - self.external
+
+    @cached_property
+    def has_pools(self) -> bool:
+        """Whether any step needs a slot of a pool."""
+        return bool(self.pools) or any(node.pool for job in self.jobs for node in job.nodes)
 
     @cached_property
     def job_names(self) -> frozenset[str]:

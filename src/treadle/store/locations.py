@@ -48,6 +48,7 @@ class Locations:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._manifests: dict[str, Manifest] = {}  # those that were asked for last, by hash
 
     def put(self, record: LocationRecord, manifest: bytes | None = None) -> None:
         """Store how a location is. Without a manifest it keeps the one it has."""
@@ -70,8 +71,13 @@ class Locations:
 
     def manifests(self) -> dict[str, Manifest]:
         """The last good manifest of each location that has had one, by name."""
-        sql = "SELECT name, manifests.body FROM locations JOIN manifests ON hash = manifest"
-        return {name: read_manifest(body) for name, body in self._database.read(sql)}
+        found = dict(self._database.read("SELECT name, manifest FROM locations WHERE manifest IS NOT NULL"))
+        known, self._manifests = self._manifests, {}
+        for key in set(found.values()):
+            rows = [] if key in known else self._database.read("SELECT body FROM manifests WHERE hash = ?", (key,))
+            if key in known or rows:
+                self._manifests[key] = known[key] if key in known else read_manifest(rows[0][0])
+        return {name: self._manifests[key] for name, key in found.items() if key in self._manifests}
 
     def forget(self, gone: Container[str]) -> None:
         """Forget these locations."""
