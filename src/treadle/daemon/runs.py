@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container
+from collections import Counter
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from treadle.core import tags as tag_names
@@ -11,10 +13,11 @@ from treadle.core.keys import AssetCheckKey, AssetKey
 from treadle.decide import monitor, queue, retries
 from treadle.errors import LoadError
 from treadle.host.instance import Instance
-from treadle.host.launching import DAEMON
+from treadle.host.launching import DAEMON, has_daemon
 from treadle.host.nudge import POOLS, nudge
-from treadle.host.settings import Settings
+from treadle.host.settings import RunQueueSettings, Settings, default_limit
 from treadle.runtime import kin
+from treadle.spec.manifest import Manifest
 from treadle.state.error_info import ErrorInfo
 from treadle.state.events import (
     AssetCheckEvaluated,
@@ -33,6 +36,7 @@ from treadle.state.events import (
 from treadle.state.runs import ACTIVE, Run, RunRecord, RunsFilter, RunStatus
 
 AGAIN_AFTER_S = 5.0
+_PAUSED = "queue is paused"  # the cursor that says so
 _RETRIES = "run retries"  # the cursor: until when failed runs have been seen
 _OVERLAP_S = 60.0
 """How long a transaction may take at most from its clock to its commit, in seconds."""
@@ -45,6 +49,8 @@ _FAILED = frozenset({RunStatus.FAILURE})
 _QUEUED = frozenset({RunStatus.QUEUED})
 _STARTING = frozenset({RunStatus.STARTING})
 _CANCELING = frozenset({RunStatus.CANCELING})
+_WAITING = RunsFilter(statuses=[RunStatus.QUEUED])
+_UNDER_WAY = RunsFilter(statuses=list(ACTIVE))
 
 
 class Starter:
@@ -82,39 +88,118 @@ class Starter:
 
 
 class Queue:
-    """Launches runs that wait, as far as limits allow.
-
-    Attributes:
-        held: why runs still wait, by run id.
-    """
+    """Launches runs that wait, as far as limits allow."""
 
     def __init__(self, instance: Instance, starter: Starter) -> None:
         self._instance = instance
         self._starter = starter
         self._limits = limits_of(instance.settings)
-        self.held: dict[str, str] = {}
+        self._needs: dict[tuple[object, ...], queue.Needs] = {}  # by what they follow from
+        self._manifests: Mapping[str, Manifest] = {}
+
+    @property
+    def held(self) -> dict[str, str]:
+        """Why runs still wait, by run id."""
+        waiting = self._instance.store.runs.records(_WAITING, ascending=True)
+        return {one.run_id: one.reason for one in self._decide(waiting) if isinstance(one, queue.Hold)}
 
     def look(self) -> None:
         """Read, decide, apply."""
         store = self._instance.store
-        waiting = store.runs.records(RunsFilter(statuses=list(_QUEUED)), ascending=True)
-        if not waiting:
-            self.held.clear()
+        full = self._limits.runs is not None and store.runs.count(_UNDER_WAY) >= self._limits.runs
+        if full or not store.runs.count(_WAITING):
             return
-        active = store.runs.records(RunsFilter(statuses=list(ACTIVE)))
-        hindered = {run.run_id: why for record in waiting if (why := self._starter.hindrance(run := record.run))}
-        decisions = queue.dequeue(
-            (queue.Queued(one.run.run_id, one.run.tags) for one in waiting if one.run.run_id not in hindered),
-            (record.run.tags for record in active),
-            self._limits,
-        )
+        waiting = store.runs.records(_WAITING, ascending=True)
         runs = {record.run.run_id: record.run for record in waiting}
-        self.held = hindered | {one.run_id: one.reason for one in decisions if isinstance(one, queue.Hold)}
-        for decision in decisions:
+        for decision in self._decide(waiting):
             if isinstance(decision, queue.Launch) and store.transition(
                 decision.run_id, _QUEUED, [RunDequeued(), RunStarting()]
             ):
                 self._starter.start(runs[decision.run_id])
+
+    def _decide(self, waiting: Sequence[RunRecord]) -> list[queue.Decision]:
+        store = self._instance.store
+        if not waiting:
+            return []
+        active = [record.run for record in store.runs.records(_UNDER_WAY)]
+        hindered = [
+            queue.Hold(run.run_id, why) for record in waiting if (why := self._starter.hindrance(run := record.run))
+        ]
+        runs = [record.run for record in waiting if record.run.run_id not in {one.run_id for one in hindered}]
+        needs, pools = self._pools(runs, active)
+        limits = replace(self._limits, pools=pools, is_paused=is_paused(self._instance))
+        return hindered + queue.dequeue(
+            (queue.Queued(run.run_id, run.tags, needs.get(run.run_id, queue.Needs())) for run in runs),
+            (run.tags for run in active),
+            limits,
+        )
+
+    def _pools(self, waiting: Sequence[Run], active: Sequence[Run]) -> tuple[dict[str, queue.Needs], queue.PoolLimits]:
+        """What the runs that wait need, by run id, and how much of it there is."""
+        settings, store = self._instance.settings, self._instance.store
+        of_runs, spare = settings.concurrency.pools.granularity == "run", spare_of(settings)
+        default, pools = default_limit(settings), store.pools.all()
+        if (not of_runs and spare is None) or (default is None and not any(pool.limit is not None for pool in pools)):
+            return {}, queue.PoolLimits()
+        manifests = store.locations.manifests()
+        if manifests != self._manifests:
+            self._manifests, self._needs = manifests, {}
+        if not any(manifest.has_pools for manifest in manifests.values()):
+            return {}, queue.PoolLimits()
+        needs = {run.run_id: self._needs_of(run) for run in (*waiting, *active)}
+        taken = Counter[str]()
+        if not of_runs:
+            taken.update({pool.name: len(pool.holders) + len(pool.waiting) for pool in pools})
+        for run in active:
+            if of_runs:
+                taken.update(needs[run.run_id].pools)
+            elif run.status is RunStatus.STARTING:
+                taken.update(needs[run.run_id].first)
+        limits = {pool.name: pool.limit for pool in pools if pool.limit is not None}
+        return needs, queue.PoolLimits(limits, default, taken, of_runs, spare or 0)
+
+    def _needs_of(self, run: Run) -> queue.Needs:
+        location = run.location_name
+        if location is None and len(self._manifests) == 1:
+            location = next(iter(self._manifests))
+        manifest = self._manifests.get(location or "")
+        if manifest is None or not manifest.has_pools:
+            return queue.Needs()
+        key = (location, run.job_name, run.asset_selection, run.op_selection, run.parent_run_id)
+        if key not in self._needs:
+            self._needs[key] = queue.needs(manifest, run)
+        return self._needs[key]
+
+
+def pause(instance: Instance, is_paused: bool) -> None:
+    """Let no run leave the queue, or let them again."""
+    instance.store.cursors.set({_PAUSED: "true" if is_paused else ""})
+    if instance.home is not None:
+        nudge(instance.home, DAEMON)
+
+
+def is_paused(instance: Instance) -> bool:
+    """Whether no run may leave the queue."""
+    return bool(instance.store.cursors.get(_PAUSED))
+
+
+def waiting_runs(instance: Instance) -> list[tuple[RunRecord, str]]:
+    """The runs in the queue, those that come first before the others, and why each waits, as any process can tell."""
+    locations = {record.name: record for record in instance.store.locations.all()}
+    serves = has_daemon(instance)
+
+    def hindrance(run: Run) -> str | None:
+        if not serves:
+            return "Nobody executes runs in this home: `treadle dev` and `treadle daemon run` do."
+        record = locations.get(run.location_name or "")
+        if record is None or record.state == "ready" or record.owner is not None:
+            return None
+        return f"Its code location {record.name!r} {'is being loaded' if record.state == 'loading' else 'is down'}."
+
+    held = Queue(instance, Starter(instance, lambda _: None, hindrance)).held
+    records = instance.store.runs.records(_WAITING, ascending=True)
+    records.sort(key=lambda record: -tag_names.priority(record.run.tags))
+    return [(record, held.get(record.run.run_id, "It is next.")) for record in records]
 
 
 class Retries:
@@ -246,3 +331,9 @@ def limits_of(settings: Settings) -> queue.Limits:
     ]
     most = given.max_concurrent_runs
     return queue.Limits(None if most < 0 else most, tags)
+
+
+def spare_of(settings: Settings) -> int | None:
+    """How many runs more than there are slots may start; None if runs do not wait in the queue for slots of steps."""
+    pools, blocked = settings.concurrency.pools, (settings.run_queue or RunQueueSettings()).block_op_concurrency_limited_runs
+    return None if blocked.enabled is False else max(pools.op_granularity_run_buffer, blocked.op_concurrency_slot_buffer)
