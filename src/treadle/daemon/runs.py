@@ -335,5 +335,7 @@ def limits_of(settings: Settings) -> queue.Limits:
 
 def spare_of(settings: Settings) -> int | None:
     """How many runs more than there are slots may start; None if runs do not wait in the queue for slots of steps."""
-    pools, blocked = settings.concurrency.pools, (settings.run_queue or RunQueueSettings()).block_op_concurrency_limited_runs
-    return None if blocked.enabled is False else max(pools.op_granularity_run_buffer, blocked.op_concurrency_slot_buffer)
+    blocked = (settings.run_queue or RunQueueSettings()).block_op_concurrency_limited_runs
+    if blocked.enabled is False:
+        return None
+    return max(settings.concurrency.pools.op_granularity_run_buffer, blocked.op_concurrency_slot_buffer)

@@ -97,7 +97,8 @@ def _execute(order: Order, sink: Reporter) -> None:
         # who launches a run has not the code that says what config a partition has
         run = structs.replace(run, run_config=run_config_of(job, run.run_config, run.tags.get(tag_names.PARTITION)))
         scope = prepare(job, run, instance, sink, continuation(instance, job, run))
-        scope.slots = sink
+        if instance.settings.concurrency.pools.granularity == "op":
+            scope.slots = sink
         drive = drive_of(scope, instance)
     except Exception as failure:
         failed = RunFailed(run.job_name, "JOB_INITIALIZATION_FAILURE", error=error_info(failure))
