@@ -8,16 +8,18 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from msgspec import structs
+
 from treadle.core import tags as tag_names
 from treadle.core.keys import AssetCheckKey, AssetKey
 from treadle.decide import monitor, queue, retries
-from treadle.errors import LoadError
+from treadle.errors import InvocationError, LoadError
 from treadle.host.instance import Instance
-from treadle.host.launching import DAEMON, has_daemon
+from treadle.host.launching import DAEMON, has_daemon, submit_run
 from treadle.host.nudge import POOLS, nudge
 from treadle.host.settings import RunQueueSettings, Settings, default_limit
 from treadle.runtime import kin
-from treadle.spec.manifest import Manifest
+from treadle.spec.manifest import Manifest, location_of_job
 from treadle.state.error_info import ErrorInfo
 from treadle.state.events import (
     AssetCheckEvaluated,
@@ -249,7 +251,7 @@ class Retries:
             event = EngineEvent(f"{fault} It is run again from its failure.")
             self._instance.store.transition(run.run_id, _FAILED, [event])
         if how != retries.FROM_ASSET_FAILURE:
-            return retries.retry_of(run, number, how)
+            return retries.retry_of(run, how, number)
         assets, checks = set[AssetKey](), set[AssetCheckKey]()
         for entry in self._instance.all_logs(run.run_id, of_type=_OF_ASSETS):
             event = entry.event
@@ -261,7 +263,32 @@ class Retries:
                 checks.add(event.key)
             elif isinstance(event, AssetCheckEvaluated):
                 checks.discard(event.evaluation.asset_check_key)
-        return retries.retry_of(run, number, how, assets, checks)
+        return retries.retry_of(run, how, number, assets_left=assets, checks_left=checks)
+
+
+def run_again(instance: Instance, run: Run, *, whole: bool = False, steps: Sequence[str] = ()) -> Run:
+    """Put a run into the queue that runs one again: from its failure, whole, or some of its steps.
+
+    Args:
+        run: one that has ended.
+        whole: all its steps.
+        steps: selection clauses over its steps, such as `load+`.
+
+    Raises:
+        InvocationError: it has not ended; or it did not fail, and nothing says what to run again; or its job is gone.
+    """
+    if not run.is_finished:
+        raise InvocationError(f"Run {run.run_id} is {run.status.value}. Wait for its end, or cancel it first.")
+    if run.is_success and not whole and not steps:
+        raise InvocationError(f"Run {run.run_id} succeeded: there is no failure to continue from. Run all of it again.")
+    again = retries.retry_of(run, retries.ALL_STEPS if whole else retries.FROM_FAILURE, steps=steps)
+    if run.location_name is None:
+        locations = instance.store.locations
+        manifests = locations.manifests()
+        unknown = {record.name for record in locations.all()} - manifests.keys()
+        again = structs.replace(again, location_name=location_of_job(run.job_name, manifests, None, unknown))
+    instance.add_run(again)
+    return submit_run(instance, again.run_id)
 
 
 class Monitor:

@@ -1,12 +1,13 @@
 """Which failed runs are run again, and as what. Only failures count: a run that was canceled is left alone.
 
-The new run's id follows from the failed one's, so that a decision that is carried out twice makes one run.
+The id of a run that nobody asked for follows from the failed one's, so that a decision that is carried out twice makes
+one run.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from msgspec import structs
@@ -34,14 +35,17 @@ class Rules:
     after_step_failure: bool = True
 
 
-def is_retried(run: Run, runs_of_group: int, rules: Rules) -> bool:
+def is_retried(run: Run, runs_of_group: int, rules: Rules, backfills: Collection[str] = ()) -> bool:
     """Whether a failed run is run again.
 
     Args:
         run: the run.
         runs_of_group: how many runs there are with the same root, the root itself included.
         rules: what counts where its tags say nothing.
+        backfills: those under way: runs of others, which are finished or deleted, are not run again.
     """
+    if run.tags.get(tag_names.BACKFILL, "") not in ("", *backfills):
+        return False
     try:
         most = int(run.tags.get(tag_names.MAX_RETRIES, rules.max_retries))
     except ValueError:
@@ -67,29 +71,36 @@ def id_of_retry(run: Run) -> str:
 
 def retry_of(
     run: Run,
-    number: int,
     how: str,
+    number: int | None = None,
+    *,
+    steps: Sequence[str] = (),
     assets_left: Collection[AssetKey] = (),
     checks_left: Collection[AssetCheckKey] = (),
 ) -> Run:
-    """The run that runs a failed one again.
+    """The run that runs one again.
 
     Args:
-        number: how many times its root has been run again with this one.
         how: the strategy.
+        number: how many times its root has been run again with this one, if nobody has asked for it.
+        steps: selection clauses over steps: what of it is run again, whatever the strategy.
         assets_left, checks_left: what the run was to make and did not, for `FROM_ASSET_FAILURE`.
     """
     root = run.root_run_id or run.run_id
-    made: Mapping[str, str] = {
+    made: dict[str, str] = {
         **{key: value for key, value in run.tags.items() if key not in _NOT_INHERITED},
-        tag_names.RETRY_NUMBER: str(number), tag_names.PARENT_RUN_ID: run.run_id, tag_names.ROOT_RUN_ID: root,
+        tag_names.PARENT_RUN_ID: run.run_id, tag_names.ROOT_RUN_ID: root,
     }  # fmt: skip
+    if number is not None:
+        made[tag_names.RETRY_NUMBER] = str(number)
+    if steps:
+        made[tag_names.STEP_SELECTION] = ",".join(steps)
+    elif how == FROM_FAILURE:
+        made[tag_names.IS_RESUME_RETRY] = "true"
     again = structs.replace(
-        run, run_id=id_of_retry(run), status=RunStatus.NOT_STARTED, parent_run_id=run.run_id,
-        root_run_id=root, step_keys_to_execute=None, tags=made,
+        run, run_id=str(uuid.uuid4()) if number is None else id_of_retry(run), status=RunStatus.NOT_STARTED,
+        parent_run_id=run.run_id, root_run_id=root, step_keys_to_execute=None, tags=made,
     )  # fmt: skip
-    if how == FROM_FAILURE:
-        return structs.replace(again, tags={**made, tag_names.IS_RESUME_RETRY: "true"})
     if how == FROM_ASSET_FAILURE and (assets_left or checks_left):
         return structs.replace(
             again, tags={**made, tag_names.IS_ASSET_RESUME_RETRY: "true"},
