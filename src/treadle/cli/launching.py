@@ -1,9 +1,10 @@
-"""`treadle run launch`, `cancel` and `wait`: runs that `treadle dev` or the daemon executes."""
+"""`treadle run launch`, `retry`, `cancel` and `wait`: runs that `treadle dev` or the daemon executes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 import click
 
@@ -12,42 +13,94 @@ from treadle.cli.execution import config_of, read_tags
 from treadle.cli.home import find_run, open_home
 from treadle.core import tags as tag_names
 
+F = TypeVar("F", bound=Callable[..., Any])
+_OPTIONS = (
+    click.option("-c", "--config", multiple=True, metavar="CONFIG", help="As for `job execute`. Repeatable."),
+    click.option("--config-json", metavar="JSON", help="Run config as JSON. Not together with --config."),
+    click.option("--tags", multiple=True, metavar="TAGS", help="A JSON object or key=value. Repeatable."),
+    click.option("-o", "--op-selection", metavar="OPS", help="Only these ops, as for `job execute`."),
+    click.option("--run-id", metavar="ID", help="The id of the run: a new one."),
+)  # fmt: skip
+_wait_option = click.option("--wait", "waits", is_flag=True, help="Wait until it has ended. Exit code 1 if it failed.")
+
+
+def launch_options(command: F) -> F:
+    """The options of a command that hands a run to `launch`."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
 
 @click.command("launch")
 @click.option("-j", "--job", required=True, metavar="NAME", help="The job.")
 @click.option("-l", "--location", metavar="NAME", help="Its code location, where there are several.")
-@click.option("-c", "--config", multiple=True, metavar="CONFIG", help="Run config, as for `job execute`. Repeatable.")
-@click.option("--config-json", metavar="JSON", help="Run config as JSON. Not together with --config.")
-@click.option("--tags", multiple=True, metavar="TAGS", help="A JSON object or key=value. Repeatable.")
+@launch_options
 @click.option("--partition", metavar="KEY", help="Partition to run for.")
-@click.option("--wait", "waits", is_flag=True, help="Wait until it has ended. Exit code 1 if it failed.")
-def launch_command(
+@_wait_option
+def launch_command(job: str, location: str | None, waits: bool, **options: Any) -> int:
+    """Put a run of a job into the queue, for `treadle dev` or the daemon to execute; print its id."""
+    return launch(job, location, waits=waits, **options)
+
+
+def launch(
     job: str,
     location: str | None,
-    config: Sequence[str],
-    config_json: str | None,
-    tags: Sequence[str],
-    partition: str | None,
-    waits: bool,
+    *,
+    config: Sequence[str] = (),
+    config_json: str | None = None,
+    tags: Sequence[str] = (),
+    op_selection: str | None = None,
+    run_id: str | None = None,
+    partition: str | None = None,
+    waits: bool = False,
 ) -> int:
-    """Put a run of a job into the queue, for `treadle dev` or the daemon to execute; print its id."""
-    from treadle.host.launching import has_daemon, submit_run  # noqa: PLC0415  --help needs none of it
+    """Put a run into the queue and print its id; the exit code.
+
+    Raises:
+        click.UsageError: an option cannot be right.
+        InvocationError, UnknownPartitionError: there is no such job, location or partition.
+    """
+    from treadle.host.launching import submit_run  # noqa: PLC0415  --help needs none of it
     from treadle.spec.manifest import location_of_job  # noqa: PLC0415
 
     run_tags = read_tags(tags)
     if partition is not None:
         run_tags[tag_names.PARTITION] = partition
     run_config = config_of(config, config_json) or {}
+    clauses = [part.strip() for part in (op_selection or "").split(",") if part.strip()]
     with open_home() as instance:
         manifests = instance.store.locations.manifests()
         unknown = {record.name for record in instance.store.locations.all()} - manifests.keys()
         location = location_of_job(job, manifests, location, unknown)
-        run = instance.create_run(job_name=job, run_config=run_config, tags=run_tags, location_name=location)
-        submit_run(instance, run.run_id)
-        click.echo(run.run_id)
-        if not has_daemon(instance):
-            click.echo("Nobody executes runs in this home: it waits until `treadle dev` or a daemon does.", err=True)
-        return _wait(instance, run.run_id) if waits else 0
+        if location in manifests and tag_names.PARTITION_RANGE_START not in run_tags:
+            partition = run_tags.get(tag_names.PARTITION)
+            manifests[location].check_partition(job, partition, datetime.now(UTC), instance)
+        run = instance.create_run(
+            job_name=job, run_id=run_id, run_config=run_config, tags=run_tags, location_name=location,
+            op_selection=clauses or None,
+        )  # fmt: skip
+        return _begun(instance, submit_run(instance, run.run_id).run_id, waits)
+
+
+@click.command("retry")
+@click.argument("run_id")
+@click.option(
+    "--from-failure", "what", flag_value="failure", help="The steps that failed or were not reached: the default."
+)
+@click.option("--all-steps", "what", flag_value="all", help="All steps.")
+@click.option("--steps", metavar="STEPS", help="These steps: clauses such as `load+`, separated by commas.")
+@_wait_option
+def retry_command(run_id: str, what: str | None, steps: str | None, waits: bool) -> int:
+    """Put a run into the queue that runs RUN_ID (the beginning of the id is enough) again; print its id."""
+    from treadle.daemon.runs import run_again  # noqa: PLC0415  --help needs none of it
+
+    clauses = [part.strip() for part in (steps or "").split(",") if part.strip()]
+    if what is not None and clauses:
+        raise click.UsageError("--steps says what to run again, and so does the other option. Give one of them.")
+    with open_home() as instance:
+        run = find_run(instance, run_id)
+        again = run_again(instance, run, whole=what == "all", steps=clauses)
+        return _begun(instance, again.run_id, waits)
 
 
 @click.command("cancel")
@@ -70,6 +123,16 @@ def wait_command(run_id: str) -> int:
 
     with open_home() as instance:
         return _wait(instance, find_run(instance, run_id).run_id)
+
+
+def _begun(instance: Any, run_id: str, waits: bool) -> int:
+    """Tell about a run that is in the queue, and wait for it if that was asked."""
+    from treadle.host.launching import has_daemon  # noqa: PLC0415  --help needs none of it
+
+    click.echo(run_id)
+    if not has_daemon(instance):
+        click.echo("Nobody executes runs in this home: it waits until `treadle dev` or a daemon does.", err=True)
+    return _wait(instance, run_id) if waits else 0
 
 
 def _wait(instance: Any, run_id: str) -> int:

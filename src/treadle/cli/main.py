@@ -28,6 +28,7 @@ GROUPS: Mapping[str, tuple[str, str]] = {
     "instance": ("treadle.cli.instance", "Show and migrate the instance."),
     "job": ("treadle.cli.job", "List and execute jobs."),
     "pool": ("treadle.cli.pool", "Show and change the limits of concurrency pools."),
+    "queue": ("treadle.cli.queue", "Show the runs that wait, and pause the queue."),
     "location": ("treadle.cli.location", "Load code locations again."),
     "run": ("treadle.cli.run", "List, show and delete runs, and read their logs."),
 }

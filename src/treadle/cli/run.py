@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
 
-from treadle.cli import failure, launching, output, report
+from treadle.cli import failure, launching, logs, output, report
 from treadle.cli.home import find_run, open_home
 from treadle.core import tags as tag_names
-from treadle.errors import InvocationError
-from treadle.host.instance import Instance
-from treadle.state.captured import spans
-from treadle.state.events import EventType, LogsCaptured
 from treadle.state.runs import Run, RunRecord, RunsFilter, RunStatus
 
 
@@ -22,9 +17,9 @@ def group() -> None:
     """List, show and delete runs, and read their logs."""
 
 
-group.add_command(launching.launch_command)
-group.add_command(launching.cancel_command)
-group.add_command(launching.wait_command)
+for command in (launching.launch_command, launching.cancel_command, launching.wait_command, launching.retry_command):
+    group.add_command(command)
+group.add_command(logs.command)
 
 
 @group.command("list")
@@ -162,48 +157,6 @@ def _show_failures(account: report.Account) -> None:
     if account.error is not None:
         click.echo("\nthe run failed")
         click.echo(output.indented(failure.traceback_text(account.error)))
-
-
-@group.command("logs")
-@click.argument("run_id")
-@click.option("--step", metavar="KEY", help="Only what was captured while this step ran, all attempts.")
-def logs(run_id: str, step: str | None) -> None:
-    """Print what the run RUN_ID wrote to stdout and stderr, each to where it belongs."""
-    with open_home() as instance:
-        run = find_run(instance, run_id)
-        if step is not None:
-            for out, err in _parts_of_step(instance, run, step):
-                _put(out, err)
-            return
-        for key in _log_keys(instance, run):
-            cursor: str | None = None
-            while True:
-                piece = instance.store.logs.read(key, cursor)
-                if not piece.stdout and not piece.stderr:
-                    break
-                _put(piece.stdout, piece.stderr)
-                cursor = piece.cursor
-
-
-def _put(out: bytes | None, err: bytes | None) -> None:
-    for stream, data in ((sys.stdout, out), (sys.stderr, err)):
-        if data:
-            stream.buffer.write(data)
-            stream.buffer.flush()
-
-
-def _log_keys(instance: Instance, run: Run) -> list[tuple[str, ...]]:
-    entries = instance.all_logs(run.run_id, EventType.LOGS_CAPTURED)
-    return list(dict.fromkeys(entry.event.log_key for entry in entries if isinstance(entry.event, LogsCaptured)))
-
-
-def _parts_of_step(instance: Instance, run: Run, step: str) -> list[tuple[bytes, bytes]]:
-    entries = instance.all_logs(run.run_id)
-    steps = {entry.step_key for entry in entries if entry.event.event_type is EventType.STEP_START}
-    if step not in steps:
-        known = ", ".join(sorted(one for one in steps if one)) or "none"
-        raise InvocationError(f"Run {run.run_id[:8]} did not execute a step {step!r}. It executed: {known}.")
-    return [instance.store.logs.read_part(span.log_key, span.start, span.end) for span in spans(entries, step)]
 
 
 @group.command("delete")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 import msgspec
 
@@ -85,6 +87,33 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     def job_names(self) -> frozenset[str]:
         """What can be launched."""
         return frozenset(job.name for job in self.jobs) | {self.implicit_job}
+
+    def check_partition(self, job_name: str, key: str | None, now: datetime, dynamic: Any) -> None:
+        """Make sure that a job can run for a partition, or without one.
+
+        Args:
+            key: the partition; None for none.
+            now: what partitions by time end with.
+            dynamic: knows the keys of dynamic partitions: the instance.
+
+        Raises:
+            UnknownPartitionError: there is no such partition.
+            InvocationError: the job has no partitions, or needs one.
+        """
+        job = self.jobs_by_name.get(job_name)
+        keys = self.made if job is None else job.assets or ()
+        of_assets = {self.specs[one].partitions_def for one in keys if one in self.specs} - {None}
+        definition = job.partitions_def if job is not None else None
+        if definition is None and len(of_assets) == 1:
+            definition = next(iter(of_assets))
+        if key is not None and definition is not None:
+            definition.validate_partition_key(key, current_time=now, dynamic_partitions_store=dynamic)
+        elif key is not None and not of_assets:
+            raise InvocationError(f"{job_name!r} has no partitions. Leave the partition {key!r} out.")
+        elif key is None and of_assets and definition is not None:
+            last = definition.get_last_partition_key(now, dynamic)
+            hint = f", for example {last!r}" if last is not None else ". There is none yet"
+            raise InvocationError(f"{job_name!r} makes partitioned assets, so it needs a partition{hint}.")
 
 
 _decoder = codec.decoder(Manifest)

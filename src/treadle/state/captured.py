@@ -36,10 +36,14 @@ def spans(entries: Iterable[EventLogEntry], step_key: str) -> list[Span]:
     """The parts of a run's captured logs that belong to a step, one for each attempt."""
     found: list[Span] = []
     log_key: tuple[str, ...] = ()
+    known = {step_key, step_key.partition("[")[0]}
     for entry in entries:
         event: Event = entry.event
         if isinstance(event, LogsCaptured):
-            log_key = event.log_key
+            if not event.step_keys or not known.isdisjoint(
+                event.step_keys
+            ):  # steps that run at once have each their own
+                log_key = event.log_key
         elif event.step_key != step_key:
             continue
         elif isinstance(event, StepStarted | StepRestarted) and event.captured is not None:
