@@ -44,7 +44,7 @@ class Ownership:
         self.lease: Lease = lease
         self._claims: dict[str, tuple[str, int]] = {}  # the pool and the priority of each step that waits
         self._granted: set[str] = set()
-        self._readable, self._writable = -1, -1  # a pipe, once a step has asked for a slot
+        self._readable, self._writable = -1, -1  # a pipe, once somebody waits for slots
         self._changed = threading.Event()
         self._at_work = threading.Lock()  # held by the thread while it uses the store
         self._is_over = False
@@ -70,8 +70,7 @@ class Ownership:
 
     def claim(self, step: str, pool: str, priority: int) -> None:
         """Ask for a slot of a pool."""
-        if self._readable < 0:
-            self._readable, self._writable = os.pipe()
+        self.fileno()
         if self._try(step, pool, priority):
             self._grant(step)
         else:
@@ -96,6 +95,8 @@ class Ownership:
 
     def fileno(self) -> int:
         """The descriptor that becomes readable when a slot has been given."""
+        if self._readable < 0:
+            self._readable, self._writable = os.pipe()
         return self._readable
 
     def _try(self, step: str, pool: str, priority: int) -> bool:
