@@ -11,9 +11,9 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import peer
-from benchmarks.measure import BenchmarkError, Outcome, Side, same_work, take_turns
+from benchmarks.measure import BARE, TREADLE, BenchmarkError, Outcome, Side, Size, same_work, take_turns
 from benchmarks.results import HEAD, RowResult, lines, notes
-from benchmarks.rows import BARE, ROWS, TREADLE, Row, Size
+from benchmarks.rows import ROWS, Row
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 FLOOR = Side(BARE, Path(sys.executable))
@@ -29,7 +29,9 @@ def run_row(row: Row, sides: list[Side], repeat: int, size: Size) -> RowResult:
         try:
             if row.floor:  # the first start of a program meets cold disk caches and an empty home
                 take_turns(measure, sides, homes, 1)
-            found = {side.api: outcome for side, outcome in take_turns(measure, sides, homes, repeat).items()}
+            found = {
+                side.api: outcome for side, outcome in take_turns(measure, sides, homes, min(repeat, row.turns)).items()
+            }
         except BenchmarkError as error:
             return RowResult(row, problem=str(error))
     ours, theirs, floor = (found.get(api, Outcome()) for api in (TREADLE, "dagster", BARE))
@@ -86,9 +88,10 @@ def main() -> int:
 
 def heading(date: str, repeat: int, size: Size) -> str:
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    fewer = ", of fewer where a turn takes minutes" if repeat > 1 else ""
     shortened = ", SHORTENED (--quick: these figures mean nothing)" if size == "quick" else ""
     return (
-        f"# Results\n\n{date}, {machine}, peer dagster {peer.VERSION}, medians of {repeat}{shortened}."
+        f"# Results\n\n{date}, {machine}, peer dagster {peer.VERSION}, medians of {repeat}{fewer}{shortened}."
         f" Written by `make bench`; README.md says how to read it.\n\n{HEAD}"
     )
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 WORKLOADS = Path(__file__).parent / "workloads"
 LIMIT_S = 1800
@@ -25,6 +25,11 @@ SETTINGS = "telemetry:\n  enabled: false\n"
 OWN_WORDS = ("ENGINE_EVENT", "LOGS_CAPTURED", "RESOURCE_INIT_STARTED", "RESOURCE_INIT_SUCCESS", "LOG_MESSAGE")
 
 
+TREADLE = "treadle"
+BARE = ""  # a Side without a package: bare Python
+
+# --quick: the same paths, too short for figures that mean anything
+Size = Literal["full", "quick"]
 Counts = dict[str, dict[str, int]]
 
 
@@ -53,15 +58,13 @@ class Side:
 
     def seconds(self, command: list[str | Path], home: Path, stdout: Any = subprocess.DEVNULL) -> float:
         """Wall time of the whole process, from outside. Raises BenchmarkError if it fails."""
-        settings = home / "dagster.yaml"
-        if not settings.exists():
-            settings.write_text(SETTINGS)
+        settle(home)
         with tempfile.TemporaryDirectory() as empty, tempfile.TemporaryFile() as stderr:
             began = time.perf_counter()
             ended = subprocess.run(
                 [str(part) for part in command],
                 cwd=empty,
-                env=_environment(self.api, home),
+                env=environment(self.api, home),
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
@@ -88,7 +91,19 @@ class Side:
         return Outcome(result.pop("figures"), rest=result)
 
 
-def _environment(api: str, home: Path) -> dict[str, str]:
+def read_back(side: Side, home: Path, *run_id: str) -> dict[str, int]:
+    """The events of the run (the latest, if none is named) as a second process finds them."""
+    return side.workload("read_back.py", side.api, "run", *run_id, home=home).rest["counts"]
+
+
+def settle(home: Path) -> None:
+    """Put the settings into a home."""
+    settings = home / "dagster.yaml"
+    if not settings.exists():
+        settings.write_text(SETTINGS)
+
+
+def environment(api: str, home: Path) -> dict[str, str]:
     """The caller's environment without what steers Python or either side (above all PYTHONDONTWRITEBYTECODE)."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "DAGSTER", "TREADLE"))}
     return {**kept, "BENCH_API": api, "DAGSTER_HOME": str(home), "TREADLE_HOME": str(home)}

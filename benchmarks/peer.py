@@ -9,16 +9,17 @@ import venv
 from pathlib import Path
 
 VERSION = "1.13.27"
+PACKAGES = [f"dagster=={VERSION}", f"dagster-webserver=={VERSION}"]
 FOLDER = Path(__file__).parent / ".peer"
 
 
 def python() -> Path:
     """The peer's interpreter. Installs the peer if it is not there."""
     found = FOLDER / "bin" / "python"
-    if not (FOLDER / "bin" / "dagster").exists():
+    if not (FOLDER / "bin" / "dagster-webserver").exists():
         print(f"Installing dagster {VERSION} into {FOLDER}", file=sys.stderr)
         venv.create(FOLDER, clear=True, with_pip=True)
-        subprocess.run([found, "-m", "pip", "install", "--quiet", f"dagster=={VERSION}"], check=True)
+        subprocess.run([found, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
     return found
 
 

@@ -37,7 +37,8 @@ def notes(results: list[RowResult]) -> str:
     failed = [f"- **{result.row.id} failed**: {result.problem}" for result in results if result.problem]
     recorded = [line for result in results for line in _counts(result)]
     heading = "Events recorded, the same on both sides where one figure stands:"
-    parts = ["\n".join(failed), *([heading, "\n".join(recorded)] if recorded else [])]
+    said = [f"- {result.row.id}: {result.row.note}" for result in results if result.row.note]
+    parts = ["\n".join(failed), "\n".join(said), *([heading, "\n".join(recorded)] if recorded else [])]
     return "\n\n".join(filter(None, parts))
 
 

@@ -11,13 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from benchmarks.measure import WORKLOADS, BenchmarkError, Measure, Outcome, Side
-
-TREADLE = "treadle"
-BARE = ""  # a Side without a package: bare Python
-
-# --quick: the same paths, too short for figures that mean anything
-Size = Literal["full", "quick"]
+from benchmarks import served
+from benchmarks.measure import TREADLE, WORKLOADS, BenchmarkError, Measure, Outcome, Side, Size, read_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +21,32 @@ class Line:
 
     figure: str
     work: str
-    unit: Literal["s", "MiB", "/s", ""]
+    unit: Literal["s", "MiB", "/s", "%", ""]
     goal: float | None
     reference: float | None
     peer_figure: str | None = None  # where the peer has only another way to do it
 
     @property
     def more_is_better(self) -> bool:
-        return self.unit == "/s"
+        return self.unit == "/s" or self.figure == "efficiency"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of the goals: its lines, and the measure that fills them in. `floor`: bare Python takes a turn, too."""
+    """A row of the goals: its lines, and the measure that fills them in.
+
+    Attributes:
+        floor: whether bare Python takes a turn, too.
+        turns: how many turns of each side are enough: of what takes the peer a minute, or takes several itself.
+        note: what the reader has to know about it.
+    """
 
     id: str
     lines: tuple[Line, ...]
     measure: Callable[[Size], Measure]
     floor: bool = False
+    turns: int = 100
+    note: str = ""
 
 
 def _import(size: Size) -> Measure:
@@ -78,15 +81,10 @@ def _cold_command(size: Size) -> Measure:
     def measure(side: Side, home: Path) -> Outcome:
         arguments = ("-f", WORKLOADS / "one.py", "--select", "a", "--config-json", _IN_PROCESS)
         took = _command(side, "asset", "materialize", *arguments, home=home)
-        counts = {"run": _read_back(side, home)} if side.api else {}
+        counts = {"run": read_back(side, home)} if side.api else {}
         return Outcome({"seconds": took}, counts)
 
     return measure
-
-
-def _read_back(side: Side, home: Path, *run_id: str) -> dict[str, int]:
-    """The events of the run (the latest, if none is named) as a second process finds them."""
-    return side.workload("read_back.py", side.api, "run", *run_id, home=home).rest["counts"]
 
 
 def _chain(*chains: tuple[str, str, str]) -> Callable[[Size], Measure]:
@@ -100,7 +98,7 @@ def _chain(*chains: tuple[str, str, str]) -> Callable[[Size], Measure]:
                 found = side.workload("steps.py", side.api, kind, store, length, home=own)
                 figures[figure] = found.figures["step"]
                 stored = store == "stored"
-                counts[figure] = _read_back(side, own, found.rest["run_id"]) if stored else found.rest["counts"]
+                counts[figure] = read_back(side, own, found.rest["run_id"]) if stored else found.rest["counts"]
             return Outcome(figures, counts)
 
         return measure
@@ -154,6 +152,16 @@ def _writes(size: Size) -> Measure:
     return measure
 
 
+def _slots(size: Size) -> Measure:
+    claims = {"full": 1000, "quick": 100}[size]
+
+    def measure(side: Side, home: Path) -> Outcome:
+        own = Path(tempfile.mkdtemp(dir=home))
+        return Outcome(side.workload("slots.py", side.api, claims, home=own).figures)
+
+    return measure
+
+
 def _expect(side: Side, home: Path, prefix: str, written: int) -> None:
     """Raise BenchmarkError unless a second process reads as many materializations as were written."""
     names = [f"{prefix}_{i}" for i in range(10)]
@@ -200,6 +208,57 @@ ROWS = (
         _chain(("assets", "assets", "stored")),
     ),
     Row(
+        "P6",
+        (
+            Line("twenty", "a fresh process per step: 20 steps that do nothing", "s", 0.30, 20.7),
+            Line("efficiency", "128 steps that sleep 50 ms, four at once: ideal / actual", "%", 90, 5),
+        ),
+        served.step_processes,
+        turns=2,
+    ),
+    Row(
+        "P7",
+        (
+            Line("start", "server running: launch → start of a run of one op", "s", 0.03, 4.39),
+            Line("end", "→ its end", "s", 0.06, 4.52),
+            Line("command", "`run launch` (the peer: `job launch`): the whole command", "s", None, None),
+            Line("command start", "from its start → start of the run", "s", None, None),
+        ),
+        served.launches,
+        turns=3,
+    ),
+    Row(
+        "P8",
+        (
+            Line("launched", "40 runs launched at once, until all have succeeded", "/s", 30, 55 / 60),
+            Line("in process", "runs of one op in process, persistent store", "/s", 500, None),
+        ),
+        served.many_launches,
+        turns=2,
+    ),
+    Row(
+        "P9",
+        (
+            Line("ready", "`dev` → code loaded and answering: 1 asset", "s", 0.6, 3.96),
+            Line("ready large", "5,000 assets", "s", 1.5, 9.6),
+        ),
+        served.starts,
+        turns=3,
+    ),
+    Row(
+        "P10",
+        (
+            Line("memory", "idle after that: memory (PSS), 1 asset", "MiB", 120, 500),
+            Line("cpu", "CPU, of a core", "%", 0.5, 2.8),
+            Line("memory large", "5,000 assets: memory", "MiB", 180, 702),
+            Line("cpu large", "CPU, of a core", "%", 0.5, 72),
+        ),
+        served.idles,
+        turns=1,
+        note="Definitions have a sensor and a schedule that are on. The peer's daemon evaluates the sensor every 30 s; "
+        "ours does not evaluate them yet.",
+    ),
+    Row(
         "P11",
         (
             Line("seconds", "10,000 assets, three dependencies each: define and resolve", "s", 0.3, 9.0),
@@ -236,5 +295,23 @@ ROWS = (
             Line("large", "10,000 assets, nothing changed", "s", 2e-3, None),
         ),
         _automation,
+    ),
+    Row(
+        "P20",
+        (Line("claims", "slots of a pool of four, claimed and freed by eight processes", "/s", 2000, 96),),
+        _slots,
+    ),
+    Row(
+        "P21",
+        (Line("seconds", "a launched run is told to end → it has ended", "s", 0.05, 0.58),),
+        served.cancels,
+        turns=3,
+    ),
+    Row(
+        "P22",
+        (Line("seconds", "100,000 lines captured and read back, beyond what the run takes without", "s", 0.03, None),),
+        served.captures,
+        floor=True,
+        turns=3,
     ),
 )
