@@ -8,7 +8,7 @@ import click
 import pytest
 
 from treadle.cli import env_file, output, report
-from treadle.cli.execution import read_config, read_tags
+from treadle.cli.given import read_config, read_tags
 from treadle.core.metadata import MetadataValue, normalize
 from treadle.core.table import TableColumn, TableSchema
 

@@ -11,7 +11,7 @@ from treadle.author.binding import bound_resources
 from treadle.author.graph_assets import flattened
 from treadle.author.jobs import GraphPlace, JobDefinition
 from treadle.author.ops import OpDefinition
-from treadle.core.keys import AssetCheckKey, AssetKey, check_name
+from treadle.core.keys import IMPLICIT_JOB, AssetCheckKey, AssetKey, check_name
 from treadle.core.partitions import PartitionsDefinition
 from treadle.core.tags import run_tags as checked_tags
 from treadle.errors import DefinitionError
@@ -19,8 +19,6 @@ from treadle.spec.nodes import NodeSpec
 from treadle.spec.policies import AutomationRule, check_types
 from treadle.spec.retry import RetryPolicy
 from treadle.spec.selection import AssetSelection
-
-IMPLICIT_JOB = "__ASSET_JOB"
 
 
 class UnresolvedAssetJobDefinition:

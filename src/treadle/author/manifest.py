@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
-from treadle.author.asset_jobs import IMPLICIT_JOB
 from treadle.author.definitions import Definitions
 from treadle.author.jobs import JobDefinition
 from treadle.core import codec
-from treadle.core.keys import AssetKey
+from treadle.core.keys import IMPLICIT_JOB, AssetKey
 from treadle.spec.assets import AssetCheckSpec, AssetSpec
 from treadle.spec.manifest import JobManifest, Manifest, ScheduleManifest
 

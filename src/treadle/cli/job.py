@@ -6,13 +6,12 @@ from typing import Any
 
 import click
 
-from treadle.author.asset_jobs import IMPLICIT_JOB
 from treadle.author.definitions import Definitions
 from treadle.author.jobs import JobDefinition
 from treadle.cli import output
 from treadle.cli.execution import execute, execution_options
 from treadle.cli.targets import location_of, target_options
-from treadle.core.keys import did_you_mean
+from treadle.core.keys import IMPLICIT_JOB, did_you_mean
 from treadle.errors import SelectionError
 
 

@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from treadle.cli import failure, output, report
-from treadle.cli.execution import config_of, read_tags
+from treadle.cli.given import config_of, read_tags
 from treadle.cli.home import find_run, open_home
 from treadle.core import tags as tag_names
 
@@ -136,7 +135,8 @@ def _begun(instance: Any, run_id: str, waits: bool) -> int:
 
 
 def _wait(instance: Any, run_id: str) -> int:
-    from treadle.host.launching import await_run  # noqa: PLC0415  --help needs none of it
+    from treadle.cli import failure, output, report  # noqa: PLC0415  whoever does not wait needs none of it
+    from treadle.host.launching import await_run  # noqa: PLC0415
 
     run = await_run(instance, run_id)
     if run.is_success:

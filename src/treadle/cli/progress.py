@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TextIO
 
-from treadle.author.asset_jobs import IMPLICIT_JOB
 from treadle.cli import failure, output, report
+from treadle.core.keys import IMPLICIT_JOB
 from treadle.state import events
 from treadle.state.events import Event, EventLogEntry
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from treadle.author.asset_jobs import IMPLICIT_JOB
 from treadle.cli import failure, output
+from treadle.core.keys import IMPLICIT_JOB
 from treadle.core.metadata import MetadataValue, TableMetadataValue
 from treadle.core.table import TableSchema
 from treadle.state import events

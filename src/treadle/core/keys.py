@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from treadle.errors import DefinitionError
 
+IMPLICIT_JOB = "__ASSET_JOB"
+"""The name of the job over all assets."""
 _NAME = re.compile(r"[A-Za-z0-9_]+\Z")
 _RESERVED = frozenset(
     {"context", "conf", "config", "meta", "arg_dict", "dict", "input_arg_dict", "output_arg_dict", "int", "str"}
