@@ -38,6 +38,18 @@ def test_a_lease_whose_owner_was_seen_dead_can_be_taken_by_one_who_saw_it(store:
     assert store.leases.take("run", "three", 60, dead=first) is None
 
 
+def test_an_owner_that_renewed_its_lease_is_not_taken_for_dead_or_stuck(store: Store) -> None:
+    seen = store.leases.take("run", "one", -1)
+    assert seen is not None
+    assert store.leases.renew(seen, 60)
+    assert store.leases.take("run", "two", 60, dead=seen) is None
+    assert not store.leases.revoke(seen)
+    now = store.leases.get("run")
+    assert now is not None
+    assert store.leases.revoke(now)
+    assert not store.leases.renew(now, 60)
+
+
 def test_a_lease_that_has_run_out_can_be_taken_and_its_owner_notices(store: Store) -> None:
     first = store.leases.take("run", "one", -1)
     assert first is not None

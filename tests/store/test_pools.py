@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from treadle.errors import FencedError, InvocationError
+from treadle.state.events import RunFailed
+from treadle.state.runs import Run, RunStatus
 from treadle.store.leases import Lease
 from treadle.store.store import Store
 
@@ -49,6 +51,19 @@ def test_the_slots_of_a_run_without_a_live_lease_are_free(store: Store) -> None:
     store.leases.release(dead)
     assert store.pools.all()[0].holders == ()
     assert [store.pools.claim(alive, "db", step) for step in "abc"] == [True, True, False]
+
+
+def test_the_slots_of_a_run_under_way_are_held_however_late_its_lease(store: Store) -> None:
+    """prefect#19068: who cannot renew goes on until another takes over."""
+    store.pools.set_limit("db", 1)
+    run = Run(job_name="j", status=RunStatus.STARTED)
+    store.add_run(run)
+    late, other = owned(store, run.run_id, -1.0), owned(store, "other")
+    assert store.pools.claim(late, "db", "a")
+    assert not store.pools.claim(other, "db", "a")
+    assert store.pools.all()[0].holders == [(run.run_id, "a")]
+    store.transition(run.run_id, {RunStatus.STARTED}, [RunFailed("j", "UNEXPECTED_TERMINATION")])
+    assert store.pools.claim(other, "db", "a")
 
 
 def test_who_owns_the_run_no_longer_claims_nothing(store: Store) -> None:

@@ -16,7 +16,7 @@ from treadle.decide import monitor, queue, retries
 from treadle.errors import InvocationError, LoadError
 from treadle.host.instance import Instance
 from treadle.host.launching import DAEMON, has_daemon, submit_run
-from treadle.host.nudge import POOLS, nudge
+from treadle.host.nudge import POOLS, kept, nudge
 from treadle.host.settings import RunQueueSettings, Settings, default_limit
 from treadle.runtime import kin
 from treadle.spec.manifest import Manifest, location_of_job
@@ -36,6 +36,7 @@ from treadle.state.events import (
     RunStarting,
 )
 from treadle.state.runs import ACTIVE, Run, RunRecord, RunsFilter, RunStatus
+from treadle.store.leases import Lease
 
 AGAIN_AFTER_S = 5.0
 _PAUSED = "queue is paused"  # the cursor that says so
@@ -299,12 +300,19 @@ class Monitor:
         self._starter = starter
         self._settings = instance.settings.run_monitoring
         self._retries = Retries(instance)
+        self._leases: dict[str, Lease] = {}  # as they were seen last, by run id
+        self._overdue: dict[
+            Lease, float
+        ] = {}  # since when leases have been over; a sleep of the machine does not count
 
     def look(self) -> None:
         """Read, decide, apply."""
         records = self._instance.store.runs.records(RunsFilter(statuses=list(ACTIVE)))
         runs = {record.run.run_id: record.run for record in records}
         self._starter.forget(runs)
+        self._leases = {run_id: lease for run_id in runs if (lease := self._instance.store.leases.get(run_id))}
+        over = [lease for lease in self._leases.values() if 0 < lease.until < time.time()]
+        self._overdue = {lease: self._overdue.get(lease, time.monotonic()) for lease in over}
         decisions = monitor.watch(
             (self._watched(record) for record in records),
             time.time(),
@@ -316,17 +324,23 @@ class Monitor:
         self._retries.look()
 
     def _apply(self, decision: monitor.Decision, run: Run) -> None:
-        transition = self._instance.store.transition
+        transition, leases = self._instance.store.transition, self._instance.store.leases
+        lease = self._leases.get(run.run_id)
         if isinstance(decision, monitor.Start):
             self._starter.start(run)
             return
         if isinstance(decision, monitor.StopRun):
             transition(run.run_id, ACTIVE, [EngineEvent(decision.reason), RunCanceling()])
-        else:
+        elif isinstance(decision, monitor.Depose):
+            if lease is not None and leases.revoke(lease):
+                transition(run.run_id, ACTIVE, [EngineEvent(decision.reason)])
+                kin.kill_all([kin.pid_of(lease.owner)])
+        elif mine := leases.take(run.run_id, kin.identity(), AGAIN_AFTER_S, dead=lease):  # or somebody has taken it up
             canceled = [EngineEvent(decision.reason), RunCanceled(run.job_name)]
             failed = RunFailed(run.job_name, decision.failure_reason, error=ErrorInfo(decision.reason))
             if not transition(run.run_id, _CANCELING, canceled):
                 transition(run.run_id, ACTIVE, [failed])
+            leases.release(mine)
             if self._instance.store.pools.free(run.run_id) and self._instance.home is not None:
                 nudge(self._instance.home, POOLS)
         if self._instance.home is not None:
@@ -334,10 +348,14 @@ class Monitor:
 
     def _watched(self, record: RunRecord) -> monitor.Watched:
         run = record.run
-        lease = self._instance.store.leases.get(run.run_id)
+        lease, home = self._leases.get(run.run_id), self._instance.home
+        overdue_s, lives, is_kept = None, None, False
+        if lease is not None and lease.until > 0:
+            overdue_s = time.monotonic() - self._overdue[lease] if lease in self._overdue else 0.0
+            lives = kin.lives(lease.owner)
+            is_kept = (not lives or overdue_s > 0) and home is not None and nudge(home, kept(run.run_id)) > 0
         return monitor.Watched(
-            run.run_id, run.status, record.update_timestamp.timestamp(), record.start_time,
-            lease.until if lease is not None else None, kin.lives(lease.owner) if lease is not None else None,
+            run.run_id, run.status, record.update_timestamp.timestamp(), record.start_time, overdue_s, lives, is_kept,
             self._max_runtime_s(run), self._starter.launched.get(run.run_id),
         )  # fmt: skip
 

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from treadle.state.runs import RunStatus
 
 GRACE_S = 5.0
-"""How long an owner whose lease has run out, and of whom nobody knows whether it lives, is waited for, in seconds."""
+"""How long an owner whose lease has run out may take to renew it, and what it leaves may take to die, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,9 @@ class Watched:
         status: how far it has come.
         since: since when it is that far, in seconds since the epoch.
         started: when it started; None if it has not.
-        lease_until: when its owner's lease ends; None if it has had no owner.
+        overdue_s: for how long the lease of its owner has been over, 0 if it is not; None if it has no owner.
         owner_lives: whether the owner's process is there; None if it is on another machine.
+        is_kept: whether the owner has started processes, and any of them is there.
         max_runtime_s: how long it may take; None for any time.
         launched: when this daemon launched it; None if it did not.
     """
@@ -34,8 +35,9 @@ class Watched:
     status: RunStatus
     since: float
     started: float | None = None
-    lease_until: float | None = None
+    overdue_s: float | None = None
     owner_lives: bool | None = None
+    is_kept: bool = False
     max_runtime_s: float | None = None
     launched: float | None = None
 
@@ -64,7 +66,15 @@ class StopRun:
     reason: str
 
 
-Decision: TypeAlias = Start | GiveUp | StopRun
+@dataclass(frozen=True, slots=True)
+class Depose:
+    """Kill the owner of the run: it is stuck. What it has started ends with it."""
+
+    run_id: str
+    reason: str
+
+
+Decision: TypeAlias = Start | GiveUp | StopRun | Depose
 
 
 def watch(runs: Iterable[Watched], now: float, *, start_timeout_s: float, again_after_s: float) -> list[Decision]:
@@ -80,7 +90,9 @@ def watch(runs: Iterable[Watched], now: float, *, start_timeout_s: float, again_
 
 
 def _about(run: Watched, now: float, start_timeout_s: float, again_after_s: float) -> Decision | None:
-    if _has_owner(run, now):
+    if run.owner_lives and run.is_kept and (run.overdue_s or 0.0) > GRACE_S:
+        return Depose(run.run_id, "Its supervisor has not renewed its lease in time. It is killed, and the run ends.")
+    if _has_owner(run):
         if run.started is None or run.max_runtime_s is None or run.status is RunStatus.CANCELING:
             return None
         if now - run.started <= run.max_runtime_s:
@@ -96,9 +108,10 @@ def _about(run: Watched, now: float, start_timeout_s: float, again_after_s: floa
     return Start(run.run_id) if run.launched is None or now - run.launched > again_after_s else None
 
 
-def _has_owner(run: Watched, now: float) -> bool:
-    if run.lease_until is None or run.lease_until == 0:
+def _has_owner(run: Watched) -> bool:
+    """Whether a run has an owner, or processes of a dead one that are about to die."""
+    if run.overdue_s is None:
         return False
-    if run.owner_lives is not None:
-        return run.owner_lives
-    return now <= run.lease_until + GRACE_S
+    if run.owner_lives is None:
+        return run.overdue_s <= GRACE_S
+    return run.owner_lives or (run.is_kept and run.overdue_s <= GRACE_S)

@@ -22,6 +22,7 @@ from treadle.core.keys import did_you_mean
 from treadle.errors import LoadError
 from treadle.host import forkserver, keeper, supervisor, worker
 from treadle.host.forkserver import ForkServer, Ready, Unready
+from treadle.host.nudge import ear, kept, nudge
 from treadle.host.targets import Target
 from treadle.runtime import kin
 from treadle.runtime.channel import pair
@@ -65,7 +66,7 @@ class CodeLocation:
         self.server: ForkServer | None = None
         self.error: ErrorInfo | None = None
         self.threads: tuple[str, ...] = ()
-        self.folders: tuple[str, ...] = (str(target.path.parent if target.kind == "file" else target.folder),)
+        self.folders: tuple[str, ...] = (str(_code_folder(target)),)
         self._told = told
         self._waiting = waiting
         self._start_method = start_method
@@ -209,6 +210,7 @@ class Front:
 
     def start(self) -> None:
         """Start the processes; what becomes of them is told."""
+        nudge(self._home, "*")  # which removes what those have left who were killed
         self._start_ours()
         for location in self.locations.values():
             location.load()
@@ -224,15 +226,16 @@ class Front:
             return
         to_keeper, at_keeper = pair()
         to_run, at_run = pair()
-        with to_keeper, at_keeper, to_run, at_run:
+        _, alive = ear(self._home, kept(run.run_id))
+        with to_keeper, at_keeper, to_run, at_run, os.fdopen(alive, "rb"):
             spawned = location.target if location.spawns else None
             order = worker.Order(str(self._home), run, encoded(spawned) if spawned else None)
-            kept = keeper.Charge(
+            work = keeper.Charge(
                 "treadle.host.worker:work", codec.encode(order), str(spawned.folder) if spawned else None
             )
             source = self._ours if spawned else location.server
-            files = (at_keeper.fileno(), at_run.fileno())
-            if source.fork("treadle.host.keeper:keep", msgspec.msgpack.encode(kept), files):
+            files = (at_keeper.fileno(), at_run.fileno(), alive)
+            if source.fork("treadle.host.keeper:keep", msgspec.msgpack.encode(work), files):
                 charge = supervisor.Charge(str(self._home), run.run_id, self._grace_s)
                 self._ours.fork(
                     "treadle.host.supervisor:supervise", msgspec.msgpack.encode(charge),
@@ -299,6 +302,13 @@ def encoded(target: Target) -> bytes:
         "attribute": target.attribute, "working_directory": os.fspath(target.folder),
         "location_name": target.location_name, "origin": target.origin,
     })  # fmt: skip
+
+
+def _code_folder(target: Target) -> Path:
+    """Where the code is, as far as it is known before it has been loaded."""
+    if target.kind != "file":
+        return target.folder
+    return target.path if target.path.is_dir() else target.path.parent
 
 
 def _ending(code: int) -> str:

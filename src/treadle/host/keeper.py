@@ -69,7 +69,10 @@ class Charge(msgspec.Struct, frozen=True):
 
 
 def keep(argument: bytes, files: list[int]) -> int:
-    """Keep a process until it has ended. The first file leads to the supervisor; the others are for the process."""
+    """Keep a process until it has ended. The first file leads to the supervisor, the others are for the process.
+
+    The last is open in all that are forked here, so others see whether any of them is there (`nudge.kept`).
+    """
     charge = msgspec.msgpack.decode(argument, type=Charge)
     supervisor = Channel.over(files[0], ToKeeper)
     kin.adopt_orphans()
@@ -87,12 +90,13 @@ def keep(argument: bytes, files: list[int]) -> int:
         return _work(charge, files[1:], me)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the supervisor says when, and its end is the end of all
-    for descriptor in files[1:]:
+    for descriptor in files[1:-1]:
         os.close(descriptor)
     code, by_keeper = _watch(supervisor, wakeup, pid)
     left_over = _end_rest()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     killed = memory.oom_kills() - oom_kills
+    os.close(files[-1])
     supervisor.send(Exited(code, by_keeper, left_over, used.ru_utime + used.ru_stime, used.ru_maxrss, killed))
     return 0
 

@@ -5,6 +5,7 @@ A nudge carries nothing: who is woken looks at the store. It may be lost, so lis
 
 from __future__ import annotations
 
+import itertools
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,34 @@ from treadle.errors import StoreError
 _FOLDER = "wake"
 POOLS = "pools"
 """The name under which those listen who wait for a slot of a pool."""
+_numbers = itertools.count()
+
+
+def kept(run_id: str) -> str:
+    """The name under which the processes that execute a run seem to listen, until the last of them is dead."""
+    return f"{run_id}-kept"
+
+
+def ear(home: Path, name: str) -> tuple[Path, int]:
+    """A new FIFO, open. Somebody listens under `name` for as long as any process has it open.
+
+    Raises:
+        StoreError: the home cannot be written to.
+    """
+    folder = home / _FOLDER
+    name = f"{name}.{os.getpid()}-{next(_numbers)}"
+    path, new = folder / name, folder / f".{name}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        new.unlink(missing_ok=True)
+        os.mkfifo(new, 0o600)
+        # for writing too, so that it never reads as ended
+        descriptor = os.open(new, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        new.rename(path)  # now that it is open: whoever finds it unread takes it for one of a dead process
+    except OSError as error:
+        text = f"The home {home} cannot be written to: {error}. Check that this user may, or set TREADLE_HOME."
+        raise StoreError(text) from error
+    return path, descriptor
 
 
 class Listener:
@@ -28,17 +57,7 @@ class Listener:
     """
 
     def __init__(self, home: Path, name: str) -> None:
-        folder = home / _FOLDER
-        self._path = folder / f"{name}.{os.getpid()}"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._path.unlink(missing_ok=True)
-            os.mkfifo(self._path, 0o600)
-        except OSError as error:
-            text = f"The home {home} cannot be written to: {error}. Check that this user may, or set TREADLE_HOME."
-            raise StoreError(text) from error
-        # for writing too, so that it never reads as ended
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._path, self._descriptor = ear(home, name)
 
     def fileno(self) -> int:
         """The descriptor, to wait on."""

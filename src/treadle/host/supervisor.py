@@ -7,9 +7,12 @@ keeper ends the run's processes, and whoever monitors leases writes the end.
 
 from __future__ import annotations
 
+import select
 import selectors
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -19,7 +22,7 @@ from treadle.errors import FencedError, StoreError
 from treadle.host.instance import Instance
 from treadle.host.keeper import Exited, FromKeeper, Stop
 from treadle.host.launching import DAEMON, take_lease
-from treadle.host.nudge import POOLS, Listener, nudge
+from treadle.host.nudge import POOLS, Listener, kept, nudge
 from treadle.host.settings import default_limit
 from treadle.runtime import kin, memory
 from treadle.runtime.channel import Channel
@@ -37,6 +40,7 @@ from treadle.state.events import (
     decode_event,
 )
 from treadle.state.runs import Run, RunStatus
+from treadle.store.events import UnstorableEventError
 from treadle.store.leases import Lease
 
 TERM_S = 15.0
@@ -45,6 +49,8 @@ CLAIM_S = 1.0
 """How often a slot that a step waits for is asked for when nobody says that one was freed, in seconds."""
 GRACE_S = 10.0
 """How long a run that is told to stop may take until it is killed, in seconds."""
+DYING_S = 5.0
+"""How long processes that the kernel kills with their keeper may take to be dead, in seconds."""
 
 
 class Charge(msgspec.Struct, frozen=True):
@@ -71,17 +77,15 @@ def supervise(argument: bytes, files: list[int]) -> int:
         if lease is None:
             return 1  # somebody executes it: this end of the channels closes, and the keeper ends what was started
         run = instance.get_run_by_id(charge.run_id)
-        if run is None or run.is_finished:
-            return 1
-        supervisor = Supervisor(
-            instance, run, lease, Channel.over(files[0], FromKeeper), Channel.over(files[1], FromReporter)
-        )
-        try:
-            supervisor.run(charge.grace_s)
-        except FencedError:
-            return 1
-        finally:
-            instance.store.leases.release(lease)
+        if run is not None and not run.is_finished:
+            keeper, link = Channel.over(files[0], FromKeeper), Channel.over(files[1], FromReporter)
+            try:
+                Supervisor(instance, run, lease, keeper, link).run(charge.grace_s)
+            except FencedError:
+                return 1
+        # only here: of an owner that fails, what it has started still lives
+        instance.store.leases.release(lease)
+        nudge(Path(charge.home), kept(charge.run_id))  # which nobody is any longer: its file goes
         nudge(Path(charge.home), DAEMON)
     return 0
 
@@ -97,13 +101,14 @@ class Supervisor:
         self._link = link
         self._sink = instance.store.sink(lease)
         self._steps: set[str] = set()  # those under way
-        self._renew_at = time.time() + TERM_S / 3
+        self._renew_at = time.monotonic() + TERM_S / 3
         self._claims: dict[str, Claim] = {}  # what steps wait for, by step
         self._pools: Listener | None = None  # while they do
         self._uses_pools = False
         self._has_begun = False
         self._has_ended = False
         self._is_stopping = False
+        self._is_nudged = True  # whether there may be news of the run in the store
 
     def run(self, grace_s: float) -> None:
         """Until the run has ended.
@@ -119,50 +124,56 @@ class Supervisor:
         for source in (self._keeper, self._link, wake):
             waiting.register(source, selectors.EVENT_READ)
         try:
-            self._stop_if_told(grace_s)
             while exited is None:
+                with _patience():
+                    self._renew()
+                    self._stop_if_told(grace_s)
+                    self._claim(waiting)
                 for key, _ in waiting.select(CLAIM_S if self._claims else TERM_S / 3):
-                    if key.fileobj is self._link:
-                        self._take()
-                        if self._link.ended:
-                            waiting.unregister(self._link)
-                    elif key.fileobj is self._keeper:
+                    if key.fileobj is self._keeper:
                         exited = next(self._keeper.arrived(), None)
-                        self._take()
-                        if exited is None and self._keeper.ended and not self._has_begun:
-                            return  # its location ended before it: whoever launched it does so again
-                        if exited is None and self._keeper.ended:
-                            exited = Exited(-signal.SIGKILL, False, 0, 0.0, 0, 0)
-                            self._write(EngineEvent("The keeper of the run's processes is gone; they end with it."))
                     elif key.fileobj is wake:
+                        self._is_nudged = True
                         wake.clear()
-                        self._stop_if_told(grace_s)
-                self._claim(waiting)
-                self._renew()
-            self._take()
+                self._take()
+                if exited is None and self._keeper.ended:
+                    if not self._has_begun:
+                        return  # its location ended before it: whoever launched it does so again
+                    self._outlast()
+                    exited = Exited(-signal.SIGKILL, False, 0, 0.0, 0, 0)
+                    self._write(EngineEvent("The keeper of the run's processes is gone; they end with it."))
+                if self._link.ended and self._link in waiting.get_map():
+                    waiting.unregister(self._link)
+            if self._uses_pools:
+                self._free()
             self._conclude(exited)
             self._sink.commit()
         finally:
             if self._pools is not None:
                 self._pools.close()
-            if self._uses_pools:
-                self._free()
             wake.close()
             waiting.close()
 
+    def _outlast(self) -> None:
+        """Wait until those are dead whose keeper is: each of them holds the other end of the link."""
+        deadline = time.monotonic() + DYING_S
+        while not self._link.ended and (left_s := deadline - time.monotonic()) > 0:
+            select.select([self._link], [], [], left_s)
+            self._take()
+
     def _renew(self) -> None:
-        if time.time() < self._renew_at:
+        if time.monotonic() < self._renew_at:
             return
-        self._renew_at = time.time() + TERM_S / 3
+        self._renew_at, self._is_nudged = time.monotonic() + TERM_S / 3, True
         if not self._instance.store.leases.renew(self._lease, TERM_S):
             raise FencedError(f"Run {self._run.run_id} has another owner.")
-        self._stop_if_told(GRACE_S)
 
     def _stop_if_told(self, grace_s: float) -> None:
-        if self._is_stopping:
+        if self._is_stopping or not self._is_nudged:
             return
         run = self._instance.get_run_by_id(self._run.run_id)
-        if run is None or run.status is RunStatus.CANCELING:
+        self._is_nudged = False
+        if run is None or run.status is RunStatus.CANCELING or (run.is_finished and not self._has_ended):
             self._is_stopping = True
             self._claims.clear()
             self._free(waiting=True)
@@ -175,12 +186,14 @@ class Supervisor:
                 self._has_begun = True
                 event = decode_event(message.event)
                 self._note(event)
-                self._sink.write(EventLogEntry(self._run.run_id, message.timestamp, event))
+                with _patience():  # it waits for the next commit
+                    self._sink.write(EventLogEntry(self._run.run_id, message.timestamp, event))
             elif isinstance(message, Claim):
                 self._claims[message.step] = message
                 self._uses_pools = True
             elif isinstance(message, Free):
-                self._free(message.step)
+                with _patience():
+                    self._free(message.step)
             else:
                 self._commit()
 
@@ -252,6 +265,17 @@ class Supervisor:
 
     def _write(self, event: Event) -> None:
         self._sink.write(EventLogEntry(self._run.run_id, time.time(), event))
+
+
+@contextmanager
+def _patience() -> Iterator[None]:
+    """Goes on when the store refuses something for now: an owner that cannot write is one until another takes over."""
+    try:
+        yield
+    except (FencedError, UnstorableEventError):
+        raise
+    except StoreError:
+        pass
 
 
 def _reason(exited: Exited) -> str:

@@ -40,12 +40,12 @@ class Leases:
     def take(self, name: str, owner: str, term_s: float, dead: Lease | None = None) -> Lease | None:
         """Become the owner of `name` for `term_s` seconds; None if somebody else is.
 
-        `dead` is a lease whose owner was seen dead: it need not have run out.
+        `dead` is the lease, as it was when its owner was seen dead: it need not have run out.
         """
         now = time.time()
         with self._database.transaction() as connection:
             row = connection.execute("SELECT token, until FROM leases WHERE name = ?", (name,)).fetchone()
-            if row is not None and row[1] > now and (dead is None or row[0] != dead.token):
+            if row is not None and row[1] > now and (dead is None or row != (dead.token, dead.until)):
                 return None
             lease = Lease(name, (row[0] if row is not None else 0) + 1, owner, now + term_s)
             connection.execute(
@@ -60,6 +60,15 @@ class Leases:
             changed = connection.execute(
                 "UPDATE leases SET until = ? WHERE name = ? AND token = ?",
                 (time.time() + term_s, lease.name, lease.token),
+            )
+            return changed.rowcount == 1
+
+    def revoke(self, lease: Lease) -> bool:
+        """Refuse what its owner writes from now on, unless it was renewed since; whether it was not."""
+        with self._database.transaction() as connection:
+            changed = connection.execute(
+                "UPDATE leases SET token = token + 1 WHERE name = ? AND token = ? AND until = ?",
+                (lease.name, lease.token, lease.until),
             )
             return changed.rowcount == 1
 

@@ -15,7 +15,10 @@ from treadle.store.database import Database
 from treadle.store.leases import Lease, check
 
 MOST = 1000
-_LIVE = "run IN (SELECT name FROM leases WHERE until > ?)"
+_LIVE = (  # the owner of a run under way may be late: it is one until whoever monitors leases says otherwise
+    "(run IN (SELECT name FROM leases WHERE until > ?) OR run IN (SELECT name FROM leases JOIN runs ON run_id = name"
+    " WHERE until > 0 AND status IN ('STARTED', 'CANCELING')))"
+)
 _ORDER = "priority DESC, asked, run, step"
 
 
