@@ -9,15 +9,13 @@ from uuid import uuid4
 from treadle.core.keys import did_you_mean
 from treadle.errors import InvocationError, RunNotFoundError
 from treadle.host.instance import Instance
-from treadle.host.nudge import Listener, nudge
+from treadle.host.nudge import DAEMON, Listener, nudge
 from treadle.runtime import kin
 from treadle.state.events import Event, RunCanceled, RunCanceling, RunEnqueued, RunStarting
 from treadle.state.runs import Run, RunStatus
 from treadle.store.leases import Lease
 from treadle.store.locations import LocationRecord
 
-DAEMON = "daemon"
-"""The name of the daemon's lease, and the one under which it listens."""
 _SWEEP_S = 1.0
 _NEW = frozenset({RunStatus.NOT_STARTED})
 _WAITING = frozenset({RunStatus.QUEUED, RunStatus.NOT_STARTED})

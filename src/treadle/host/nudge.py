@@ -13,6 +13,8 @@ from pathlib import Path
 from treadle.errors import StoreError
 
 _FOLDER = "wake"
+DAEMON = "daemon"
+"""The name of the daemon's lease, and the one under which it listens."""
 POOLS = "pools"
 """The name under which those listen who wait for a slot of a pool."""
 _numbers = itertools.count()
