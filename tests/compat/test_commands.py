@@ -12,6 +12,8 @@ import yaml
 
 from dagster import _absent_commands as absent
 from dagster.__main__ import main
+from treadle.host.instance import Instance
+from treadle.state.runs import RunStatus
 
 DEFINITIONS = """
 import dagster as dg
@@ -262,3 +264,32 @@ def test_help_loads_nothing_but_click(command: list[str]) -> None:
 def test_what_nobody_has_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("nothing_here") == 2
     assert "nothing_here" in capsys.readouterr().err
+
+
+def test_limits_of_pools(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("instance", "concurrency", "set", "db", "2") == 0
+    capsys.readouterr()
+    assert call("instance", "concurrency", "get", "db") == 0
+    assert call("instance", "concurrency", "get", "--all") == 0
+    assert capsys.readouterr().out == '"db": 0 / 2 slots occupied\n' * 2
+    assert call("instance", "concurrency", "set", "db", "2000") != 0
+    assert call("instance", "concurrency", "delete", "db") == 0
+    assert call("instance", "concurrency", "get") == 2
+
+
+def test_a_job_is_launched_through_the_queue(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_id = "3f2a0000-0000-4000-8000-000000000000"
+    options = ["--run-id", run_id, "-o", "say", "--tags", '{"team": "x"}', "--config-json", "{}"]
+    assert call("job", "launch", "-f", "defs.py", "-j", "talk", *options) == 0
+    assert capsys.readouterr().out == run_id + "\n"
+    with Instance.get(project / "home") as instance:
+        run = instance.get_run_by_id(run_id)
+    assert run is not None
+    assert (run.status, run.op_selection, run.location_name) == (RunStatus.QUEUED, ("say",), "defs.py")
+    assert run.tags["team"] == "x"
+    assert call("job", "launch", "-f", "defs.py") == 2
+
+
+def test_there_is_no_history_to_move(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("run", "migrate-repository", "--from", "a@b", "-j", "talk") == 0
+    assert "nothing to move" in capsys.readouterr().out

@@ -26,13 +26,11 @@ _SENSORS = (
     "Nothing starts runs by itself: have cron call `dagster job execute -j JOB`, and evaluate the sensor in a test, "
     "with `build_sensor_context`."
 )
-_POOLS = "Steps run one after the other, so no pool is ever full: leave the limit out."
 
 GROUPS: Mapping[str, str] = {
     "api": "Code servers and workers, for other programs.",
     "code-server": "Serve definitions to other processes.",
     "debug": "Export and import runs.",
-    "instance concurrency": "Limits of pools.",
     "project": "Create projects from templates and examples.",
     "schedule": "List and start schedules.",
     "sensor": "List and start sensors.",
@@ -58,28 +56,16 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "code-server start": ("Serve one code location.", f"{_SERVER} --startup-timeout= --heartbeat-ttl=", _SERVERS),
     "debug export": ("Write a run to a file.", "RUN_ID OUTPUT_FILE", _DEBUG),
     "debug import": ("Read runs from files.", "INPUT_FILES*", _DEBUG),
-    "instance concurrency get": ("Print the limit of pools.", "KEY? --all", _POOLS),
-    "instance concurrency set": ("Set the limit of a pool.", "KEY LIMIT", _POOLS),
     "job backfill": (
         "Launch a run for each partition.",
         f"{_LOC} --partitions= --all= --from= --to= --tags= --noprompt -j,--job=",
         "Call `dagster job execute -j JOB --partition KEY` for each.",
-    ),
-    "job launch": (
-        "Submit a run, and do not wait.",
-        f"{_LOC} -c,--config=* --config-json= --tags= --run-id= -o,--op-selection= -j,--job=",
-        "There is no queue: `dagster job execute` runs it and waits.",
     ),
     "project from-example": ("Download an example.", "--name= --example= --version=", _EXAMPLES),
     "project list-examples": ("List the examples.", "", _EXAMPLES),
     "project scaffold": ("Create a project.", "--name= --excludes=* --ignore-package-conflict", _EXAMPLES),
     "project scaffold-code-location": ("Create a code location.", "--name=", _EXAMPLES),
     "project scaffold-repository": ("Create a repository.", "--name=", _EXAMPLES),
-    "run migrate-repository": (
-        "Move the history of a job to another repository.",
-        f"{_WS.replace('-f,--python-file', '--python-file')} -r,--repository= -f,--from= -l,--location= -j,--job=",
-        "Runs are found by the name of their job, in whichever repository it is: there is nothing to move.",
-    ),
     "schedule debug": ("Print what the scheduler does.", "", _SCHEDULES),
     "schedule logs": ("Print the ticks of a schedule.", f"SCHEDULE_NAME? {_LOC}", _SCHEDULES),
     "schedule preview": ("Show which schedules would change.", _LOC, _SCHEDULES),
@@ -104,6 +90,11 @@ NOTHING_TO_DO: Mapping[str, tuple[str, str, str]] = {
         "Forget which partitions are known to be made.",
         "KEY* --all --noprompt",
         "The state of partitions is kept with the record and is never stale: nothing to wipe.",
+    ),
+    "run migrate-repository": (
+        "Move the history of a job to another repository.",
+        f"{_WS.replace('-f,--python-file', '--python-file')} -r,--repository= -f,--from= -l,--location= -j,--job=",
+        "Runs are found by the name of their job, in whichever repository it is: there is nothing to move.",
     ),
     "instance reindex": (
         "Build optional indexes.",

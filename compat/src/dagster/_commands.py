@@ -30,6 +30,7 @@ _GRPC = ("--grpc-port", "--grpc-socket", "--grpc-host", "--use-ssl")
 
 
 _ADDED: Mapping[str, str] = {
+    "instance": "dagster._instance_commands",
     "job": "dagster._job_commands",
     "schedule": "dagster._trigger_commands",
     "sensor": "dagster._trigger_commands",

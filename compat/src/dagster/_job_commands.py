@@ -9,7 +9,9 @@ import click
 from treadle.author.definitions import Definitions
 from treadle.author.job_config import run_config_schema
 from treadle.author.jobs import JobDefinition
-from treadle.cli.targets import location_of, target_options
+from treadle.cli.home import open_home
+from treadle.cli.launching import launch, launch_options
+from treadle.cli.targets import location_of, target_options, targets_of
 from treadle.spec.config import UNSET, Schema, Selector, Shape, example
 
 _job_option = click.option("-j", "--job", "name", metavar="NAME", help="May be left out where there is one job only.")
@@ -71,4 +73,26 @@ def _job(ctx: click.Context, definitions: Definitions, name: str | None) -> JobD
     return definitions.get_job_def(name or names[0])
 
 
-COMMANDS = {"job": {"print": print_job, "scaffold_config": scaffold_config}}
+@click.command("launch")
+@_job_option
+@target_options
+@launch_options
+@click.pass_context
+def launch_job(ctx: click.Context, name: str | None, **options: Any) -> int:
+    """Put a run into the queue, for `dagster dev` or a daemon to execute; print its id."""
+    given = {key: options.pop(key) for key in ("config", "config_json", "tags", "op_selection", "run_id")}
+    location = options.pop("location")
+    targets = [target.name for target in targets_of(ctx, options)]
+    if location is None and len(targets) == 1:
+        location = targets[0]
+    names = [name] if name is not None else []
+    if name is None:
+        with open_home() as instance:
+            manifests = instance.store.locations.manifests()
+        names = sorted(job for one in targets if one in manifests for job in manifests[one].jobs_by_name)
+    if len(names) != 1:
+        raise click.UsageError(f"Choose a job with -j: {', '.join(names) or 'none is known here'}.", ctx)
+    return launch(names[0], location, **given)
+
+
+COMMANDS = {"job": {"launch": launch_job, "print": print_job, "scaffold_config": scaffold_config}}

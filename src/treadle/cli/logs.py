@@ -11,7 +11,7 @@ import click
 from treadle.cli.home import find_run, open_home
 from treadle.errors import InvocationError
 from treadle.host.instance import Instance
-from treadle.host.nudge import Listener
+from treadle.host.nudge import DAEMON, Listener
 from treadle.state.captured import spans
 from treadle.state.events import EventLogEntry, EventType, LogsCaptured
 from treadle.state.runs import Run
@@ -59,8 +59,6 @@ class _Printer:
         Raises:
             InvocationError: the run has executed no such step.
         """
-        from treadle.host.launching import DAEMON  # noqa: PLC0415  other commands on runs need no runtime
-
         home = self._instance.home
         follow = follow and home is not None
         listener = Listener(home, DAEMON) if follow and home is not None else None

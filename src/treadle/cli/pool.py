@@ -7,7 +7,6 @@ import click
 from treadle.cli import output
 from treadle.cli.home import open_home
 from treadle.errors import InvocationError
-from treadle.host.nudge import POOLS, nudge
 from treadle.host.settings import default_limit
 
 
@@ -21,22 +20,24 @@ def group() -> None:
 def list_pools(as_json: bool) -> None:
     """Show the pools that have a limit or are in use, and who holds their slots."""
     with open_home() as instance:
-        default, pools = default_limit(instance.settings), instance.store.pools.all()
+        default, pools = default_limit(instance.settings), instance.get_pools()
     if as_json:
         output.print_json([
             {
                 "name": pool.name, "limit": pool.limit if pool.limit is not None else default,
                 "is_default": pool.limit is None,
                 "holders": [{"run_id": run, "step_key": step} for run, step in pool.holders],
+                "waiting": [{"run_id": run, "step_key": step} for run, step in pool.waiting],
             }
             for pool in pools
         ])  # fmt: skip
         return
-    rows = [("pool", "held", "limit", "by")]
+    rows = [("pool", "held", "limit", "wait", "by")]
     for pool in pools:
         limit = pool.limit if pool.limit is not None else default
         shown = "none" if limit is None else f"{limit:,}" + (" (default)" if pool.limit is None else "")
-        rows.append((pool.name, str(len(pool.holders)), shown, ", ".join(f"{run[:8]} {s}" for run, s in pool.holders)))
+        held, waiting = str(len(pool.holders)), str(len(pool.waiting) or "")
+        rows.append((pool.name, held, shown, waiting, ", ".join(f"{run[:8]} {step}" for run, step in pool.holders)))
     click.echo(output.table(rows) if pools else "No pool has a limit, and none is in use.")
 
 
@@ -46,9 +47,7 @@ def list_pools(as_json: bool) -> None:
 def set_limit(name: str, limit: int) -> None:
     """Let at most LIMIT steps hold a slot of the pool NAME at once."""
     with open_home() as instance:
-        instance.store.pools.set_limit(name, limit)
-        if instance.home is not None:
-            nudge(instance.home, POOLS)
+        instance.set_pool_limit(name, limit)
     click.echo(f"At most {limit:,} steps hold a slot of pool {name!r} at once.")
 
 
@@ -57,8 +56,7 @@ def set_limit(name: str, limit: int) -> None:
 def delete_limit(name: str) -> None:
     """Let the default limit count for the pool NAME again."""
     with open_home() as instance:
-        if not instance.store.pools.delete_limit(name):
+        if all(pool.name != name or pool.limit is None for pool in instance.get_pools()):
             raise InvocationError(f"Pool {name!r} has no limit of its own. `treadle pool list` shows those that have.")
-        if instance.home is not None:
-            nudge(instance.home, POOLS)
+        instance.set_pool_limit(name, None)
     click.echo(f"The default limit counts for pool {name!r}.")

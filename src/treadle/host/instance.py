@@ -17,6 +17,7 @@ from typing import Any
 
 from treadle.core.keys import AssetCheckKey, AssetKey
 from treadle.errors import InvariantError, InvocationError, StoreError
+from treadle.host.nudge import DAEMON, POOLS, nudge
 from treadle.host.settings import Settings, SettingsError, find_home, load_settings, parse_settings
 from treadle.state import stats
 from treadle.state.events import (
@@ -47,6 +48,7 @@ from treadle.state.records import (
     StepStats,
 )
 from treadle.state.runs import Run, RunRecord, RunsFilter, RunStatus
+from treadle.store.pools import Pool
 from treadle.store.store import FILE, Store
 from treadle.store.writer import Sink
 
@@ -326,6 +328,27 @@ class Instance:
     def get_run_step_stats(self, run_id: str, step_keys: Sequence[str] | None = None) -> Sequence[StepStats]:
         """How the steps of a run went, in the order they began."""
         return stats.of_steps(run_id, self.all_logs(run_id, of_type=stats.OF_STEPS), step_keys)
+
+    # --- pools --------------------------------------------------------------------------------------------------------
+
+    def get_pools(self) -> Sequence[Pool]:
+        """The concurrency pools that have a limit or are in use, with who holds their slots and who waits for one."""
+        return self.store.pools.all()
+
+    def set_pool_limit(self, name: str, limit: int | None) -> None:
+        """Let so many steps hold a slot of a pool at once; None for as many as the settings say. Those that hold one
+        keep it.
+
+        Raises:
+            InvocationError: the limit is not from 0 to 1,000.
+        """
+        if limit is None:
+            self.store.pools.delete_limit(name)
+        else:
+            self.store.pools.set_limit(name, limit)
+        if self._home is not None:
+            for waiting in (POOLS, DAEMON):
+                nudge(self._home, waiting)
 
     # --- events -------------------------------------------------------------------------------------------------------
 

@@ -14,8 +14,8 @@ from contextlib import suppress
 from treadle.core import tags
 from treadle.errors import FencedError, StoreError
 from treadle.host.instance import Instance
-from treadle.host.launching import DAEMON, take_lease
-from treadle.host.nudge import POOLS, nudge
+from treadle.host.launching import take_lease
+from treadle.host.nudge import DAEMON, POOLS, nudge
 from treadle.host.settings import default_limit
 from treadle.state.runs import Run, RunStatus
 from treadle.store.leases import Lease
