@@ -8,6 +8,7 @@ when it began and ended. A thread copies what arrives to where it would have gon
   kept. Only a burst of lines is buffered, for a tenth of a second at most.
 - What the files cannot take (the disk is full, say) is no fault of who prints: from then on everything goes where it
   would have gone without capture, and `lost` says so.
+- Who prints never waits for who reads along: what the place where it would have gone does not take is copied later.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import contextlib
 import errno
 import io
 import os
+import select
 import sys
 import threading
 from collections.abc import Callable
@@ -26,6 +28,8 @@ _INTERVAL_S = 0.1
 _MANY_LINES = 500
 """So many lines since the last look are a burst: from then on they are written in blocks, until few bytes come."""
 _FEW_BYTES = 32 * 1024
+_PIECE = select.PIPE_BUF
+"""So many bytes at once are taken by a pipe that says it is ready."""
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -35,14 +39,22 @@ class Capture:
     Args:
         stdout, stderr: the files, appended to.
         echo: called with 1 or 2 and new bytes; by default they go to where the descriptor led before.
+        patience_s: how long `stop` waits for whoever reads there and does not, in seconds; None for ever.
 
     Attributes:
         lost: why not everything is in the files, once something is not.
     """
 
-    def __init__(self, stdout: Path, stderr: Path, echo: Callable[[int, bytes], None] | None = None) -> None:
+    def __init__(
+        self,
+        stdout: Path,
+        stderr: Path,
+        echo: Callable[[int, bytes], None] | None = None,
+        patience_s: float | None = None,
+    ) -> None:
         self._paths = {1: stdout, 2: stderr}
-        self._echo = echo or self._write_through
+        self._echo = echo
+        self._patience_s = patience_s
         self._files: dict[int, int] = {}
         self._saved: dict[int, int] = {}
         self._readers: dict[int, int] = {}
@@ -91,12 +103,12 @@ class Capture:
         self._stopped = True
         self._wake.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(self._patience_s)
         for stream in self._streams:
             stream.give_back()
         for fd, saved in self._saved.items():
             os.dup2(saved, fd)
-        self._copy()
+        self._copy(self._patience_s)
         self._close()
 
     def _close(self) -> None:
@@ -115,13 +127,30 @@ class Capture:
                 _flush()
                 self._copy()
 
-    def _copy(self) -> None:
-        with self._copying:
+    def _copy(self, patience_s: float | None = 0.0) -> None:
+        """Copy what is new as far as it is taken without waiting for longer than `patience_s`; None: all of it."""
+        if not self._copying.acquire(timeout=-1 if patience_s is None else patience_s):
+            return
+        try:
             for fd, reader in self._readers.items():
-                while data := os.read(reader, 65536):
-                    self._echo(fd, data)
+                while (self._echo or self._is_ready(fd, patience_s)) and (data := os.read(reader, _PIECE)):
+                    (self._echo or self._write_on)(fd, data)
+        finally:
+            self._copying.release()
 
-    def _write_through(self, fd: int, data: bytes) -> None:
+    def pass_on(self, fd: int, data: bytes) -> None:
+        """Write to where it would have gone without capture, as much as is taken there without waiting."""
+        for start in range(0, len(data), _PIECE):
+            if not self._is_ready(fd, 0.0):
+                return
+            self._write_on(fd, data[start : start + _PIECE])
+
+    def _is_ready(self, fd: int, patience_s: float | None) -> bool:
+        poll = select.poll()
+        poll.register(self._saved[fd], select.POLLOUT)
+        return bool(poll.poll(None if patience_s is None else patience_s * 1000))
+
+    def _write_on(self, fd: int, data: bytes) -> None:
         with contextlib.suppress(OSError):  # where it went before may be gone: a closed pipe, a lost terminal
             os.write(self._saved[fd], data)
 
@@ -132,7 +161,7 @@ class Capture:
             for turned, saved in self._saved.items():
                 os.dup2(saved, turned)
         self._give_up(error)
-        self._write_through(fd, data)
+        self.pass_on(fd, data)
 
     def _give_up(self, error: OSError) -> None:
         self.lost = self.lost or f"not everything that is printed is kept in {self._paths[1].parent}: {error.strerror}"

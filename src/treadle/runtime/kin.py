@@ -14,6 +14,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -200,6 +201,26 @@ class Wakeup:
             signal.signal(number, handler or signal.SIG_DFL)
         self._read.close()
         self._write.close()
+
+
+@contextmanager
+def ending_forks() -> Iterator[None]:
+    """A process that code inside forks, and that comes out of here as its parent does, ends: all that follows is the
+    parent's to do."""
+    me = os.getpid()
+    code = 0
+    try:
+        yield
+    except BaseException as error:
+        if os.getpid() == me:
+            raise
+        if isinstance(error, SystemExit):
+            code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        elif not isinstance(error, StopIteration | StopAsyncIteration):  # which are the ends of generators
+            sys.excepthook(type(error), error, error.__traceback__)
+            code = 1
+    if os.getpid() != me:
+        leave(code)
 
 
 def leave(code: int) -> NoReturn:

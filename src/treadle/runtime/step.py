@@ -22,6 +22,7 @@ from treadle.errors import (
     TypeCheckError,
     UserCodeError,
 )
+from treadle.runtime import kin
 from treadle.runtime.hooks import run_hooks
 from treadle.runtime.inputs import load_inputs
 from treadle.runtime.outputs import Outputs
@@ -86,9 +87,10 @@ def _attempt(context: StepContext) -> tuple[frozenset[str], Mapping[str, tuple[s
     signature = op.signature
     positional = (context.step_context,) if signature.context is not None else ()
     try:
-        returned = op.fn(*positional, **arguments)
-        if signature.is_async and not signature.is_generator:
-            returned = _awaited(context, returned)
+        with kin.ending_forks():
+            returned = op.fn(*positional, **arguments)
+            if signature.is_async and not signature.is_generator:
+                returned = _awaited(context, returned)
     except _PASSED_ON:
         raise
     except Exception as error:
@@ -104,7 +106,8 @@ def _drain(context: StepContext, outputs: Outputs, generator: Any, is_async: boo
     """Take what a generator yields, one by one, so that what it yielded counts even if it raises later."""
     while True:
         try:
-            item = _awaited(context, generator.__anext__()) if is_async else next(generator)
+            with kin.ending_forks():
+                item = _awaited(context, generator.__anext__()) if is_async else next(generator)
         except StopAsyncIteration:
             return
         except StopIteration as end:
