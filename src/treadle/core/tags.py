@@ -196,6 +196,11 @@ def priority(tags: Mapping[str, str]) -> int:
         return 0
 
 
+def max_runtime_s(tags: Mapping[str, str], default: float = 0.0) -> float | None:
+    """How long a run may take, in seconds; None for any time. The default counts where its tags give none above 0."""
+    return seconds(tags, MAX_RUNTIME, MAX_RUNTIME_SECONDS) or (default if default > 0 else None)
+
+
 def seconds(tags: Mapping[str, str], *names: str) -> float | None:
     """The time that the first of these tags gives; None if none does, or what it says is no number above 0."""
     for name in names:

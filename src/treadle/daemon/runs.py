@@ -301,9 +301,7 @@ class Monitor:
         self._settings = instance.settings.run_monitoring
         self._retries = Retries(instance)
         self._leases: dict[str, Lease] = {}  # as they were seen last, by run id
-        self._overdue: dict[
-            Lease, float
-        ] = {}  # since when leases have been over; a sleep of the machine does not count
+        self._overdue: dict[Lease, float] = {}  # since when they are over; a sleep of the machine does not count
 
     def look(self) -> None:
         """Read, decide, apply."""
@@ -313,13 +311,10 @@ class Monitor:
         self._leases = {run_id: lease for run_id in runs if (lease := self._instance.store.leases.get(run_id))}
         over = [lease for lease in self._leases.values() if 0 < lease.until < time.time()]
         self._overdue = {lease: self._overdue.get(lease, time.monotonic()) for lease in over}
-        decisions = monitor.watch(
-            (self._watched(record) for record in records),
-            time.time(),
-            start_timeout_s=self._settings.start_timeout_seconds,
-            again_after_s=AGAIN_AFTER_S,
-        )
-        for decision in decisions:
+        settings = self._settings
+        cancel_s = settings.cancel_timeout_seconds if settings.cancel_timeout_seconds > 0 else None
+        patience = monitor.Patience(settings.start_timeout_seconds, cancel_s, AGAIN_AFTER_S)
+        for decision in monitor.watch(map(self._watched, records), time.time(), patience):
             self._apply(decision, runs[decision.run_id])
         self._retries.look()
 
@@ -353,19 +348,13 @@ class Monitor:
         if lease is not None and lease.until > 0:
             overdue_s = time.monotonic() - self._overdue[lease] if lease in self._overdue else 0.0
             lives = kin.lives(lease.owner)
-            is_kept = (not lives or overdue_s > 0) and home is not None and nudge(home, kept(run.run_id)) > 0
+            asks = not lives or overdue_s > 0 or run.status is RunStatus.CANCELING
+            is_kept = asks and home is not None and nudge(home, kept(run.run_id)) > 0
         return monitor.Watched(
             run.run_id, run.status, record.update_timestamp.timestamp(), record.start_time, overdue_s, lives, is_kept,
-            self._max_runtime_s(run), self._starter.launched.get(run.run_id),
+            tag_names.max_runtime_s(run.tags, self._settings.max_runtime_seconds),
+            self._starter.launched.get(run.run_id),
         )  # fmt: skip
-
-    def _max_runtime_s(self, run: Run) -> float | None:
-        for name in (tag_names.MAX_RUNTIME, tag_names.MAX_RUNTIME_SECONDS):
-            try:
-                return float(run.tags[name])
-            except (KeyError, ValueError):
-                continue
-        return self._settings.max_runtime_seconds or None
 
 
 def limits_of(settings: Settings) -> queue.Limits:

@@ -68,7 +68,7 @@ class StopRun:
 
 @dataclass(frozen=True, slots=True)
 class Depose:
-    """Kill the owner of the run: it is stuck. What it has started ends with it."""
+    """Kill the owner of the run: it is stuck, or does not end the run. What it has started ends with it."""
 
     run_id: str
     reason: str
@@ -77,35 +77,55 @@ class Depose:
 Decision: TypeAlias = Start | GiveUp | StopRun | Depose
 
 
-def watch(runs: Iterable[Watched], now: float, *, start_timeout_s: float, again_after_s: float) -> list[Decision]:
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long something may take, in seconds.
+
+    Attributes:
+        start: a start.
+        cancel: the end of a run that was told to stop; None for any time.
+        launch: the time until somebody takes a launched run up. Then it is launched again.
+    """
+
+    start: float
+    cancel: float | None
+    launch: float
+
+
+def watch(runs: Iterable[Watched], now: float, patience: Patience) -> list[Decision]:
     """What to do about active runs.
 
     Args:
         runs: those that are starting, started or being canceled.
         now: in seconds since the epoch.
-        start_timeout_s: how long a start may take.
-        again_after_s: after how long a launch that nobody took up is made again.
+        patience: how long what may take.
     """
-    return [decision for run in runs if (decision := _about(run, now, start_timeout_s, again_after_s)) is not None]
+    return [decision for run in runs if (decision := _about(run, now, patience)) is not None]
 
 
-def _about(run: Watched, now: float, start_timeout_s: float, again_after_s: float) -> Decision | None:
+def _about(run: Watched, now: float, patience: Patience) -> Decision | None:
     if run.owner_lives and run.is_kept and (run.overdue_s or 0.0) > GRACE_S:
         return Depose(run.run_id, "Its supervisor has not renewed its lease in time. It is killed, and the run ends.")
     if _has_owner(run):
-        if run.started is None or run.max_runtime_s is None or run.status is RunStatus.CANCELING:
-            return None
-        if now - run.started <= run.max_runtime_s:
-            return None
-        return StopRun(run.run_id, f"It has run for longer than the {run.max_runtime_s:g} s that it may.")
+        return _about_owned(run, now, patience)
     if run.status is RunStatus.CANCELING:
         return GiveUp(run.run_id, "It was told to stop, and its supervisor is gone.", "UNEXPECTED_TERMINATION")
     if run.started is not None or run.status is not RunStatus.STARTING:
         return GiveUp(run.run_id, "Its supervisor is gone.", "UNEXPECTED_TERMINATION")
-    if now - run.since > start_timeout_s:
-        reason = f"It did not start within {start_timeout_s:g} s."
+    if now - run.since > patience.start:
+        reason = f"It did not start within {patience.start:g} s."
         return GiveUp(run.run_id, reason, "START_TIMEOUT")
-    return Start(run.run_id) if run.launched is None or now - run.launched > again_after_s else None
+    return Start(run.run_id) if run.launched is None or now - run.launched > patience.launch else None
+
+
+def _about_owned(run: Watched, now: float, patience: Patience) -> Decision | None:
+    if run.status is RunStatus.CANCELING:
+        if patience.cancel is None or now - run.since <= patience.cancel or not (run.owner_lives and run.is_kept):
+            return None
+        return Depose(run.run_id, f"It was told to stop and has not ended within {patience.cancel:g} s. It is killed.")
+    if run.started is None or run.max_runtime_s is None or now - run.started <= run.max_runtime_s + GRACE_S:
+        return None  # the run itself sees to it, and is given time to say so
+    return StopRun(run.run_id, f"It has run for longer than the {run.max_runtime_s:g} s that it may.")
 
 
 def _has_owner(run: Watched) -> bool:
