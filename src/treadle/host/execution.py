@@ -248,9 +248,9 @@ def prepare(
     """
     partition_key, partition_range = _partitions_wanted(run.tags, None, None)
     _check_partition(job, partition_key, partition_range, datetime.now(UTC), instance)
-    limit_s = tag_names.max_runtime_s(run.tags, instance.settings.run_monitoring.max_runtime_seconds)
-    if limit_s is not None:
-        run = structs.replace(run, tags={**run.tags, tag_names.MAX_RUNTIME: f"{limit_s:g}"})
+    limit_s = instance.settings.run_monitoring.max_runtime_seconds
+    if limit_s > 0 and tag_names.max_runtime_s(run.tags) is None:
+        run = structs.replace(run, tags={**run.tags, tag_names.MAX_RUNTIME: str(limit_s)})
     job, steps = plan_job(job, run.op_selection)
     if continues is not None:
         steps = plan(job.nodes, Selection(job.selected_assets, job.selected_checks, steps=continues.handles))

@@ -66,7 +66,7 @@ class Agenda:
         self._attempts: dict[str, int] = {}
         self._waiting: list[tuple[float, int, Step]] = []  # until when, a number that breaks ties, which step
         self._turns = count()
-        self._limit_s = tags.seconds(scope.run.tags, tags.MAX_RUNTIME, tags.MAX_RUNTIME_SECONDS)
+        self._limit_s = tags.max_runtime_s(scope.run.tags)
         if self._limit_s is not None:
             scope.ends = time.monotonic() + self._limit_s
         self.error: BaseException | None = None
