@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from treadle.decide.monitor import GRACE_S, Depose, GiveUp, Start, StopRun, Watched, watch
+from treadle.decide.monitor import GRACE_S, Depose, GiveUp, Patience, Start, StopRun, Watched, watch
 from treadle.state.runs import RunStatus
 
 NOW = 1000.0
@@ -14,7 +14,7 @@ NOW = 1000.0
 
 def decided(**given: Any) -> Any:
     run = Watched(**{"run_id": "r", "status": RunStatus.STARTED, "since": NOW - 1, "started": NOW - 1, **given})
-    found = watch([run], NOW, start_timeout_s=180, again_after_s=5)
+    found = watch([run], NOW, Patience(start=180, cancel=60, launch=5))
     return found[0] if found else None
 
 
@@ -62,3 +62,13 @@ def test_a_run_that_takes_too_long_is_stopped_once() -> None:
     assert isinstance(decided(**slow), StopRun)
     assert decided(**slow, status=RunStatus.CANCELING) is None
     assert decided(**{**slow, "max_runtime_s": 30.0}) is None
+    assert decided(**{**slow, "max_runtime_s": 20.0 - GRACE_S}) is None  # the run has time to say so itself
+
+
+def test_a_run_that_does_not_stop_when_it_is_told_to_is_ended() -> None:
+    told = {"status": RunStatus.CANCELING, "overdue_s": 0.0, "owner_lives": True, "is_kept": True}
+    assert decided(**told, since=NOW - 60) is None
+    assert isinstance(decided(**told, since=NOW - 61), Depose)
+    assert decided(**{**told, "is_kept": False}, since=NOW - 61) is None  # it executes the run itself
+    unending = Watched(**{"run_id": "r", "since": NOW - 9999, **told})  # type: ignore[arg-type]
+    assert watch([unending], NOW, Patience(start=180, cancel=None, launch=5)) == []

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.decide.queue import Hold, Launch, Limits, Queued, TagLimit, dequeue
+from treadle.core.keys import AssetKey
+from treadle.decide.queue import Hold, Launch, Limits, Needs, PoolLimits, Queued, TagLimit, dequeue, needs
+from treadle.spec.assets import AssetSpec
+from treadle.spec.manifest import JobManifest, Manifest
+from treadle.spec.nodes import FromOutput, InputSpec, NodeSpec
+from treadle.state.runs import Run
 
 
 def launched(waiting: list[Queued], active: list[dict[str, str]], limits: Limits) -> list[str]:
@@ -76,3 +81,63 @@ def test_limits_are_never_passed_and_nobody_waits_without_a_reason(
         kinds = [(limit, limit.counts(one.tags)) for limit in tag_limits]
         held = [limit for limit, kind in kinds if kind and Counter(map(limit.counts, everyone))[kind] >= limit.limit]
         assert full or held
+
+
+def node(handle: str, *above: str, pool: str | None = None) -> NodeSpec:
+    sources = tuple(FromOutput(one, "result") for one in above)
+    return NodeSpec(handle, handle, (InputSpec("in", sources),) if above else (), pool=pool)
+
+
+CHAIN = JobManifest("chain", nodes=(node("a", pool="db"), node("b", "a", pool="api"), node("c", "b")))
+FAN = JobManifest("fan", nodes=(node("a", pool="db"), node("b")))
+ASSETS = tuple(AssetSpec(key, deps=deps) for key, deps in [("x", ["out"]), ("y", ["x"]), ("z", ["y"]), ("out", [])])
+MANIFEST = Manifest(
+    "__ASSET_JOB", ASSETS, jobs=(CHAIN, FAN), pools={AssetKey("x"): "db", AssetKey("z"): "api"},
+    external=frozenset({AssetKey("out")}),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("run", "pools", "first"),
+    [
+        (Run(job_name="chain"), {"db", "api"}, {"db"}),
+        (Run(job_name="chain", op_selection=("b+",)), {"api"}, {"api"}),
+        (Run(job_name="chain", op_selection=("nothing",)), set(), set()),
+        (Run(job_name="fan"), {"db"}, set()),  # one of its first steps needs no slot
+        (Run(job_name="chain", parent_run_id="before"), {"db", "api"}, set()),
+        (Run(job_name="__ASSET_JOB"), {"db", "api"}, {"db"}),
+        (Run(job_name="__ASSET_JOB", asset_selection=frozenset({AssetKey("y"), AssetKey("z")})), {"api"}, set()),
+        (Run(job_name="unknown", asset_selection=frozenset({AssetKey("z")})), {"api"}, {"api"}),
+    ],
+)
+def test_what_a_run_needs_of_pools_follows_from_its_location(run: Run, pools: set[str], first: set[str]) -> None:
+    assert needs(MANIFEST, run) == Needs(frozenset(pools), frozenset(first))
+
+
+def needing(*first: str, count: int = 1) -> list[Queued]:
+    return [Queued(str(number), {}, Needs(frozenset(first), frozenset(first))) for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("pools", "first", "expected"),
+    [
+        (PoolLimits({"db": 2}), ["db"], 2),
+        (PoolLimits({"db": 2}, taken={"db": 1}), ["db"], 1),
+        (PoolLimits({"db": 2}, taken={"db": 1}, spare=1), ["db"], 2),
+        (PoolLimits({"db": 1}), ["db", "api"], 5),  # a step in the other pool can begin
+        (PoolLimits({"db": 1}, of_runs=True), ["db", "api"], 1),  # of whole runs, each needs both
+        (PoolLimits({"db": 1}, of_runs=True, spare=3), ["db"], 1),
+        (PoolLimits({}, 1), ["db"], 1),
+        (PoolLimits({"api": 0}), ["db"], 5),
+    ],
+)
+def test_a_run_waits_while_it_could_only_wait_for_pools(pools: PoolLimits, first: list[str], expected: int) -> None:
+    decisions = dequeue(needing(*first, count=5), [], Limits(pools=pools))
+    assert sum(isinstance(one, Launch) for one in decisions) == expected
+    assert all("pool 'db'" in one.reason for one in decisions if isinstance(one, Hold))
+
+
+def test_nothing_leaves_a_queue_that_is_paused() -> None:
+    [held] = dequeue(runs({}), [], Limits(is_paused=True))
+    assert isinstance(held, Hold)
+    assert "paused" in held.reason

@@ -49,7 +49,7 @@ def test_the_slots_of_a_run_without_a_live_lease_are_free(store: Store) -> None:
     assert store.pools.claim(dead, "db", "a")
     assert store.pools.claim(over, "db", "a")
     store.leases.release(dead)
-    assert store.pools.all()[0].holders == ()
+    assert store.pools.all()[0].holders == []
     assert [store.pools.claim(alive, "db", step) for step in "abc"] == [True, True, False]
 
 
@@ -89,20 +89,72 @@ def test_limits_and_defaults(store: Store) -> None:
         store.pools.set_limit("shut", 1001)
 
 
+def test_slots_go_by_priority_then_to_who_has_waited_longest(store: Store) -> None:
+    store.pools.set_limit("db", 1)
+    lease = owned(store, "run")
+    assert store.pools.claim(lease, "db", "first")
+    for step, priority in (("old", 0), ("new", 0), ("urgent", 5), ("idle", -1)):
+        assert not store.pools.claim(lease, "db", step, priority=priority)
+    [pool] = store.pools.all()
+    assert [step for _, step in pool.waiting] == ["urgent", "old", "new", "idle"]
+    order, steps = [], ["idle", "new", "old", "urgent"]  # those that are last ask first
+    held = "first"
+    while steps:
+        assert store.pools.free("run", held)
+        [held] = [one for one in steps if store.pools.claim(lease, "db", one)]
+        steps.remove(held)
+        order.append(held)
+    assert order == ["urgent", "old", "new", "idle"]
+
+
+def test_who_waits_no_longer_holds_nobody_up_and_keeps_what_it_holds(store: Store) -> None:
+    store.pools.set_limit("db", 1)
+    first, second = owned(store, "first"), owned(store, "second")
+    assert store.pools.claim(first, "db", "a")
+    assert not store.pools.claim(first, "db", "b", priority=9)
+    assert not store.pools.claim(second, "db", "c")
+    assert store.pools.free("first", waiting=True)
+    assert store.pools.all()[0].holders == [("first", "a")]
+    store.pools.free("first", "a")
+    assert store.pools.claim(second, "db", "c")
+
+
+def test_a_limit_that_is_lowered_takes_no_slot_away(store: Store) -> None:
+    lease = owned(store, "run")
+    store.pools.set_limit("db", 2)
+    assert store.pools.claim(lease, "db", "a")
+    assert store.pools.claim(lease, "db", "b")
+    store.pools.set_limit("db", 1)
+    assert store.pools.claim(lease, "db", "b")
+    store.pools.free("run", "a")
+    assert not store.pools.claim(lease, "db", "c")
+
+
 @settings(max_examples=30)
-@given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("xyz"), st.booleans())), st.integers(0, 4))
-def test_there_is_never_one_too_many(acts: list[tuple[str, str, bool]], limit: int) -> None:
-    store = Store(None, lambda: Path())
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xy"), st.integers(-1, 1), st.booleans()), max_size=30),
+    st.integers(0, 3),
+)
+def test_there_is_never_one_too_many_and_no_slot_is_left_while_somebody_waits(
+    acts: list[tuple[str, str, int, bool]], limit: int
+) -> None:
+    store = Store(None, Path)
     store.pools.set_limit("db", limit)
-    leases = {name: owned(store, name) for name in "abcd"}
+    leases = {name: owned(store, name) for name in "abc"}
+    waiting: dict[tuple[str, str], int] = {}
     held: set[tuple[str, str]] = set()
-    for run, step, frees in acts:
+    for run, step, priority, frees in acts:
         if frees:
-            assert store.pools.free(run, step) is ((run, step) in held)
+            assert store.pools.free(run, step) is ((run, step) in held or (run, step) in waiting)
             held.discard((run, step))
-        else:
-            assert store.pools.claim(leases[run], "db", step) is ((run, step) in held or len(held) < limit)
-            if len(held) < limit:
-                held.add((run, step))
-    assert set(next(iter(store.pools.all())).holders) == held
+            waiting.pop((run, step), None)
+        elif (run, step) not in held:
+            waiting.setdefault((run, step), priority)
+        for one in [*waiting, *waiting]:  # whoever is woken asks again
+            if one in waiting and store.pools.claim(leases[one[0]], "db", one[1], priority=waiting[one]):
+                held.add(one)
+                del waiting[one]
+        assert len(held) <= limit
+        assert not waiting or len(held) == limit
+        assert set(store.pools.all()[0].holders) == held
     store.close()

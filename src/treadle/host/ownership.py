@@ -15,8 +15,9 @@ from treadle.core import tags
 from treadle.errors import FencedError, StoreError
 from treadle.host.instance import Instance
 from treadle.host.launching import take_lease
-from treadle.host.nudge import DAEMON, POOLS, nudge
+from treadle.host.nudge import DAEMON, POOLS, kept, nudge
 from treadle.host.settings import default_limit
+from treadle.runtime import kin
 from treadle.state.runs import Run, RunStatus
 from treadle.store.leases import Lease
 
@@ -142,7 +143,20 @@ class Ownership:
             self._instance.store.leases.renew(self.lease, TERM_S)
         if now >= self._look_at:
             self._look_at = now + _LOOK_S
+            if self._claims:
+                self._free_the_dead()
             run = self._instance.get_run_by_id(self._run.run_id)
             if run is not None and run.status is RunStatus.CANCELING and not self._was_told:
                 self._was_told = True
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    def _free_the_dead(self) -> None:
+        """Take the slots from runs whose processes are dead, as a daemon would if there is one."""
+        store, home = self._instance.store, self._instance.home
+        users = {run_id for pool in store.pools.all() for run_id, _ in (*pool.holders, *pool.waiting)}
+        for run_id in users - {self._run.run_id}:
+            lease = store.leases.get(run_id)
+            if lease is None or lease.until > time.time() or kin.lives(lease.owner) is not False or home is None:
+                continue
+            if not nudge(home, kept(run_id)):
+                store.leases.release(lease)
