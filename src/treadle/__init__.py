@@ -51,8 +51,8 @@ _MODULES = {
     ),
     "treadle.author.env": "EnvVar",
     "treadle.author.executors": (
-        "ExecutorDefinition InitExecutorContext executor in_process_executor multi_or_in_process_executor "
-        "multiprocess_executor"
+        "Executor ExecutorDefinition InitExecutorContext ReadyStep ReadySteps executor in_process_executor "
+        "multi_or_in_process_executor multiprocess_executor threaded_executor"
     ),
     "treadle.author.files": "config_from_files config_from_pkg_resources config_from_yaml_strings file_relative_path",
     "treadle.author.graph_assets": "graph_asset graph_multi_asset",

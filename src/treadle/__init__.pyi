@@ -101,12 +101,16 @@ from treadle.author.env import (
     EnvVar as EnvVar,
 )
 from treadle.author.executors import (
+    Executor as Executor,
     ExecutorDefinition as ExecutorDefinition,
     InitExecutorContext as InitExecutorContext,
+    ReadyStep as ReadyStep,
+    ReadySteps as ReadySteps,
     executor as executor,
     in_process_executor as in_process_executor,
     multi_or_in_process_executor as multi_or_in_process_executor,
     multiprocess_executor as multiprocess_executor,
+    threaded_executor as threaded_executor,
 )
 from treadle.author.files import (
     config_from_files as config_from_files,

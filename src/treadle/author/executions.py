@@ -57,6 +57,18 @@ MULTIPROCESS = Shape(
 )
 """Config of the executor that runs each step in a process of its own."""
 
+THREADED = Shape(
+    {
+        "max_concurrent": Field(
+            Noneable(INT), required=False, default=None, description="How many steps run at once; 0 or null is 32."
+        ),
+        "retries": _RETRIES,
+        "step_dependency_config": _STEP_DEPENDENCIES,
+        "tag_concurrency_limits": _TAG_LIMITS,
+    }
+)
+"""Config of the executor that runs each step in a thread."""
+
 DEFAULT_EXECUTION = Field(
     Selector({"multiprocess": part(MULTIPROCESS), "in_process": part(IN_PROCESS)}),
     required=False,

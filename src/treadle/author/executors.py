@@ -1,21 +1,24 @@
-"""Executors as definitions: how a run executes its steps, with the config for it.
+"""Executors: how a run executes its steps, with the config for it. Jobs and `Definitions` declare them.
 
-They are declared by jobs and `Definitions`, and their config is checked. Runs in this process (`execute_in_process`,
-`materialize`, the command line) take of it whether steps are retried; their steps run one after the other in any case.
+`execute_in_process` and `materialize` take of it whether steps are retried; their steps run one after the other in any
+case. Other runs in one process (`execute_job`, the command line) start no processes for steps, and do the rest as
+declared.
 """
 
 from __future__ import annotations
 
 import enum
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from treadle.author.config_types import ConfigType, Field
 from treadle.author.configured import Configurable
-from treadle.author.executions import DEFAULT_EXECUTION, IN_PROCESS, MULTIPROCESS
+from treadle.author.executions import DEFAULT_EXECUTION, IN_PROCESS, MULTIPROCESS, THREADED
 from treadle.author.signature import decorator
-from treadle.core.keys import check_name
+from treadle.core.keys import AssetKey, check_name
+from treadle.state.runs import Run
 
 
 class ExecutorRequirement(enum.Enum):
@@ -51,6 +54,63 @@ class InitExecutorContext:
     instance: Any
 
 
+class ReadyStep(Protocol):
+    """A step that can be executed."""
+
+    @property
+    def key(self) -> str:
+        """Its key, unique in the run: the path of its op, and `[...]` below a dynamic output."""
+        ...
+
+    @property
+    def priority(self) -> int:
+        """Higher goes first, as its op's tag `dagster/priority` says."""
+        ...
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The tags of its op."""
+        ...
+
+    @property
+    def assets(self) -> Sequence[AssetKey]:
+        """The assets that it makes."""
+        ...
+
+
+class ReadySteps(Protocol):
+    """The steps of a run, as an executor of one's own sees them."""
+
+    @property
+    def run(self) -> Run:
+        """The run."""
+        ...
+
+    def ready(self) -> Sequence[ReadyStep]:
+        """The steps that can be executed now, in the order in which the default executor would. Waits until there is
+        one, as for the time of a retry. Empty once all steps have ended."""
+        ...
+
+    def execute(self, step: ReadyStep) -> bool:
+        """Make an attempt of a step, here and now; whether it succeeded. What follows from it (skips, retries, what is
+        ready next) is seen to."""
+        ...
+
+
+class Executor(ABC):
+    """Executes the steps of a run in its process, in an order of its own. An `@executor` function returns one.
+
+    Attributes:
+        retries: whether retry policies and retry requests of steps are followed.
+    """
+
+    retries: bool = True
+
+    @abstractmethod
+    def execute(self, steps: ReadySteps) -> None:
+        """Execute steps until none is ready. What it raises makes the run fail."""
+
+
 class ExecutorDefinition(Configurable):
     """How a run executes its steps.
 
@@ -58,7 +118,8 @@ class ExecutorDefinition(Configurable):
         name: its name, under which its config is found.
         config_schema: its config.
         requirements: what it needs of the job and the instance, or a function of its config that returns that.
-        executor_creation_fn: takes an `InitExecutorContext` and makes the executor. Runs in this process do without.
+        executor_creation_fn: takes an `InitExecutorContext` and returns an `Executor`, or another executor definition
+            that the run is to be executed by.
     """
 
     _what = "executor"
@@ -114,6 +175,11 @@ multiprocess_executor = ExecutorDefinition(
     Field(ConfigType(MULTIPROCESS), is_required=False),
     MULTIPLE_PROCESSES,
     description="Each step in a process of its own.",
+)
+threaded_executor = ExecutorDefinition(
+    "threaded",
+    Field(ConfigType(THREADED), is_required=False),
+    description="Each step in a thread of one process, and async functions on one event loop.",
 )
 multi_or_in_process_executor = ExecutorDefinition(
     "multi_or_in_process_executor",

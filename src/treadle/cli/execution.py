@@ -65,6 +65,7 @@ def execute(
         TreadleError: the run could not be started.
     """
     from treadle.host.execution import run_job  # noqa: PLC0415  `asset list` and `job list` need no runtime
+    from treadle.host.executors import drive_of  # noqa: PLC0415
 
     if partition is not None and partition_range is not None:
         raise click.UsageError("--partition and --partition-range both say what to run for. Give one of them.")
@@ -84,6 +85,7 @@ def execute(
                 result = run_job(
                     job, instance=instance, run_config=run_config, tags=run_tags, partition_key=partition,
                     partition_range=key_range, op_selection=op_selection, raise_on_error=False, listener=listen,
+                    drives=drive_of,
                 )  # fmt: skip
         except KeyboardInterrupt:
             return 130

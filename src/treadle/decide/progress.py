@@ -86,6 +86,8 @@ class Progress:
                 self._templates[dimension].append(step)
         self._groups: dict[str, _Group] = {}
         self._ended: set[str] = set()
+        self._there: set[tuple[str, str]] = set()  # outputs that were produced by steps that have not ended
+        self._served: set[tuple[str, str]] = set()  # (a step, one above it) where all that it needs of that was there
         self.failed: list[str] = []
 
     @property
@@ -103,6 +105,17 @@ class Progress:
         """The step failed and is due once more: after those of its priority that are ready already."""
         self._turns += 1
         heapq.heappush(self._ready, (-step.priority, self._turns, 0, step))
+
+    def produced(self, key: str, output: str) -> None:
+        """A step that goes on has produced an output: what needs nothing else of it need not wait for its end."""
+        self._there.add((key, output))
+        for waiting in list(self._below.get(key, ())):
+            step = self._steps[waiting]
+            needed = {one for group in (step.sources, *step.any_of) for one in group if one[0] == key}
+            if needed and needed <= self._there and not step.over:
+                self._below[key].remove(waiting)
+                self._served.add((waiting, key))
+                self._arrived(waiting)
 
     def succeeded(
         self,
@@ -147,9 +160,12 @@ class Progress:
         """A step or group has ended: what waited for it may go on."""
         self._left -= 1
         for waiting in self._below.pop(key, ()):
-            self._waiting[waiting] -= 1
-            if not self._waiting[waiting]:
-                self._became_ready(self._steps[waiting])
+            self._arrived(waiting)
+
+    def _arrived(self, waiting: str) -> None:
+        self._waiting[waiting] -= 1
+        if not self._waiting[waiting]:
+            self._became_ready(self._steps[waiting])
 
     def _became_ready(self, step: Step) -> None:
         if self._not_produced:
@@ -159,9 +175,15 @@ class Progress:
                 self._idle.append(Skip(step, tuple(f"{key}.{output}" for key, output in missing)))
                 return
         if self._dead and not self._dead.keys().isdisjoint(step.upstream):
-            failed = {key for above in step.upstream for key in self._dead.get(above, ())}
-            self._idle.append(Abandon(step, tuple(sorted(failed))))
-            return
+            failed = {
+                key
+                for above in step.upstream
+                if (step.key, above) not in self._served
+                for key in self._dead.get(above, ())
+            }
+            if failed:
+                self._idle.append(Abandon(step, tuple(sorted(failed))))
+                return
         turn = 0
         if step.over:
             turn = self._turns = self._turns + 1

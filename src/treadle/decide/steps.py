@@ -65,6 +65,11 @@ class Step:
     lists: tuple[tuple[Link, ...], ...] = ()
 
     @property
+    def tags(self) -> Mapping[str, str]:
+        """The tags of its op."""
+        return self.node.tags
+
+    @property
     def assets(self) -> tuple[AssetKey, ...]:
         """The assets it makes."""
         return tuple(output.asset for output in self.outputs if output.asset is not None)

@@ -209,6 +209,7 @@ def run_job(
     capture: bool = True,
     parent: Run | None = None,
     continues: Continuation | None = None,
+    drives: Callable[[RunScope, Instance], Drive] = lambda *_: in_this_process,
     returns: type[R] = ExecuteInProcessResult,
 ) -> R:
     """Run a job in this process and record the run on `instance`.
@@ -220,6 +221,7 @@ def run_job(
         listener: told of every event as it happens.
         capture: whether stdout and stderr are captured into the instance's log files.
         parent, continues: the run that this one executes again, and what of it.
+        drives: gives what executes the steps.
         returns: the kind of result.
     """
     partition_key, partition_range = _partitions_wanted(tags or {}, partition_key, partition_range)
@@ -229,8 +231,9 @@ def run_job(
         run = structs.replace(run, parent_run_id=parent.run_id, root_run_id=parent.root_run_id or parent.run_id)
     scope = prepare(job, run, instance, instance.sink(), continues)
     scope.listener, scope.outputs = listener, {}
+    drive = drives(scope, instance)
     with _owned(scope, instance):
-        error = perform(scope, instance, capture)
+        error = perform(scope, instance, capture, drive)
     if error is not None and raise_on_error:
         _raise(error)
     return returns(scope.job, _final(scope.run, scope.entries), scope.entries, scope.outputs, scope.plan.producers)
@@ -256,6 +259,7 @@ def prepare(
         steps = plan(job.nodes, Selection(job.selected_assets, job.selected_checks, steps=continues.handles))
         run = structs.replace(run, step_keys_to_execute=_keys(continues))
     resolved = resolve(job, run.run_config, os.environ, selected=steps.handles)
+    says = partial(_executor_says, job, resolved.execution)
     keys_of = partial(_resource_keys, job, steps)
     keys = keys_of(steps.handles)
     _check_resources(job, keys)
@@ -263,8 +267,9 @@ def prepare(
     scope = RunScope(
         run=run, job=job, plan=steps, sink=sink, memory=instance, configs=resolved.ops,
         resource_configs=resolved.resources, inputs=resolved.inputs, input_values=resolved.input_values,
-        output_configs=resolved.outputs, keys_of=keys_of, resource_keys=keys, retries=_retries(job, resolved.execution),
-        execution=resolved.execution,
+        output_configs=resolved.outputs, keys_of=keys_of, resource_keys=keys, execution=resolved.execution,
+        retries="disabled" not in says("retries"),
+        by_output=not says("step_dependency_config").get("require_upstream_step_success", True),
         loggers=start_loggers(job, resolved.loggers, run.run_id),
         log_level=instance.settings.python_logs.level or logging.DEBUG, continues=continues,
     )  # fmt: skip
@@ -282,13 +287,20 @@ def perform(
     """
     scope.log_files = _log_files(instance, scope.run) if capture else None
     _emit_planned(scope)
-    logs = instance.settings.python_logs
-    with managed(logs.managed_python_loggers, logs.level, logs.dagster_handler_config, scope.emit) as own:
-        scope.loggers = [*scope.loggers, *own]
+    with logging_as_set(scope, instance):
         error = execute(scope, execute_step, drive)
     if scope.log_files is not None:
         instance.store.logs.complete(scope.log_files.key)
     return error
+
+
+@contextmanager
+def logging_as_set(scope: RunScope, instance: Instance) -> Iterator[None]:
+    """While inside, Python's loggers and handlers take part in the run as the instance's settings say."""
+    logs = instance.settings.python_logs
+    with managed(logs.managed_python_loggers, logs.level, logs.dagster_handler_config, scope.emit) as own:
+        scope.loggers = [*scope.loggers, *own]
+        yield
 
 
 @contextmanager
@@ -345,18 +357,16 @@ def _plan(job: JobDefinition, op_selection: Sequence[str] | None) -> Plan:
     return made
 
 
-def _retries(job: JobDefinition, execution: Mapping[str, Any]) -> bool:
-    """Whether the executor's config leaves retries on."""
+def _executor_says(job: JobDefinition, execution: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """What the config of the executor says under `key`, of whichever executor it is the config."""
     executor = job.executor_def
-    return _leaves_retries(execution if executor is None else executor.resolve_config(execution[executor.name]))
-
-
-def _leaves_retries(config: Any) -> bool:
-    if not isinstance(config, Mapping):
-        return True
-    retries = config.get("retries")
-    is_off = isinstance(retries, Mapping) and "disabled" in retries
-    return not is_off and all(map(_leaves_retries, config.values()))
+    found = [execution if executor is None else executor.resolve_config(execution[executor.name])]
+    for config in found:
+        if isinstance(config, Mapping):
+            if isinstance(config.get(key), Mapping):
+                return config[key]
+            found += config.values()
+    return {}
 
 
 def _new_run(

@@ -1,65 +1,106 @@
-"""How a launched run executes its steps: as the job's executor and its config say.
-
-An executor of one's own is a function of `InitExecutorContext` that returns a `runtime.run.Drive`: what takes the run's
-scope and a function that makes an attempt of a step, executes all steps, and returns what made the run fail.
-"""
+"""How a run executes its steps: as the job's executor and its config say."""
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from treadle.author.executors import (
+    Executor,
+    ExecutorDefinition,
     InitExecutorContext,
     in_process_executor,
     multi_or_in_process_executor,
     multiprocess_executor,
+    threaded_executor,
 )
 from treadle.decide.queue import TagLimit
-from treadle.errors import InvocationError
+from treadle.errors import InvocationError, TreadleError, UserCodeError
 from treadle.host.instance import Instance
-from treadle.runtime.agenda import in_this_process
-from treadle.runtime.processes import StepProcesses
+from treadle.runtime.agenda import conducted_by, in_this_process
+from treadle.runtime.processes import Fresh, StepProcesses
 from treadle.runtime.run import Drive, RunScope
+from treadle.runtime.threads import StepThreads
+
+_THREADS = 32
 
 
-def drive_of(scope: RunScope, instance: Instance) -> Drive:
+def drive_of(scope: RunScope, instance: Instance, fresh: Fresh | None = None, spawns: bool = False) -> Drive:
     """What executes the steps of a run that has been prepared.
+
+    Args:
+        fresh: starts a step in a fresh interpreter; without it all steps stay in this process.
+        spawns: whether steps start so unless config says otherwise, because this process must not be forked.
 
     Raises:
         InvocationError: the job has an executor of its own that makes nothing which could.
+        UserCodeError: what makes it raised.
     """
-    executor = scope.job.executor_def
-    if executor is None:
-        return _one_of(scope.execution)
-    config = executor.resolve_config(scope.execution[executor.name])
-    root = executor
-    while root._mapped is not None:
-        root = root._mapped[0]
-    if root is multi_or_in_process_executor:
-        return _one_of(config)
-    if root is multiprocess_executor:
-        return _processes(config)
-    if root is in_process_executor or root.executor_creation_fn is None:
-        return in_this_process
-    made = root.executor_creation_fn(InitExecutorContext(scope.job, executor, config, instance))
-    if not callable(made):
-        raise InvocationError(
-            f"The executor {executor.name!r} of job {scope.job.name!r} gives {made!r}, which executes nothing. Return "
-            "a function of the run's scope and of what makes an attempt of a step, or use multiprocess_executor."
-        )
-    return cast("Drive", made)
+    return _Choice(scope, instance, fresh, spawns).drive(scope.job.executor_def, scope.execution)
 
 
-def _one_of(config: Mapping[str, Any]) -> Drive:
-    return in_this_process if "in_process" in config else _processes(config.get("multiprocess"))
+class _Choice:
+    def __init__(self, scope: RunScope, instance: Instance, fresh: Fresh | None, spawns: bool) -> None:
+        self._scope = scope
+        self._instance = instance
+        self._fresh = fresh
+        self._spawns = spawns
+
+    def drive(self, executor: ExecutorDefinition | None, execution: Mapping[str, Any]) -> Drive:
+        """What an executor executes steps with; `execution` has its config by its name."""
+        if executor is None:
+            return self._one_of(execution)
+        config = executor.resolve_config(execution[executor.name])
+        root = executor
+        while root._mapped is not None:
+            root = root._mapped[0]
+        if root is multi_or_in_process_executor:
+            return self._one_of(config)
+        if root is multiprocess_executor:
+            return self._processes(config)
+        if root is threaded_executor:
+            return StepThreads((config or {}).get("max_concurrent") or _THREADS, _limits(config))
+        if root is in_process_executor or root.executor_creation_fn is None:
+            return in_this_process
+        return self._own(executor, root.executor_creation_fn, config)
+
+    def _own(self, executor: ExecutorDefinition, make: Any, config: Any) -> Drive:
+        scope = self._scope
+        try:
+            made = make(InitExecutorContext(scope.job, executor, config, self._instance))
+        except TreadleError:
+            raise
+        except Exception as error:
+            text = f"The function of executor {executor.name!r} raised {type(error).__name__}: {error}"
+            raise UserCodeError(text, user_exception=error) from error
+        if isinstance(made, ExecutorDefinition):
+            return self.drive(made, {made.name: made.check_config() or {}})
+        if not isinstance(made, Executor):
+            raise InvocationError(
+                f"The executor {executor.name!r} of job {scope.job.name!r} gives {made!r}, which executes nothing. "
+                "Return an object of a subclass of treadle.Executor, or an executor such as multiprocess_executor."
+            )
+        scope.retries = scope.retries and made.retries
+        return conducted_by(made.execute)
+
+    def _one_of(self, config: Mapping[str, Any]) -> Drive:
+        return in_this_process if "in_process" in config else self._processes(config.get("multiprocess"))
+
+    def _processes(self, config: Mapping[str, Any] | None) -> Drive:
+        config = config or {}
+        if self._fresh is None:
+            return in_this_process
+        start = config.get("start_method") or ({"spawn": {}} if self._spawns else {})
+        for name in (start.get("forkserver") or {}).get("preload_modules") or ():
+            importlib.import_module(name)
+        fresh = self._fresh if "spawn" in start else None
+        return StepProcesses(config.get("max_concurrent") or os.cpu_count() or 1, _limits(config), fresh)
 
 
-def _processes(config: Mapping[str, Any] | None) -> Drive:
-    config = config or {}
-    limits = [
+def _limits(config: Mapping[str, Any] | None) -> list[TagLimit]:
+    return [
         TagLimit.declared(limit["key"], limit["limit"], limit.get("value"))
-        for limit in config.get("tag_concurrency_limits") or ()
+        for limit in (config or {}).get("tag_concurrency_limits") or ()
     ]
-    return StepProcesses(config.get("max_concurrent") or os.cpu_count() or 1, limits)

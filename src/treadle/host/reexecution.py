@@ -20,6 +20,7 @@ from treadle.decide.plan import Plan
 from treadle.decide.reexecution import OF_OUTCOMES, Continuation, Made, from_failure, from_selection, outcomes
 from treadle.errors import InvariantError, InvocationError, RunNotFoundError, UnmetExecutorRequirementsError
 from treadle.host.execution import narrowed, plan_job, run_job
+from treadle.host.executors import drive_of
 from treadle.host.instance import Instance
 from treadle.spec.selection import AssetSelection
 from treadle.state.runs import Run
@@ -89,7 +90,7 @@ def execute_job(
     if reexecution_options is None:
         return run_job(
             subset(definition, asset_selection, None), instance=instance, run_config=run_config, tags=tags,
-            op_selection=op_selection, raise_on_error=raise_on_error, returns=JobExecutionResult,
+            op_selection=op_selection, raise_on_error=raise_on_error, returns=JobExecutionResult, drives=drive_of,
         )  # fmt: skip
     if op_selection or asset_selection:
         raise InvariantError(
@@ -104,7 +105,7 @@ def execute_job(
     return run_job(
         definition, instance=instance, run_config=parent.run_config if run_config is None else run_config,
         tags={**_tags(parent, reexecution_options), **(tags or {})}, op_selection=parent.op_selection,
-        raise_on_error=raise_on_error, returns=JobExecutionResult, parent=parent,
+        raise_on_error=raise_on_error, returns=JobExecutionResult, drives=drive_of, parent=parent,
         continues=_continuation(instance, plan, chain, reexecution_options),
     )  # fmt: skip
 

@@ -7,9 +7,14 @@ is killed. What it must remember from before it reads through a connection of it
 from __future__ import annotations
 
 import os
+import pickle
 import signal
+import socket
+import subprocess
 import sys
+import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -19,20 +24,26 @@ from treadle.author.job_config import run_config_of
 from treadle.author.manifest import manifest_of
 from treadle.core import codec
 from treadle.core import tags as tag_names
+from treadle.decide.steps import Step, at
 from treadle.errors import ExecutionInterruptedError, FencedError
-from treadle.host.execution import perform, prepare
+from treadle.host import keeper
+from treadle.host.execution import logging_as_set, perform, prepare
 from treadle.host.executors import drive_of
 from treadle.host.instance import Instance
 from treadle.host.reexecution import continuation, subset
 from treadle.host.targets import Location, Target, load
-from treadle.runtime.agenda import in_this_process
+from treadle.runtime import kin
 from treadle.runtime.channel import Channel
+from treadle.runtime.processes import live
 from treadle.runtime.reporting import Reporter, ToReporter
+from treadle.runtime.run import RunScope
+from treadle.runtime.step import execute_step
 from treadle.state.error_info import error_info
 from treadle.state.events import EventLogEntry, RunFailed
 from treadle.state.runs import Run
 
 _location: list[Location] = []
+_place: list[bytes] = []
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -43,7 +54,20 @@ class Order(msgspec.Struct, frozen=True):
     place: bytes | None = None
 
 
+class StepOrder(msgspec.Struct, frozen=True):
+    """An attempt of a step of a run, for a fresh interpreter. `state`: what the run's process knows by now."""
+
+    order: Order
+    node: str
+    mapped: tuple[str, ...]
+    attempt: int
+    parent: int
+    state: bytes
+
+
 _order = codec.decoder(Order)
+_step_order = codec.decoder(StepOrder)
+_STATE = ("mapping_keys", "left_out", "versions", "pointers", "ends", "log_files", "_source_runs")
 
 
 def prepare_location(argument: bytes) -> bytes:
@@ -60,6 +84,7 @@ def prepare_location(argument: bytes) -> bytes:
     sys.dont_write_bytecode = writes
     location.definitions.validate_loadable(location.definitions)
     _location.append(location)
+    _place.append(argument)
     return manifest_of(location.definitions, folders())
 
 
@@ -93,17 +118,57 @@ def _execute(order: Order, sink: Reporter) -> None:
         if order.place is not None:
             prepare_location(order.place)
         job = _location[0].definitions.get_job_def(run.job_name)
-        job = subset(job, run.asset_selection, run.asset_check_selection)
         # who launches a run has not the code that says what config a partition has
         run = structs.replace(run, run_config=run_config_of(job, run.run_config, run.tags.get(tag_names.PARTITION)))
-        scope = prepare(job, run, instance, sink, continuation(instance, job, run))
+        scope = _prepared(run, instance, sink)
         if instance.settings.concurrency.pools.granularity == "op":
             scope.slots = sink
-        drive = drive_of(scope, instance)
+        fresh = partial(_start_fresh, order.home)
+        drive = drive_of(scope, instance, fresh, spawns=order.place is not None)
     except Exception as failure:
         failed = RunFailed(run.job_name, "JOB_INITIALIZATION_FAILURE", error=error_info(failure))
         sink.write(EventLogEntry(run.run_id, time.time(), failed))
         sink.commit()
         return
-    # what must not be forked executes its steps itself
-    perform(scope, instance, drive=in_this_process if order.place is not None else drive)
+    perform(scope, instance, drive=drive)
+
+
+def _prepared(run: Run, instance: Instance, sink: Reporter) -> RunScope:
+    job = _location[0].definitions.get_job_def(run.job_name)
+    job = subset(job, run.asset_selection, run.asset_check_selection)
+    return prepare(job, run, instance, sink, continuation(instance, job, run))
+
+
+def _start_fresh(home: str, scope: RunScope, step: Step, number: int, sock: socket.socket) -> int:
+    """Start an attempt of a step in a fresh interpreter; the id of its process."""
+    state = pickle.dumps({name: getattr(scope, name) for name in _STATE})
+    order = Order(home, scope.run, _place[0])
+    argument = codec.encode(StepOrder(order, step.node.handle, step.mapped, number, os.getpid(), state))
+    charge = keeper.Charge("treadle.host.worker:work_step", argument)
+    with tempfile.TemporaryFile() as written:
+        written.write(msgspec.msgpack.encode(charge))
+        written.flush()
+        files = (written.fileno(), sock.fileno())
+        process = subprocess.Popen(
+            [sys.executable, "-m", "treadle.host.keeper", *map(str, files)], pass_fds=files,
+            cwd=_location[0].target.folder,
+        )  # fmt: skip
+    process.returncode = 0  # whoever conducts the run waits for it
+    return process.pid
+
+
+def work_step(argument: bytes, files: list[int]) -> int:
+    """Make an attempt of a step, in a fresh interpreter. The file leads to the run's process."""
+    charge = _step_order.decode(argument)
+    kin.die_with_parent(charge.parent)
+    kin.set_title("treadle-step")
+    channel = Channel.over(files[0], ToReporter)
+    assert charge.order.place is not None
+    prepare_location(charge.order.place)
+    with Instance.get(charge.order.home) as instance:
+        scope = _prepared(charge.order.run, instance, Reporter(channel, charge.order.run.run_id))
+        scope.__dict__.update(pickle.loads(charge.state))
+        step = scope.plan.steps[charge.node]
+        with logging_as_set(scope, instance):
+            live(scope, execute_step, at(step, charge.mapped) if step.over else step, charge.attempt, channel)
+    return 0

@@ -5,36 +5,93 @@ from __future__ import annotations
 import heapq
 import select
 import time
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from itertools import count
+from typing import Any
 
 from treadle.core import tags
 from treadle.decide.progress import Abandon, Decision, Execute, Progress, Skip
 from treadle.decide.steps import Step
-from treadle.errors import TimeLimitError
-from treadle.runtime.run import Attempt, RunScope, StepEnd, close_scope, open_scope
+from treadle.errors import InvariantError, InvocationError, TimeLimitError
+from treadle.runtime.run import Attempt, Drive, RunScope, StepEnd, close_scope, open_scope
 from treadle.state import events
+from treadle.state.events import Event
+from treadle.state.runs import Run
 
 
-def in_this_process(scope: RunScope, attempt: Attempt) -> BaseException | None:
-    """Execute the steps one after the other, here."""
-    agenda = Agenda(scope)
-    try:
-        open_scope(scope, tuple(scope.plan.steps))
-        while not agenda.is_done:
-            step = agenda.next()
+class StepsHere:
+    """The steps of a run that are executed one at a time, in this process; a `ReadySteps`."""
+
+    def __init__(self, scope: RunScope, attempt: Attempt) -> None:
+        self._scope = scope
+        self._attempt = attempt
+        self._ready: list[Step] = []
+        self.agenda = Agenda(scope)
+
+    @property
+    def run(self) -> Run:
+        """The run."""
+        return self._scope.run
+
+    def ready(self) -> Sequence[Step]:
+        """The steps that can be executed; waits until there is one. Empty once all have ended."""
+        agenda = self.agenda
+        while True:
+            while (step := agenda.next()) is not None:
+                self._ready.append(step)
+            if self._ready or agenda.is_done:
+                return tuple(self._ready)
+            self._rest()
+
+    def execute(self, step: Any) -> bool:
+        """Make an attempt of a step; whether it succeeded."""
+        if step not in self._ready:
+            raise InvocationError(f"Step {step.key!r} is not ready, or has been executed. Take it from `ready()`.")
+        self._ready.remove(step)
+        return self._execute(step)
+
+    def execute_all(self) -> None:
+        """Execute them one after the other."""
+        while not self.agenda.is_done:
+            step = self.agenda.next()
             if step is not None:
-                with _slot(scope, step):
-                    end = attempt(scope, step, agenda.attempt_of(step))
-                agenda.ended(step, end)
-            elif (pause_s := agenda.pause_s) is not None:
-                scope.sink.commit()
-                time.sleep(pause_s)
-    finally:
-        close_scope(scope)
-        scope.say_lost(scope.capture and scope.capture.lost)
-    return agenda.error
+                self._execute(step)
+            else:
+                self._rest()
+
+    def _execute(self, step: Step) -> bool:
+        with _slot(self._scope, step):
+            end = self._attempt(self._scope, step, self.agenda.attempt_of(step))
+        self.agenda.ended(step, end)
+        return end.error is None
+
+    def _rest(self) -> None:
+        if (pause_s := self.agenda.pause_s) is not None:
+            self._scope.sink.commit()
+            time.sleep(pause_s)
+
+
+def conducted_by(conduct: Callable[[StepsHere], None]) -> Drive:
+    """What executes the steps in this process, in the order in which `conduct` does."""
+
+    def drive(scope: RunScope, attempt: Attempt) -> BaseException | None:
+        steps = StepsHere(scope, attempt)
+        try:
+            open_scope(scope, tuple(scope.plan.steps))
+            conduct(steps)
+        finally:
+            close_scope(scope)
+            scope.say_lost(scope.capture and scope.capture.lost)
+        if not steps.agenda.is_done:
+            raise InvariantError("The executor has ended, and steps are left. It has to go on until none is ready.")
+        return steps.agenda.error
+
+    return drive
+
+
+in_this_process = conducted_by(StepsHere.execute_all)
+"""Executes the steps one after the other, here."""
 
 
 @contextmanager
@@ -66,6 +123,8 @@ class Agenda:
         self._attempts: dict[str, int] = {}
         self._waiting: list[tuple[float, int, Step]] = []  # until when, a number that breaks ties, which step
         self._turns = count()
+        if scope.by_output:
+            scope.on_event = self._note
         self._limit_s = tags.max_runtime_s(scope.run.tags)
         if self._limit_s is not None:
             scope.ends = time.monotonic() + self._limit_s
@@ -113,6 +172,19 @@ class Agenda:
                 scope.emit(events.LogMessage(text, 40, step.key))
                 self._progress.abandoned(step)
         return None
+
+    def _note(self, event: Event) -> None:
+        """Take note of outputs that are there before their step has ended."""
+        if isinstance(event, events.HandledOutput):
+            self._progress.produced(event.step_key, event.output_name)
+        elif isinstance(event, events.StepOutput):
+            handle = event.step_key.partition("[")[0]
+            if self._scope.job.ops[handle].outs[event.output_name].is_nothing:
+                self._progress.produced(event.step_key, event.output_name)
+        elif isinstance(event, events.AssetMaterialized) and event.step_key in self._scope.plan.steps:
+            for output in self._scope.plan.steps[event.step_key].outputs:
+                if output.asset == event.materialization.asset_key:
+                    self._progress.produced(event.step_key, output.name)
 
     def ended(self, step: Step, end: StepEnd) -> None:
         """An attempt of a step has ended."""

@@ -19,7 +19,7 @@ from treadle.runtime.limits import Limit
 from treadle.runtime.run import INTERRUPTS, Attempt, RunScope, StepEnd
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Worker:
     """An attempt of a step that is under way. Its limit begins with it."""
 

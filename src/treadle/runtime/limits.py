@@ -1,14 +1,16 @@
 """Limits of time: what one process can do about user code that takes too long.
 
-A limit is an alarm that raises in the main thread, between two instructions of Python or out of a call that waits (a
-sleep, a socket); never while Treadle writes to its store. C code that neither waits nor returns is not ended by it,
-nor is code in a thread other than the main one: for these only a process of its own is a limit that holds. Async
-functions are canceled at their next `await`, in any thread.
+A limit is an alarm that raises between two instructions of Python, in the main thread also out of a call that waits (a
+sleep, a socket); never while Treadle writes to its store. C code that does not return is not ended by it, nor is a call
+that waits in another thread: for these only a process of its own is a limit that holds. Async functions are canceled at
+their next `await`, in any thread.
 """
 
 from __future__ import annotations
 
+import ctypes
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -54,17 +56,13 @@ class Limit:
 
     @contextmanager
     def alarm(self) -> Iterator[None]:
-        """While inside, code of the main thread that runs on after the end fails.
+        """While inside, code of this thread that runs on after the end fails.
 
         Raises:
             TimeLimitError: it did.
         """
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        bell = _Bell()
-        before = signal.signal(signal.SIGALRM, bell.ring)
-        timer = signal.setitimer(signal.ITIMER_REAL, self.left_s, _AGAIN_S)
+        bell = _Bell() if threading.current_thread() is threading.main_thread() else _FarBell()
+        bell.set(self.left_s)
         try:
             try:
                 yield
@@ -73,9 +71,7 @@ class Limit:
         except _TimeIsUp:
             raise self.exceeded() from None
         finally:
-            bell.is_on = False
-            signal.setitimer(signal.ITIMER_REAL, *timer)
-            signal.signal(signal.SIGALRM, before)
+            bell.stop()
 
 
 class _Bell:
@@ -84,9 +80,54 @@ class _Bell:
     def __init__(self) -> None:
         self.is_on = True
 
-    def ring(self, number: int, frame: FrameType | None) -> None:
+    def set(self, after_s: float) -> None:
+        """Ring after so many seconds."""
+        self._before = signal.signal(signal.SIGALRM, self._ring)
+        self._timer = signal.setitimer(signal.ITIMER_REAL, after_s, _AGAIN_S)
+
+    def stop(self) -> None:
+        """Ring no more."""
+        self.is_on = False
+        signal.setitimer(signal.ITIMER_REAL, *self._timer)
+        signal.signal(signal.SIGALRM, self._before)
+
+    def _ring(self, number: int, frame: FrameType | None) -> None:
         if self.is_on and not _writes(frame):
             raise _TimeIsUp
+
+
+class _FarBell:
+    """The bell of a thread other than the main one, rung by one more thread."""
+
+    def __init__(self) -> None:
+        self.is_on = True
+        self._thread = threading.current_thread()
+        self._turn = threading.Lock()
+        self._stopped = threading.Event()
+
+    def set(self, after_s: float) -> None:
+        """Ring after so many seconds."""
+        threading.Thread(target=self._ring, args=(after_s,), name="time limit", daemon=True).start()
+
+    def stop(self) -> None:
+        """Ring no more, and take back what has not been heard."""
+        self._stopped.set()
+        with self._turn:
+            self.is_on = False
+            raise_in(self._thread, None)
+
+    def _ring(self, after_s: float) -> None:
+        while not self._stopped.wait(after_s):
+            after_s = _AGAIN_S
+            with self._turn:
+                if self.is_on and not _writes(sys._current_frames().get(self._thread.ident or 0)):
+                    raise_in(self._thread, _TimeIsUp)
+
+
+def raise_in(thread: threading.Thread, error: type[BaseException] | None) -> None:
+    """Have another thread raise this before its next instruction of Python; None takes back what it has not raised."""
+    what = ctypes.py_object(error) if error is not None else None
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), what)
 
 
 def _writes(frame: FrameType | None) -> bool:

@@ -55,7 +55,7 @@ Fresh: TypeAlias = Callable[[RunScope, Step, int, socket.socket], int]
 """Starts an attempt of a step in a fresh interpreter, with one end of its channel; gives the process's id."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class StepProcess(Worker):
     """An attempt in process `pid`, which began with so much memory. `is_late` once it was killed for having taken too
     long, `is_told` once it was told to end."""

@@ -25,6 +25,7 @@ from treadle.runtime.limits import Limit
 from treadle.runtime.log import forward
 from treadle.runtime.partitions import RunPartitions
 from treadle.runtime.ports import LogFiles, Memory, Sink, Slots
+from treadle.runtime.reporting import Reporter
 from treadle.runtime.resources import OpenResources, open_resources
 from treadle.runtime.versions import data_version
 from treadle.state import events
@@ -34,6 +35,7 @@ from treadle.state.runs import Run
 from treadle.state.staleness import sources_of, version_in, version_recorded
 
 INTERRUPTS = (KeyboardInterrupt, ExecutionInterruptedError)
+_PATIENCE_S = 0.2
 _MANY = 100
 """Of so many partitions of one source, the version of each is not looked at: the newest stands for them."""
 
@@ -74,6 +76,9 @@ class RunScope:
         resource_keys: what its steps need.
         log_files: where stdout and stderr go; None to leave them alone.
         retries: whether retries are enabled.
+        by_output: whether a step starts once the outputs that it needs are there, though the steps that make them go on
+            or fail later.
+        on_event: told of every event that is put into the log, before others are.
         slots: gives slots of pools to steps; without it pools have no limits.
         execution: validated config of the executor, by its name.
         listener: told of every event, as it happens.
@@ -105,6 +110,8 @@ class RunScope:
     resource_keys: frozenset[str] = frozenset()
     log_files: LogFiles | None = None
     retries: bool = True
+    by_output: bool = False
+    on_event: Callable[[Event], None] | None = None
     slots: Slots | None = None
     execution: Mapping[str, Any] = field(default_factory=dict)
     listener: Callable[[EventLogEntry], None] | None = None
@@ -135,6 +142,8 @@ class RunScope:
         entry = EventLogEntry(self.run.run_id, time.time(), event)
         self.entries.append(entry)
         self.sink.write(entry)
+        if self.on_event is not None:
+            self.on_event(event)
         if self.listener is not None:
             self.listener(entry)
         if self.loggers:
@@ -150,12 +159,15 @@ class RunScope:
             version = event.materialization.tags.get(tags.DATA_VERSION)
             if version is not None:
                 self.versions[event.materialization.asset_key] = version
+        if self.on_event is not None:
+            self.on_event(event)
         if self.listener is not None:
             self.listener(entry)
 
     def in_step(self, step: Step, sink: Sink) -> None:
         """Become the scope of one step, in a process of its own."""
         self.sink, self.listener, self.entries, self.outputs, self.slots = sink, None, [], None, None
+        self.on_event = None
         self.resource_keys = self.keys_of((step.node.handle,))
         if self.log_files is not None:
             self.log_files = self.log_files.named(step.key)
@@ -212,11 +224,11 @@ class RunScope:
     def version_of(self, key: AssetKey) -> str | None:
         """The data version of an asset: as made in this run, or before."""
         if key not in self.versions:
-            self._recall_versions()
+            self.recall_versions()
         return self.versions.get(key)
 
-    def _recall_versions(self) -> None:
-        """Ask once for the versions of everything that this run reads and does not make."""
+    def recall_versions(self) -> None:
+        """Ask, once, for the versions of everything that this run reads and does not make."""
         if self._recalled or self.layer is None:
             return
         self._recalled = True
@@ -355,7 +367,8 @@ def open_scope(scope: RunScope, steps: tuple[str, ...]) -> None:
     key = files.key if files is not None else (scope.run.run_id, "compute_logs", "none")
     scope.emit(events.LogsCaptured(key, steps if len(steps) <= 100 else ()))
     if files is not None:
-        scope.capture = Capture(files.stdout, files.stderr)
+        is_launched = isinstance(scope.sink, Reporter)  # then nobody may be there to read along
+        scope.capture = Capture(files.stdout, files.stderr, patience_s=_PATIENCE_S if is_launched else None)
         scope.capture.start()
 
 
