@@ -7,7 +7,7 @@ when it began and ended. A thread copies what arrives to where it would have gon
 - A line that Python prints is in the file when `print` returns, so that the last words of a process that is killed are
   kept. Only a burst of lines is buffered, for a tenth of a second at most.
 - What the files cannot take (the disk is full, say) is no fault of who prints: from then on everything goes where it
-  would have gone without capture, and `lost` says so.
+  would have gone without capture (nowhere, if nobody may be there to read), and `lost` says so.
 - Who prints never waits for who reads along: what the place where it would have gone does not take is copied later.
 """
 
@@ -158,8 +158,10 @@ class Capture:
         """The file has not taken this: turn the descriptors back, and pass on what it lacks."""
         if self.lost is None and self._saved:
             self._copy()
+            nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
             for turned, saved in self._saved.items():
-                os.dup2(saved, turned)
+                os.dup2(saved if self._patience_s is None else nowhere, turned)  # who does not read holds up nobody
+            os.close(nowhere)
         self._give_up(error)
         self.pass_on(fd, data)
 
