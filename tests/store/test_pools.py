@@ -38,6 +38,7 @@ def test_a_slot_is_held_until_it_is_freed(store: Store) -> None:
     assert not store.pools.claim(two, "db", "a")
     assert store.pools.free("one", "a")
     assert not store.pools.free("one", "a")
+    assert store.pools.free("one", "b")  # it waits no longer
     assert store.pools.claim(two, "db", "a")
     [pool] = store.pools.all()
     assert (pool.name, pool.limit, list(pool.holders)) == ("db", 1, [("two", "a")])

@@ -14,6 +14,8 @@ from treadle.state.runs import RunStatus
 GRACE_S = 5.0
 """How long an owner whose lease has run out may take to renew it, and what it leaves may take to die, in seconds."""
 
+_GONE = "Its supervisor is gone, or the process that executed it, and did not say how the run ended."
+
 
 @dataclass(frozen=True, slots=True)
 class Watched:
@@ -109,9 +111,9 @@ def _about(run: Watched, now: float, patience: Patience) -> Decision | None:
     if _has_owner(run):
         return _about_owned(run, now, patience)
     if run.status is RunStatus.CANCELING:
-        return GiveUp(run.run_id, "It was told to stop, and its supervisor is gone.", "UNEXPECTED_TERMINATION")
+        return GiveUp(run.run_id, f"It was told to stop. {_GONE}", "UNEXPECTED_TERMINATION")
     if run.started is not None or run.status is not RunStatus.STARTING:
-        return GiveUp(run.run_id, "Its supervisor is gone.", "UNEXPECTED_TERMINATION")
+        return GiveUp(run.run_id, _GONE, "UNEXPECTED_TERMINATION")
     if now - run.since > patience.start:
         reason = f"It did not start within {patience.start:g} s."
         return GiveUp(run.run_id, reason, "START_TIMEOUT")

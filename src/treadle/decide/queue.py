@@ -117,7 +117,7 @@ class PoolLimits:
             limit = self.limits.get(name, self.default)
             used = self.taken.get(name, 0) + launched[name]
             if limit is not None and used >= limit + (0 if self.of_runs else self.spare):
-                full.append(f"pool {name!r} has {limit} slots, and {used} are taken or waited for")
+                full.append(f"pool {name!r} has a limit of {limit}, and {used} hold a slot or wait for one")
             elif not self.of_runs:
                 return None
         if not full:
