@@ -254,7 +254,7 @@ class Supervisor:
             )
         if self._has_ended:
             return
-        why = _reason(exited)
+        why = _reason(exited, self._is_stopping)
         steps = tuple(sorted(self._steps))
         for step in steps:
             self._write(StepFailed(step, ErrorInfo(why), ErrorSource.UNEXPECTED_ERROR))
@@ -278,8 +278,8 @@ def _patience() -> Iterator[None]:
         pass
 
 
-def _reason(exited: Exited) -> str:
+def _reason(exited: Exited, is_told: bool) -> str:
     """How a process ended that did not say so itself."""
     if exited.by_keeper:
         return "The run's process did not end when it was told to, and was killed."
-    return f"The run's process {memory.how_ended(exited.code, exited.oom_kills)} in the middle of the run."
+    return f"The run's process {memory.how_ended(exited.code, exited.oom_kills, is_told)} in the middle of the run."
