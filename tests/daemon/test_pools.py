@@ -7,10 +7,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from tests.daemon.test_service import Served, is_alive, parent_of
 
+from treadle.core import tags
 from treadle.host.launching import cancel_run
 from treadle.state.runs import RunStatus
 
@@ -50,12 +53,24 @@ def inside_job():
 @job
 def slow_job(): slow()
 
+@op(pool="db", tags={"dagster/priority": "5"})
+def urgent(before): mark("urgent")
+
+@op(pool="db")
+def later(context, before): mark(f"later_{context.run.tags.get('name')}")
+
+@job
+def ordered_job():
+    first = free()
+    later(first)
+    urgent(first)
+
 @job
 def both_job():
     query()
     free()
 
-defs = Definitions(jobs=[queries_job, inside_job, slow_job, both_job])
+defs = Definitions(jobs=[queries_job, inside_job, slow_job, both_job, ordered_job])
 """
 
 
@@ -105,8 +120,8 @@ def test_what_waits_for_a_slot_holds_back_nothing_else(served: Served) -> None:
 
 def test_a_run_that_waits_for_a_slot_can_be_canceled(served: Served) -> None:
     served.instance.store.pools.set_limit("db", 0)
-    run = served.launch("slow")
-    served.until(lambda: served.run(run).status is RunStatus.STARTED)
+    run = served.launch("both")
+    served.until(lambda: served.marks("free"))
     cancel_run(served.instance, run.run_id)
     assert served.ended(run).status is RunStatus.CANCELED
 
@@ -122,3 +137,28 @@ def test_whoever_is_killed_no_slot_is_lost(served: Served, whom: str) -> None:
     assert served.ended(waiting).is_success
     assert not is_alive(step)
     assert not holders(served)
+
+
+def test_slots_go_by_the_priority_of_the_run_and_the_step_together(served: Served) -> None:
+    served.instance.store.pools.set_limit("db", 0)
+    runs = [served.launch("ordered", name=name, **{tags.PRIORITY: rank}) for name, rank in [("a", "0"), ("b", "7")]]
+    served.until(lambda: sum(len(pool.waiting) for pool in served.instance.get_pools()) == 4)
+    served.instance.set_pool_limit("db", 1)
+    assert all(served.ended(run).is_success for run in runs)
+    marks = [line.split()[0] for line in served.witness.read_text().splitlines()]
+    assert [one for one in marks if one != "free"] == ["urgent", "later_b", "urgent", "later_a"]
+
+
+def test_whole_runs_hold_slots_if_the_settings_say_so(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    settings = "concurrency: {pools: {granularity: run, default_limit: 1}}\n"
+    (tmp_path / "home" / "treadle.yaml").write_text(settings)
+    served = Served(tmp_path, code=CODE)
+    runs = [served.launch(job) for job in ("queries", "inside", "both", "queries")]
+    assert all(served.ended(run).is_success for run in runs)
+    records = served.instance.get_run_records(order_by="start_time", ascending=True)
+    for one, following in pairwise(records):
+        assert one.end_time is not None
+        assert following.start_time is not None
+        assert one.end_time <= following.start_time
+    served.close()

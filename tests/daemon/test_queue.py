@@ -200,7 +200,6 @@ def test_a_run_whose_process_vanished_is_ended_by_the_daemon(served: Served) -> 
 
 
 def test_a_failed_run_is_run_again_when_somebody_asks_for_it(served: Served) -> None:
-    """airflow#3594: a retry by hand leaves two runs, and what comes next goes on."""
     run = served.ended(served.launch("vanish"))
     again = said(command(served, "run", "retry", run.run_id, "--all-steps")).strip()
     found = served.ended(Run(job_name="vanish_job", run_id=again))

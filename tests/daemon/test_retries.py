@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.daemon.test_service import Served
 
 from treadle.core import tags
+from treadle.daemon.runs import Retries, run_again
+from treadle.errors import InvocationError
+from treadle.host.instance import Instance
+from treadle.host.settings import RunRetrySettings, Settings
+from treadle.state.events import RunFailed
 from treadle.state.runs import Run, RunsFilter, RunStatus
 
 CODE = """
@@ -114,3 +120,52 @@ def test_of_assets_only_those_that_were_not_made(served: Served) -> None:
 def test_a_run_that_may_not_be_run_again_says_so(served: Served) -> None:
     [run] = chain(served, served.launch("chain"))
     assert run.tags[tags.WILL_RETRY] == "false"
+
+
+def failed(instance: Instance, launch_key: str | None = None) -> Run:
+    run = Run(job_name="any", location_name="here", tags={tags.MAX_RETRIES: "1"})
+    instance.add_run(run, launch_key=launch_key)
+    instance.store.transition(run.run_id, {RunStatus.NOT_STARTED}, [RunFailed("any", "RUN_EXCEPTION")])
+    found = instance.get_run_by_id(run.run_id)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[Instance]:
+    with Instance(tmp_path, Settings(run_retries=RunRetrySettings(enabled=True))) as made:
+        Retries(made).look()  # failures count from now on
+        yield made
+
+
+def waiting(instance: Instance) -> list[Run]:
+    return list(instance.get_runs(RunsFilter(statuses=[RunStatus.QUEUED])))
+
+
+def test_a_retry_that_was_deleted_stays_deleted(instance: Instance) -> None:
+    run = failed(instance)
+    Retries(instance).look()
+    [again] = waiting(instance)
+    instance.delete_run(again.run_id)
+    Retries(instance).look()
+    assert waiting(instance) == []
+    assert run_again(instance, run).parent_run_id == run.run_id
+
+
+def test_a_retry_by_hand_leaves_the_key_of_the_run_and_what_comes_next_goes_on(instance: Instance) -> None:
+    """dagster#3594: two runs under a key made the next tick fail."""
+    run = failed(instance, "schedule:1")
+    Retries(instance).look()
+    by_hand = run_again(instance, run)
+    assert {one.parent_run_id for one in waiting(instance)} == {run.run_id}
+    assert len(waiting(instance)) == 2
+    assert not instance.store.add_run(Run(job_name="any"), launch_key="schedule:1")
+    assert instance.store.add_run(Run(job_name="any"), launch_key="schedule:2")
+    assert by_hand.root_run_id == run.run_id
+
+
+def test_what_has_not_ended_is_not_run_again(instance: Instance) -> None:
+    run = Run(job_name="any", status=RunStatus.STARTED)
+    instance.add_run(run)
+    with pytest.raises(InvocationError, match="cancel it first"):
+        run_again(instance, run)
