@@ -13,10 +13,14 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from msgspec import structs
+
+from treadle.daemon.launches import Launches
 from treadle.daemon.runs import Monitor, Queue, Starter
 from treadle.daemon.watch import Watch
 from treadle.host.front import CodeLocation, Front, StartMethod
 from treadle.host.instance import Instance
+from treadle.host.launchers import QueuedRunCoordinator, coordinator_of
 from treadle.host.launching import DAEMON, cancel_run, reload_key, take_lease
 from treadle.host.nudge import Listener, nudge
 from treadle.host.supervisor import GRACE_S
@@ -59,15 +63,17 @@ class Service:
         page: tuple[str, int | None] | None = None,
         watches: bool = False,
     ) -> None:
-        self._instance = Instance.get(home)
+        self._instance = _with_limits(Instance.get(home))
         self._home = home
         settings = self._instance.settings.code_servers
         self._waiting = selectors.DefaultSelector()
         self._front = Front(
             home, targets, self._waiting, self._tell, grace_s=grace_s,
             start_method=start_method or settings.start_method, patience_s=settings.local_startup_timeout,
+            reload_s=settings.reload_timeout,
         )  # fmt: skip
-        self._starter = Starter(self._instance, self._front.launch, self._front.hindrance)
+        self._launches = Launches(self._instance, self._front, grace_s)
+        self._starter = Starter(self._instance, self._launches.launch, self._front.hindrance)
         self._queue = Queue(self._instance, self._starter)
         self._page = None
         if page is not None:
@@ -105,7 +111,7 @@ class Service:
             self._forget_others()
             self._front.start()
             self._serve()
-            if cancels:
+            if cancels and self._lease is not None:
                 self._cancel_all()
         finally:
             signal.set_wakeup_fd(-1)
@@ -123,10 +129,10 @@ class Service:
             self._instance.close()
 
     def _serve(self) -> None:
-        loops = (self._queue, Monitor(self._instance, self._starter))
+        loops = (self._queue, Monitor(self._instance, self._starter), self._launches)
         renew_at = 0.0
         while not self._is_stopping:
-            if time.monotonic() >= renew_at:
+            if self._lease is None or time.monotonic() >= renew_at:
                 renew_at = time.monotonic() + TERM_S / 3
                 self._lead()
             self._reload_if_asked()
@@ -203,3 +209,11 @@ class Service:
         for key, _ in happened:
             key.data()
         return bool(happened)
+
+
+def _with_limits(instance: Instance) -> Instance:
+    """With the limits of the queue in its settings, where a run coordinator of the user's has them."""
+    coordinator = coordinator_of(instance)
+    if not isinstance(coordinator, QueuedRunCoordinator) or instance.settings.run_coordinator is None:
+        return instance
+    return Instance(instance.home, structs.replace(instance.settings, run_queue=coordinator.settings))
