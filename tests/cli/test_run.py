@@ -84,6 +84,45 @@ def test_list(treadle: Callable[..., Any], ran: dict[str, str]) -> None:
     assert treadle("run", "list", "--tag", "job").code == 2
 
 
+def test_a_run_that_waits_says_why(treadle: Callable[..., Any], project: Path) -> None:
+    run_id = treadle("run", "launch", "-j", "any").out.strip()
+    [found] = json.loads(treadle("run", "list", "--status", "QUEUED", "--json").out)
+    assert (found["run_id"], found["held"][:21]) == (run_id, "Nobody executes runs ")
+    assert "Nobody executes runs" in treadle("run", "list").out
+    assert run_id in treadle("queue", "list").out
+    assert treadle("queue", "pause").code == 0
+    assert "The queue is paused" in treadle("queue", "list").err
+    assert json.loads(treadle("queue", "list", "--json").out)["paused"] is True
+    assert treadle("queue", "resume").code == 0
+    assert treadle("queue", "list").err == ""
+
+
+def test_what_another_run_did_is_run_again_as_asked(treadle: Callable[..., Any], ran: dict[str, str]) -> None:
+    for options, expected in (
+        ([], {"dagster/is_resume_retry": "true"}),
+        (["--from-failure"], {"dagster/is_resume_retry": "true"}),
+        (["--steps", "two, one+"], {"dagster/step_selection": "two,one+"}),
+        (["--all-steps"], {}),
+    ):
+        called = treadle("run", "retry", ran["failing"][:8], *options)
+        with Instance.get() as instance:
+            run = instance.get_run_by_id(called.out.strip())
+        assert run is not None
+        assert (run.parent_run_id, run.tags["job"], run.status.value) == (ran["failing"], "failing", "QUEUED")
+        kinds = ("dagster/is_resume_retry", "dagster/step_selection")
+        assert {key: value for key, value in run.tags.items() if key in kinds} == expected
+    called = treadle("run", "retry", ran["failing"], "--all-steps", "--steps", "two")
+    assert (called.code, "Give one of them" in called.err) == (2, True)
+    called = treadle("run", "retry", ran["fine"])
+    assert (called.code, "no failure to continue from" in called.err) == (2, True)
+
+
+def test_one_of_two_streams(treadle: Callable[..., Any], ran: dict[str, str]) -> None:
+    assert treadle("run", "logs", ran["fine"], "--stderr").out == "to stderr\n"
+    called = treadle("run", "logs", ran["fine"], "--stdout", "--step", "one", "--follow")
+    assert (called.out, called.err) == ("to stdout\n", "")
+
+
 def test_list_of_nothing(treadle: Callable[..., Any]) -> None:
     called = treadle("run", "list")
     assert (called.code, called.out, called.err) == (0, "", "There are no runs.\n")

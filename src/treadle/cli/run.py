@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -40,8 +41,9 @@ def list_runs(limit: int | None, job: str | None, status: tuple[str, ...], tag: 
         limit = 20
     with open_home() as instance:
         records = instance.get_run_records(wanted, limit=limit)
+        held = _held(instance, records)
     if as_json:
-        output.print_json([_described(record) for record in records])
+        output.print_json([{**_described(record), "held": held.get(record.run.run_id)} for record in records])
     elif records:
         rows = [
             (
@@ -50,13 +52,22 @@ def list_runs(limit: int | None, job: str | None, status: tuple[str, ...], tag: 
                 one.run.job_name,
                 output.when(one.create_timestamp),
                 _took(one),
-                _about(one.run),
+                " ".join(filter(None, (_about(one.run), held.get(one.run.run_id)))),
             )
             for one in records
         ]
         click.echo(output.table(rows, ("run", "status", "job", "created", "took", "about")))
     else:
         click.echo("There are no such runs." if job or status or tag else "There are no runs.", err=True)
+
+
+def _held(instance: Any, records: Sequence[RunRecord]) -> dict[str, str]:
+    """Why those of these runs wait that are in the queue, by id."""
+    if not any(record.run.status is RunStatus.QUEUED for record in records):
+        return {}
+    from treadle.daemon.runs import waiting_runs  # noqa: PLC0415  what has ended needs no runtime
+
+    return {record.run.run_id: why for record, why in waiting_runs(instance)}
 
 
 def _tag(text: str) -> tuple[str, str]:
