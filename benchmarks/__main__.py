@@ -10,12 +10,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import peer
+from benchmarks import growth, peer
 from benchmarks.measure import BARE, TREADLE, BenchmarkError, Outcome, Side, Size, same_work, take_turns
 from benchmarks.results import HEAD, RowResult, lines, notes
 from benchmarks.rows import ROWS, Row
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
+GROWTH = "growth"
 FLOOR = Side(BARE, Path(sys.executable))
 
 
@@ -46,17 +47,19 @@ def run_row(row: Row, sides: list[Side], repeat: int, size: Size) -> RowResult:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("ids", nargs="*", metavar="ID", help="rows to measure (P1 P5 …); without any: all")
+    parser.add_argument("ids", nargs="*", metavar="ID", help="rows to measure (P1 P5 … growth); without any: all")
     parser.add_argument("--repeat", type=int, default=5, help="turns of each side; the median counts (default 5)")
     parser.add_argument("--quick", action="store_true", help="try everything at a small size, once")
     parser.add_argument("--no-peer", action="store_true", help="measure Treadle alone")
     parser.add_argument("--peer-only", action="store_true", help="measure the peer alone")
+    parser.add_argument("--history", type=int, default=1000, help="runs stored where growth begins (default 1000)")
     parser.add_argument("--peer-python", type=Path, help="an interpreter that has the peer (default: install it)")
     parser.add_argument("--date", default=f"{datetime.date.today()}", help="the date to print (default: today)")
     chosen = parser.parse_args()
-    unknown = set(chosen.ids) - {row.id for row in ROWS}
+    there = [*(row.id for row in ROWS), GROWTH]
+    unknown = set(chosen.ids).difference(there)
     if unknown:
-        parser.error(f"no such row: {', '.join(sorted(unknown))}. There are {', '.join(row.id for row in ROWS)}")
+        parser.error(f"no such row: {', '.join(sorted(unknown))}. There are {', '.join(there)}")
     return chosen
 
 
@@ -77,9 +80,15 @@ def main() -> int:
             results.append(run_row(row, sides, repeat, size))
             print(lines(results[-1]), flush=True)
     print(f"\n{notes(results)}")
+    grown = []
+    if not chosen.peer_only and (not chosen.ids or GROWTH in chosen.ids):
+        print(f"\n{growth.HEAD}")
+        for trend in growth.trends(sides[0], 20 if chosen.quick else chosen.history, size):
+            grown.append(trend.line())
+            print(grown[-1], flush=True)
 
     if not (chosen.ids or chosen.quick or chosen.no_peer or chosen.peer_only):
-        RESULTS.write_text("\n".join([head, *map(lines, results), "", notes(results), ""]))
+        RESULTS.write_text("\n".join([head, *map(lines, results), "", notes(results), "", growth.HEAD, *grown, ""]))
     failed = [result for result in results if result.problem]
     for result in failed:
         print(f"{result.row.id}: {result.problem}", file=sys.stderr)

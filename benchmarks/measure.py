@@ -22,7 +22,9 @@ LIMIT_S = 1800
 # Both sides read this file. Telemetry would put the network into the figures.
 SETTINGS = "telemetry:\n  enabled: false\n"
 # What belongs to a side alone: how it announces what it does, and what it prints. Shown, not compared.
-OWN_WORDS = ("ENGINE_EVENT", "LOGS_CAPTURED", "RESOURCE_INIT_STARTED", "RESOURCE_INIT_SUCCESS", "LOG_MESSAGE")
+OWN_WORDS = (
+    "ENGINE_EVENT", "LOGS_CAPTURED", "RESOURCE_INIT_STARTED", "RESOURCE_INIT_SUCCESS", "LOG_MESSAGE", "RUN_DEQUEUED",
+)  # fmt: skip
 
 
 TREADLE = "treadle"

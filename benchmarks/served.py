@@ -48,7 +48,7 @@ def step_processes(size: Size) -> Measure:
 def launches(size: Size) -> Measure:
     """P7."""
     turns = {"full": 5, "quick": 1}[size]
-    return _served(lambda server: server.workload("launches.py", 0, turns))
+    return _served(lambda server: server.workload("launches.py", turns, turns, 0))
 
 
 def many_launches(size: Size) -> Measure:
@@ -56,7 +56,7 @@ def many_launches(size: Size) -> Measure:
     at_once, ours, peers = {"full": (40, 500, 20), "quick": (4, 10, 2)}[size]
 
     def use(server: Server) -> Outcome:
-        found = server.workload("launches.py", at_once, 0)
+        found = server.workload("launches.py", 0, 0, at_once)
         alone = server.side.workload(
             "runs.py", server.side.api, ours if server.side.api == TREADLE else peers, home=server.home
         )

@@ -1,5 +1,5 @@
-"""P7 and P8: `launches.py API ADDRESS COUNT TURNS` launches a run of one op TURNS times, each when the one before has
-ended, by a call and by the command line; then COUNT at once. The clock starts before the launch; the log says when the
+"""P7 and P8: `launches.py API ADDRESS CALLS COMMANDS COUNT` launches a run of one op so many times by a call, each when
+the one before has ended, then by the command line; then COUNT at once. The clock starts before the launch; the log says when the
 run began and ended.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from launching import API, IN_PROCESS, ended, instance, launch, times
 from workload import name, report
 
-count, turns = int(sys.argv[3]), int(sys.argv[4])
+calls, commands, count = map(int, sys.argv[3:6])
 HERE = ["-f", str(Path(__file__).with_name("served_code.py"))]
 COMMAND = ["run", "launch"] if API.__name__ == "treadle" else ["job", "launch", *HERE]
 
@@ -50,7 +50,7 @@ def medians(turns: list[dict[str, float]]) -> dict[str, float]:
     return {figure: statistics.median(turn[figure] for turn in turns) for figure in (turns[0] if turns else ())}
 
 
-figures = medians([by_call() for _ in range(turns)]) | medians([by_command() for _ in range(turns)])
+figures = medians([by_call() for _ in range(calls)]) | medians([by_command() for _ in range(commands)])
 if count:
     with ThreadPoolExecutor(8) as pool:
         asked = time.time()
