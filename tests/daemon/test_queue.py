@@ -38,8 +38,15 @@ def short():
 
 @op(pool="db")
 def hold():
+    print("working")
     mark("hold")
     may_end()
+    print("done")
+
+@op
+def chatty():
+    for number in range(100_000):
+        print(number)
 
 @op
 def before(): pass
@@ -59,6 +66,9 @@ def short_job(): short()
 def hold_job(): hold()
 
 @job
+def chatty_job(): chatty()
+
+@job
 def free_job(): after(before())
 
 @job
@@ -69,7 +79,7 @@ def daily(): mark("daily")
 
 daily_job = define_asset_job("daily_job", AssetSelection.all())
 
-defs = Definitions([daily], jobs=[short_job, hold_job, free_job, vanish_job, daily_job])
+defs = Definitions([daily], jobs=[short_job, hold_job, chatty_job, free_job, vanish_job, daily_job])
 """
 
 
@@ -222,3 +232,27 @@ def test_a_launch_for_a_partition_that_is_not_there_is_refused(served: Served) -
     assert "has no partitions" in refused.communicate(timeout=PATIENCE_S)[1]
     said(command(served, "run", "launch", "-j", "daily_job", "--partition", "2024-01-02", "--wait"))
     assert served.marks("daily")
+
+
+def test_logs_of_a_run_can_be_followed_while_it_runs(served: Served) -> None:
+    run = served.launch("hold")
+    served.until(lambda: served.marks("hold"))
+    for options in ([], ["--step", "hold"]):
+        printing = command(served, "run", "logs", run.run_id, "-f", *options)
+        assert printing.stdout is not None
+        assert printing.stdout.readline() == "working\n"
+        if options:
+            let_end(served)
+            assert said(printing) == "done\n"
+        else:
+            printing.kill()
+            printing.communicate()
+    assert served.ended(run).is_success
+
+
+def test_large_output_is_printed_whole(served: Served) -> None:
+    run = served.ended(served.launch("chatty"))
+    for options in ([], ["-f", "--step", "chatty"]):
+        assert said(command(served, "run", "logs", run.run_id, *options)).split() == [
+            str(one) for one in range(100_000)
+        ]
