@@ -154,6 +154,10 @@ _MODULES = {
     ),
     "treadle.host.automation": "EvaluateAutomationConditionsResult evaluate_automation_conditions",
     "treadle.host.execution": "materialize materialize_to_memory",
+    "treadle.host.launchers": (
+        "ConfigurableClass DefaultRunCoordinator DefaultRunLauncher LaunchRunContext QueuedRunCoordinator "
+        "RunCoordinator RunLauncher SubmitRunContext SubprocessRunLauncher"
+    ),
     "treadle.host.instance": "Instance",
     "treadle.host.loading": "AssetValueLoader",
     "treadle.host.reexecution": "ReexecutionOptions execute_job",

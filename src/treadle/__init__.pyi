@@ -408,6 +408,17 @@ from treadle.host.execution import (
 from treadle.host.instance import (
     Instance as Instance,
 )
+from treadle.host.launchers import (
+    ConfigurableClass as ConfigurableClass,
+    DefaultRunCoordinator as DefaultRunCoordinator,
+    DefaultRunLauncher as DefaultRunLauncher,
+    LaunchRunContext as LaunchRunContext,
+    QueuedRunCoordinator as QueuedRunCoordinator,
+    RunCoordinator as RunCoordinator,
+    RunLauncher as RunLauncher,
+    SubmitRunContext as SubmitRunContext,
+    SubprocessRunLauncher as SubprocessRunLauncher,
+)
 from treadle.host.loading import (
     AssetValueLoader as AssetValueLoader,
 )

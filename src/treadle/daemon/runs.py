@@ -15,6 +15,7 @@ from treadle.core.keys import AssetCheckKey, AssetKey
 from treadle.decide import monitor, queue, retries
 from treadle.errors import InvocationError, LoadError
 from treadle.host.instance import Instance
+from treadle.host.launchers import settings_of_queue
 from treadle.host.launching import DAEMON, has_daemon, submit_run
 from treadle.host.nudge import POOLS, kept, nudge
 from treadle.host.settings import RunQueueSettings, Settings, default_limit
@@ -96,7 +97,8 @@ class Queue:
     def __init__(self, instance: Instance, starter: Starter) -> None:
         self._instance = instance
         self._starter = starter
-        self._limits = limits_of(instance.settings)
+        self._settings = settings_of_queue(instance)
+        self._limits = limits_of(self._settings)
         self._needs: dict[tuple[object, ...], queue.Needs] = {}  # by what they follow from
         self._manifests: Mapping[str, Manifest] = {}
 
@@ -139,7 +141,7 @@ class Queue:
 
     def _pools(self, waiting: Sequence[Run], active: Sequence[Run]) -> tuple[dict[str, queue.Needs], queue.PoolLimits]:
         """What the runs that wait need, by run id, and how much of it there is."""
-        settings, store = self._instance.settings, self._instance.store
+        settings, store = self._settings, self._instance.store
         of_runs, spare = settings.concurrency.pools.granularity == "run", spare_of(settings)
         default, pools = default_limit(settings), store.pools.all()
         if (not of_runs and spare is None) or (default is None and not any(pool.limit is not None for pool in pools)):

@@ -13,14 +13,11 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from msgspec import structs
-
 from treadle.daemon.launches import Launches
 from treadle.daemon.runs import Monitor, Queue, Starter
 from treadle.daemon.watch import Watch
 from treadle.host.front import CodeLocation, Front, StartMethod
 from treadle.host.instance import Instance
-from treadle.host.launchers import QueuedRunCoordinator, coordinator_of
 from treadle.host.launching import DAEMON, cancel_run, reload_key, take_lease
 from treadle.host.nudge import Listener, nudge
 from treadle.host.supervisor import GRACE_S
@@ -63,7 +60,7 @@ class Service:
         page: tuple[str, int | None] | None = None,
         watches: bool = False,
     ) -> None:
-        self._instance = _with_limits(Instance.get(home))
+        self._instance = Instance.get(home)
         self._home = home
         settings = self._instance.settings.code_servers
         self._waiting = selectors.DefaultSelector()
@@ -209,11 +206,3 @@ class Service:
         for key, _ in happened:
             key.data()
         return bool(happened)
-
-
-def _with_limits(instance: Instance) -> Instance:
-    """With the limits of the queue in its settings, where a run coordinator of the user's has them."""
-    coordinator = coordinator_of(instance)
-    if not isinstance(coordinator, QueuedRunCoordinator) or instance.settings.run_coordinator is None:
-        return instance
-    return Instance(instance.home, structs.replace(instance.settings, run_queue=coordinator.settings))

@@ -285,7 +285,7 @@ def perform(
         capture: whether stdout and stderr are captured into the instance's log files.
         drive: executes the steps.
     """
-    scope.log_files = _log_files(instance, scope.run) if capture else None
+    scope.log_files = _log_files(instance, scope.run) if capture and instance.settings.keeps_output else None
     _emit_planned(scope)
     with logging_as_set(scope, instance):
         error = execute(scope, execute_step, drive)

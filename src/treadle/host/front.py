@@ -59,6 +59,7 @@ class CodeLocation:
         waiting: selectors.BaseSelector,
         start_method: StartMethod = "auto",
         patience_s: float = 180.0,
+        reload_s: float = 180.0,
     ) -> None:
         self.target = target
         self.name = target.name
@@ -71,6 +72,7 @@ class CodeLocation:
         self._waiting = waiting
         self._start_method = start_method
         self._patience_s = patience_s
+        self._reload_s = reload_s
         self._next: ForkServer | None = None
         self._retired: list[ForkServer] = []
         self._since = self._began = time.time()
@@ -113,9 +115,10 @@ class CodeLocation:
 
     def tend(self, now: float) -> None:
         """Do what is due."""
-        if self._next is not None and now - self._began > self._patience_s:
+        patience_s = self._patience_s if self._loaded is None else self._reload_s
+        if self._next is not None and now - self._began > patience_s:
             _let_go(self._next, self._waiting, 0)
-            self._failed(ErrorInfo(f"It has not been loaded within {self._patience_s:g} s."))
+            self._failed(ErrorInfo(f"It has not been loaded within {patience_s:g} s."))
         elif self._retry_at is not None and now >= self._retry_at:
             self.load()
 
@@ -184,6 +187,7 @@ class Front:
         grace_s: how long runs that are told to stop may take, in seconds.
         start_method: how runs start: forked from the process that has the code, or in fresh interpreters.
         patience_s: how long a location may take to load, in seconds.
+        reload_s: how long it may take once it has been loaded.
 
     Attributes:
         locations: the locations, by name.
@@ -199,13 +203,14 @@ class Front:
         grace_s: float = supervisor.GRACE_S,
         start_method: StartMethod = "auto",
         patience_s: float = 180.0,
+        reload_s: float = 180.0,
     ) -> None:
         self._home = home
         self._grace_s = grace_s
         self._waiting = waiting
         self._ours: ForkServer | None = None
         self.locations = {
-            target.name: CodeLocation(target, told, waiting, start_method, patience_s) for target in targets
+            target.name: CodeLocation(target, told, waiting, start_method, patience_s, reload_s) for target in targets
         }
 
     def start(self) -> None:
@@ -221,7 +226,7 @@ class Front:
         Raises:
             LoadError: there is no such location.
         """
-        location = self._location_of(run)
+        location = self.location_of(run)
         if location.server is None or self._ours is None:
             return
         to_keeper, at_keeper = pair()
@@ -245,7 +250,7 @@ class Front:
     def hindrance(self, run: Run) -> str | None:
         """Why the processes of a run cannot be started now, if they will be later."""
         try:
-            location = self._location_of(run)
+            location = self.location_of(run)
         except LoadError:
             return None
         if location.server is not None:
@@ -266,7 +271,12 @@ class Front:
         if self._ours is not None:
             _let_go(self._ours, self._waiting)
 
-    def _location_of(self, run: Run) -> CodeLocation:
+    def location_of(self, run: Run) -> CodeLocation:
+        """The location that a run is of.
+
+        Raises:
+            LoadError: there is no such location.
+        """
         name = run.location_name
         if name is None and len(self.locations) == 1:
             return next(iter(self.locations.values()))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import select
 import time
+from functools import partial
 from uuid import uuid4
 
 from treadle.core.keys import did_you_mean
 from treadle.errors import InvocationError, RunNotFoundError
 from treadle.host.instance import Instance
+from treadle.host.launchers import SubmitRunContext, coordinator_of
 from treadle.host.nudge import DAEMON, Listener, nudge
 from treadle.runtime import kin
-from treadle.state.events import Event, RunCanceled, RunCanceling, RunEnqueued, RunStarting
+from treadle.state.events import Event, RunCanceled, RunCanceling, RunStarting
 from treadle.state.runs import Run, RunStatus
 from treadle.store.leases import Lease
 from treadle.store.locations import LocationRecord
@@ -23,13 +25,15 @@ _UNDER_WAY = frozenset({RunStatus.STARTING, RunStatus.STARTED, RunStatus.SUSPEND
 
 
 def submit_run(instance: Instance, run_id: str) -> Run:
-    """Put a run that is stored into the queue.
+    """Hand a run that is stored to the run coordinator; unless settings name another, that puts it into the queue.
 
     Raises:
         RunNotFoundError: there is no such run.
         InvocationError: it has been submitted or launched before.
+        SettingsError: settings name a coordinator that cannot be made.
     """
-    return _begin(instance, run_id, RunEnqueued())
+    run = _existing(instance, run_id)
+    return coordinator_of(instance).submit_run(SubmitRunContext(run, instance, partial(_begin, instance, run_id)))
 
 
 def launch_run(instance: Instance, run_id: str) -> Run:

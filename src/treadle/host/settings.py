@@ -92,6 +92,45 @@ class ConcurrencySettings(_Block, frozen=True):
     default_op_concurrency_limit: int | None = None
 
 
+_OWN = ("treadle", "dagster", "dagster._core", "dagster.core")
+_BUILT_IN = {
+    "local_artifact_storage": ("LocalArtifactStorage",),
+    "compute_logs": ("LocalComputeLogManager", "NoOpComputeLogManager"),
+    "scheduler": ("DagsterDaemonScheduler",),
+    "run_coordinator": ("QueuedRunCoordinator", "DefaultRunCoordinator", "SyncInMemoryRunCoordinator"),
+    "run_launcher": ("DefaultRunLauncher", "SubprocessRunLauncher"),
+    "instance_class": ("DagsterInstance", "Instance"),
+}
+"""The classes that may be named, by block; also under the names of the modules that Dagster has them in."""
+_MAY_BE_OWN = {"run_coordinator": "RunCoordinator", "run_launcher": "RunLauncher"}
+WITHOUT_EFFECT = [
+    "run_queue.dequeue_interval_seconds",
+    "run_queue.dequeue_use_threads",
+    "run_queue.dequeue_num_workers",
+    "run_queue.max_user_code_failure_retries",
+    "run_queue.user_code_failure_retry_delay",
+    "secrets",
+    "defs_state_storage",
+    "run_monitoring.max_resume_run_attempts",
+    "run_monitoring.poll_interval_seconds",
+    "run_monitoring.cancellation_thread_poll_interval_seconds",
+    "run_monitoring.free_slots_after_run_end_seconds",
+    "scheduler",
+    "retention",
+    "backfills",
+    "sensors",
+    "schedules",
+    "auto_materialize",
+    "freshness",
+]
+"""Settings, or blocks of them, that are read and checked, and that nothing acts on yet."""
+
+
+def is_built_in(block: ClassBlock) -> bool:
+    """Whether a class is named by where Treadle, or Dagster, has its own."""
+    return block.module in _OWN or block.module.startswith(tuple(f"{name}." for name in _OWN))
+
+
 class BlockedRuns(_Block, frozen=True):
     """Whether a run stays queued while all its first steps wait for pools."""
 
@@ -241,6 +280,24 @@ class Settings(_Block, frozen=True):
         return None
 
     @property
+    def keeps_output(self) -> bool:
+        """Whether what runs print is captured."""
+        return self.compute_logs is None or self.compute_logs.cls != "NoOpComputeLogManager"
+
+    @property
+    def without_effect(self) -> list[str]:
+        """The settings that are given and that nothing acts on yet, such as `schedules.num_workers`."""
+        found = []
+        for name in WITHOUT_EFFECT:
+            block, _, key = name.partition(".")
+            given, default = (
+                getattr(one, block) or (RunQueueSettings() if key else None) for one in (self, Settings())
+            )
+            if (getattr(given, key) != getattr(default, key)) if key else given != default:
+                found.append(name)
+        return found
+
+    @property
     def log_folder(self) -> str | None:
         """Where captured logs go, if the settings say."""
         return self.compute_logs.config.get("base_dir") if self.compute_logs else None
@@ -323,7 +380,32 @@ def parse_settings(data: object, where: str, environ: Mapping[str, str]) -> Sett
         raise SettingsError(f"{where}: `storage` replaces {', '.join(legacy)}. Remove the latter.")
     if settings.run_queue is not None and settings.run_coordinator is not None:
         raise SettingsError(f"{where}: `run_queue` and `run_coordinator` both describe the queue. Keep one of them.")
+    for key in _BUILT_IN:
+        _check_class(where, key, getattr(settings, key))
+    coordinator = settings.run_coordinator
+    if coordinator is not None and is_built_in(coordinator) and coordinator.cls == "QueuedRunCoordinator":
+        try:
+            queue = msgspec.convert(coordinator.config, RunQueueSettings, strict=False)
+        except msgspec.ValidationError as error:
+            raise SettingsError(f"{where}: {error} of `run_coordinator.config`.") from error
+        settings = msgspec.structs.replace(settings, run_queue=queue)
     return settings
+
+
+def _check_class(where: str, key: str, block: ClassBlock | None) -> None:
+    """Refuse what this version does not have, and say what there is."""
+    if block is None or (block.cls in _BUILT_IN[key] and (is_built_in(block) or key not in _MAY_BE_OWN)):
+        return
+    kind = _MAY_BE_OWN.get(key)
+    if kind is not None and not is_built_in(block) and not block.module.startswith("dagster_"):
+        return
+    instead = f"`{key}` may name {' or '.join(_BUILT_IN[key])} of module treadle"
+    if kind is not None:
+        instead += f", or a subclass of treadle.{kind} in a module of your own"
+    raise SettingsError(
+        f"{where}: `{key}` names class {block.cls!r} of module {block.module!r}, which this version does not have. "
+        f"Remove the block, or change it: {instead}."
+    )
 
 
 def _near(fault: str) -> str:

@@ -47,11 +47,13 @@ _place: list[bytes] = []
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What to execute: a run that is stored in a home. `place`: where its code is, for an interpreter without it."""
+    """What to execute: a run that is stored in a home. `place`: where its code is, for an interpreter without it, which
+    may fork if `forks`."""
 
     home: str
     run: Run
     place: bytes | None = None
+    forks: bool = False
 
 
 class StepOrder(msgspec.Struct, frozen=True):
@@ -100,8 +102,7 @@ def work(argument: bytes, files: list[int]) -> int:
     """Execute a run. The file leads to its supervisor. Exit code 0: its end is in the log, whatever it was."""
     order = _order.decode(argument)
     sink = Reporter(Channel.over(files[0], ToReporter), order.run.run_id)
-    signal.signal(signal.SIGTERM, sink.interrupt)
-    signal.signal(signal.SIGINT, sink.interrupt)
+    sink.heed(signal.SIGTERM, signal.SIGINT)
     try:
         _execute(order, sink)
     except (ExecutionInterruptedError, KeyboardInterrupt):
@@ -124,7 +125,8 @@ def _execute(order: Order, sink: Reporter) -> None:
         if instance.settings.concurrency.pools.granularity == "op":
             scope.slots = sink
         fresh = partial(_start_fresh, order.home)
-        drive = drive_of(scope, instance, fresh, spawns=order.place is not None)
+        forks = order.forks and not kin.strange_threads()
+        drive = drive_of(scope, instance, fresh, spawns=order.place is not None and not forks)
     except Exception as failure:
         failed = RunFailed(run.job_name, "JOB_INITIALIZATION_FAILURE", error=error_info(failure))
         sink.write(EventLogEntry(run.run_id, time.time(), failed))

@@ -1,0 +1,193 @@
+"""Who launches runs, and when, as settings name it: built-in ones, and those that a user has written beside them."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.daemon.test_service import CODE, Served
+
+from treadle.daemon.runs import waiting_runs
+from treadle.host.instance import Instance
+from treadle.host.launching import cancel_run, submit_run
+from treadle.host.settings import SettingsError
+from treadle.state.events import EventType
+from treadle.state.runs import RunStatus
+
+MINE = """
+import os, subprocess
+from treadle import DefaultRunLauncher, QueuedRunCoordinator, RunLauncher
+
+def mark(text):
+    with open(os.environ["WITNESS"], "a") as file:
+        file.write(f"{text} {os.getpid()}\\n")
+
+class Mine(RunLauncher):
+    def __init__(self, label):
+        self.label = label
+        self.started = {}
+
+    @classmethod
+    def config_type(cls):
+        return {"label": str}
+
+    def launch_run(self, context):
+        if context.run.job_name == "fail_job":
+            raise OSError("no room")
+        mark(f"{self.label}={context.run.run_id}")
+        command = ["false"] if context.run.job_name == "vanish_job" else context.command
+        self.started[context.run.run_id] = subprocess.Popen(command, start_new_session=True)
+
+    def terminate(self, run_id):
+        mark(f"terminate={run_id}")
+        return True
+
+    def check_run_worker_health(self, run):
+        code = self.started[run.run_id].poll()
+        return f"It ended with {code}." if code is not None else None
+
+class Wrapped(DefaultRunLauncher):
+    def launch_run(self, context):
+        mark("wrapped")
+        super().launch_run(context)
+
+class Tagging(QueuedRunCoordinator):
+    def submit_run(self, context):
+        context.instance.add_run_tags(context.run.run_id, {"by": str(self.settings.max_concurrent_runs)})
+        return super().submit_run(context)
+"""
+
+
+def serve(folder: Path, settings: dict[str, Any]) -> Served:
+    home = folder / "home"
+    home.mkdir()
+    (home / "mine.py").write_text(MINE)
+    (home / "dagster.yaml").write_text(json.dumps(settings))
+    return Served(folder, "daemon run", CODE)
+
+
+def block(module: str, cls: str, **config: object) -> dict[str, object]:
+    return {"module": module, "class": cls, "config": config}
+
+
+def parents(pid: int) -> list[str]:
+    """What the kernel calls the processes above one."""
+    found: list[str] = []
+    while pid > 1:
+        rest = Path(f"/proc/{pid}/stat").read_text()
+        found.append(rest[rest.index("(") + 1 : rest.rindex(")")])
+        pid = int(rest.rpartition(")")[2].split()[1])
+    return found
+
+
+@pytest.fixture
+def served(tmp_path: Path, request: pytest.FixtureRequest) -> Any:
+    made = serve(tmp_path, request.param)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("served", [{"run_launcher": block("mine", "Mine", label="ours")}], indirect=True)
+def test_a_launcher_beside_the_settings_launches_each_run_once_and_hears_of_its_end(served: Served) -> None:
+    quick = served.ended(served.launch("quick"))
+    assert quick.is_success
+    assert len(served.marks(f"ours={quick.run_id}")) == 1
+    slow, pid = served.under_way("slow")
+    assert "treadle-zygote" not in parents(pid)
+    cancel_run(served.instance, slow.run_id)
+    assert served.ended(slow).status is RunStatus.CANCELED
+    served.until(lambda: not Path(f"/proc/{pid}").exists())
+    served.until(lambda: served.marks(f"terminate={slow.run_id}"))
+
+
+@pytest.mark.parametrize("served", [{"run_launcher": block("mine", "Mine", label="ours")}], indirect=True)
+def test_what_a_launcher_raises_or_finds_dead_fails_the_run(served: Served) -> None:
+    for job, why in (("fail", "no room"), ("vanish", "It ended with 1.")):
+        run = served.ended(served.launch(job))
+        assert run.is_failure
+        [failed] = served.instance.all_logs(run.run_id, of_type={EventType.RUN_FAILURE})
+        assert why in str(failed.error_info)
+
+
+@pytest.mark.parametrize(
+    ("served", "is_forked"),
+    [
+        ({"run_launcher": block("dagster", "DefaultRunLauncher")}, True),
+        ({"run_launcher": block("mine", "Wrapped")}, True),
+        ({"run_launcher": block("treadle", "SubprocessRunLauncher")}, False),
+    ],
+    indirect=["served"],
+)
+def test_built_in_launchers_fork_or_start_a_fresh_interpreter(served: Served, is_forked: bool) -> None:
+    run, pid = served.under_way("slow")
+    assert ("treadle-zygote" in parents(pid)) is is_forked
+    os.kill(served.supervisor(run), 9)
+    assert served.ended(run).is_failure
+    served.until(lambda: not Path(f"/proc/{pid}").exists())
+
+
+ONE_AT_A_TIME = {"max_concurrent_runs": 0}
+
+
+@pytest.mark.parametrize(
+    ("served", "status"),
+    [
+        (
+            {"run_coordinator": block("dagster._core.run_coordinator", "QueuedRunCoordinator", **ONE_AT_A_TIME)},
+            "QUEUED",
+        ),
+        ({"run_coordinator": block("mine", "Tagging", **ONE_AT_A_TIME)}, "QUEUED"),
+        (
+            {
+                "run_coordinator": block("dagster.core.run_coordinator", "DefaultRunCoordinator"),
+                "concurrency": {"runs": ONE_AT_A_TIME},
+            },
+            "SUCCESS",
+        ),
+    ],
+    indirect=["served"],
+)
+def test_the_coordinator_queues_runs_or_has_them_launched_at_once(served: Served, status: str) -> None:
+    run = served.launch("quick")
+    if status == "QUEUED":
+        [(_, why)] = waiting_runs(served.instance)
+        assert "no more than 0 may be" in why
+    else:
+        served.ended(run)
+    assert served.run(run).status.value == status
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"run_launcher": block("dagster_docker", "DockerRunLauncher")}, "subclass of treadle.RunLauncher"),
+        ({"run_launcher": block("dagster_aws.ecs", "EcsRunLauncher")}, "this version does not have"),
+        ({"run_coordinator": block("dagster", "OddRunCoordinator")}, "QueuedRunCoordinator or"),
+        ({"run_coordinator": block("dagster", "QueuedRunCoordinator", max_runs=1)}, "max_runs"),
+        ({"compute_logs": block("dagster_aws.s3", "S3ComputeLogManager")}, "LocalComputeLogManager"),
+    ],
+)
+def test_what_this_version_does_not_have_is_refused_by_every_command(
+    tmp_path: Path, settings: dict[str, Any], why: str
+) -> None:
+    (tmp_path / "dagster.yaml").write_text(json.dumps(settings))
+    with pytest.raises(SettingsError, match=why):
+        Instance.get(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("named", "why"),
+    [
+        (block("nowhere", "A"), "cannot be imported"),
+        (block("mine", "Mine"), "is no RunCoordinator"),
+        (block("mine", "Tagging", most=1), "cannot be right"),
+    ],
+)
+def test_a_class_that_cannot_be_made_is_an_error(tmp_path: Path, named: dict[str, Any], why: str) -> None:
+    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "dagster.yaml").write_text(json.dumps({"run_coordinator": named}))
+    with Instance.get(tmp_path) as instance, pytest.raises(SettingsError, match=why):
+        submit_run(instance, instance.create_run(job_name="a").run_id)
