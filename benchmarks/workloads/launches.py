@@ -1,6 +1,6 @@
 """P7 and P8: `launches.py API ADDRESS CALLS COMMANDS COUNT` launches a run of one op so many times by a call, each when
-the one before has ended, then by the command line; then COUNT at once. The clock starts before the launch; the log says when the
-run began and ended.
+the one before has ended, then by the command line; then COUNT at once. The clock starts before the launch; the log says
+when the run began and ended.
 """
 
 from __future__ import annotations
