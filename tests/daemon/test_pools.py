@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.daemon.test_service import Served, is_alive, parent_of
@@ -141,7 +142,8 @@ def test_whoever_is_killed_no_slot_is_lost(served: Served, whom: str) -> None:
 
 def test_slots_go_by_the_priority_of_the_run_and_the_step_together(served: Served) -> None:
     served.instance.store.pools.set_limit("db", 0)
-    runs = [served.launch("ordered", name=name, **{tags.PRIORITY: rank}) for name, rank in [("a", "0"), ("b", "7")]]
+    given: list[dict[str, Any]] = [{"name": "a", tags.PRIORITY: "0"}, {"name": "b", tags.PRIORITY: "7"}]
+    runs = [served.launch("ordered", **one) for one in given]
     served.until(lambda: sum(len(pool.waiting) for pool in served.instance.get_pools()) == 4)
     served.instance.set_pool_limit("db", 1)
     assert all(served.ended(run).is_success for run in runs)
