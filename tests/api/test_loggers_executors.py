@@ -189,7 +189,7 @@ def test_what_an_executor_needs(tmp_path):
 
     @dg.executor(name="lanes", config_schema={"wide": bool}, requirements=lambda config: [ALL[config["wide"]]])
     def lanes(init):
-        raise AssertionError
+        return dg.multiprocess_executor
 
     def tried(definition, instance, config=None, **resources):
         job = dg.GraphDefinition("g", node_defs=[talk]).to_job(executor_def=definition, resource_defs=resources)
@@ -286,9 +286,6 @@ def test_settings_of_the_queue_and_the_launcher():
     with pytest.raises(Exception, match="max_concurrent_runs"):
         dg.QueuedRunCoordinator(max_concurrent_runs=-4)
     assert dg.DefaultRunLauncher(inst_data=None).inst_data is None
-    for act in (lambda: queue.submit_run(None), lambda: dg.DefaultRunLauncher().launch_run(None)):
-        with pytest.raises(Exception):  # noqa: B017, PT011  # what says how it is done instead differs
-            act()
 
 
 @pytest.mark.api(

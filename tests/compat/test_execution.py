@@ -1,6 +1,7 @@
 import pytest
 
 import dagster as dg
+from treadle.host.launching import submit_run
 
 
 @pytest.mark.parametrize(
@@ -23,11 +24,21 @@ def test_the_inside_of_a_step_is_not_built_by_hand():
         dg.StepExecutionContext()
 
 
-def test_the_queue_is_no_place_to_submit_runs():
-    with pytest.raises(dg.DagsterInvariantViolationError, match="dagster job launch"):
-        dg.QueuedRunCoordinator().submit_run(None)
-    with pytest.raises(dg.DagsterInvariantViolationError, match="dagster job launch"):
-        dg.DefaultRunLauncher().launch_run(None)
+def test_a_coordinator_of_ones_own_is_asked_about_each_run_that_is_submitted(tmp_path):
+    (tmp_path / "coordinators.py").write_text(
+        "from dagster import QueuedRunCoordinator\n"
+        "class Marking(QueuedRunCoordinator):\n"
+        "    def submit_run(self, context):\n"
+        "        header = context.get_request_header('user')\n"
+        "        self._instance.add_run_tags(context.dagster_run.run_id, {'by': str(header)})\n"
+        "        return super().submit_run(context)\n"
+    )
+    (tmp_path / "dagster.yaml").write_text(
+        "run_coordinator: {module: coordinators, class: Marking, config: {max_concurrent_runs: 3}}"
+    )
+    with dg.DagsterInstance.get(tmp_path) as instance:
+        run = submit_run(instance, instance.create_run(job_name="j").run_id)
+    assert (run.status, run.tags["by"]) == (dg.DagsterRunStatus.QUEUED, "None")
 
 
 @pytest.mark.api("DagsterRun.remote_job_origin")

@@ -1,7 +1,7 @@
 """The parts of Dagster's execution that users could subclass or configure.
 
-In Treadle runs are executed, queued and launched by the system itself. What describes that (requirements, the settings
-of the queue and the launcher) is kept and readable; what would act in its place says what to use.
+In Treadle steps are started by the system itself: what would do that says what to use. Coordinators and launchers can
+be subclassed, and named in settings.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from treadle.author.executors import MULTIPLE_PROCESSES, ExecutorRequirement
 from treadle.author.reconstructable import ReconstructableJob
 from treadle.errors import InvariantError, InvocationError
+from treadle.host import launchers
 from treadle.state.runs import Run
 
 _STEPS = (
@@ -86,18 +87,28 @@ step_context_to_step_run_ref = _of_steps_elsewhere("step_context_to_step_run_ref
 step_run_ref_to_step_context = _of_steps_elsewhere("step_run_ref_to_step_context")
 
 
-class DefaultRunLauncher:
+class DefaultRunLauncher(launchers.DefaultRunLauncher):
     """The setting that runs are launched in processes on this machine."""
 
     def __init__(self, inst_data: Any = None) -> None:
         self.inst_data = inst_data
 
-    def launch_run(self, context: Any) -> NoReturn:
-        """Runs are launched through their instance."""
-        _refuse("DefaultRunLauncher.launch_run", "launch runs through DagsterInstance, or `dagster job launch`.")
+
+class _Submitted(launchers.SubmitRunContext):
+    """A run that is submitted, with the names that coordinators know it by."""
+
+    __slots__ = ()
+
+    @property
+    def dagster_run(self) -> Run:
+        return self.run
+
+    def get_request_header(self, key: str) -> str | None:
+        """Runs are not submitted over HTTP here."""
+        return None
 
 
-class QueuedRunCoordinator:
+class QueuedRunCoordinator(launchers.QueuedRunCoordinator):
     """The settings of the run queue, as `run_coordinator` or `concurrency` in the instance's settings have them.
 
     Args:
@@ -113,6 +124,8 @@ class QueuedRunCoordinator:
         InvocationError: `max_concurrent_runs` is below -1.
     """
 
+    context_type = _Submitted
+
     def __init__(
         self,
         max_concurrent_runs: int | None = None,
@@ -127,6 +140,17 @@ class QueuedRunCoordinator:
     ) -> None:
         if max_concurrent_runs is not None and max_concurrent_runs < -1:
             raise InvocationError(f"max_concurrent_runs is {max_concurrent_runs}. Give -1 for any number, or 0 and up.")
+        given = {
+            "max_concurrent_runs": max_concurrent_runs,
+            "tag_concurrency_limits": tag_concurrency_limits,
+            "dequeue_interval_seconds": dequeue_interval_seconds,
+            "dequeue_use_threads": dequeue_use_threads,
+            "dequeue_num_workers": dequeue_num_workers,
+            "max_user_code_failure_retries": max_user_code_failure_retries,
+            "user_code_failure_retry_delay": user_code_failure_retry_delay,
+            "block_op_concurrency_limited_runs": block_op_concurrency_limited_runs,
+        }
+        super().__init__(**{key: value for key, value in given.items() if value is not None})
         self.max_concurrent_runs = max_concurrent_runs
         self.tag_concurrency_limits = list(tag_concurrency_limits or ())
         self.dequeue_interval_seconds = 5 if dequeue_interval_seconds is None else dequeue_interval_seconds
@@ -144,6 +168,6 @@ class QueuedRunCoordinator:
         """Whether runs wait whose first steps have no slot in their pools."""
         return bool(self.block_op_concurrency_limited_runs.get("enabled", True))
 
-    def submit_run(self, context: Any) -> NoReturn:
-        """Runs are submitted through their instance."""
-        _refuse("QueuedRunCoordinator.submit_run", "submit runs through DagsterInstance, or `dagster job launch`.")
+    @property
+    def _instance(self) -> Any:
+        return self.instance

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import msgspec
 
@@ -66,6 +66,8 @@ class SubmitRunContext:
 
 class RunCoordinator(ConfigurableClass, ABC):
     """Decides what becomes of a run that is submitted."""
+
+    context_type: ClassVar[type[SubmitRunContext]] = SubmitRunContext
 
     @abstractmethod
     def submit_run(self, context: SubmitRunContext) -> Run:
