@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from treadle.core import tags as tag_names
 from treadle.state.events import format_duration
+from treadle.state.runs import Run
 
 F = TypeVar("F", bound=Callable[..., Any])
 COLOURS = {
@@ -106,3 +108,13 @@ def yaml_text(data: Any) -> str:
     import yaml  # noqa: PLC0415  few commands print it
 
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True).rstrip()
+
+
+def about(run: Run) -> str:
+    """What a run is about: its assets, and its partition."""
+    keys = sorted(key.to_user_string() for key in run.asset_selection or ())
+    text = ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
+    partition = run.tags.get(tag_names.PARTITION)
+    if partition is None and tag_names.PARTITION_RANGE_START in run.tags:
+        partition = f"{run.tags[tag_names.PARTITION_RANGE_START]}...{run.tags.get(tag_names.PARTITION_RANGE_END)}"
+    return f"{text} [{partition}]".strip() if partition else text

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from treadle.cli import failure, launching, logs, output, report
+from treadle.cli import launching, logs, output
 from treadle.cli.home import find_run, open_home
-from treadle.core import tags as tag_names
-from treadle.state.runs import Run, RunRecord, RunsFilter, RunStatus
+from treadle.cli.output import about
+from treadle.state.runs import RunRecord, RunsFilter, RunStatus
 
 
 @click.group("run")
@@ -52,7 +52,7 @@ def list_runs(limit: int | None, job: str | None, status: tuple[str, ...], tag: 
                 one.run.job_name,
                 output.when(one.create_timestamp),
                 _took(one),
-                " ".join(filter(None, (_about(one.run), held.get(one.run.run_id)))),
+                " ".join(filter(None, (about(one.run), held.get(one.run.run_id)))),
             )
             for one in records
         ]
@@ -83,16 +83,6 @@ def _took(record: RunRecord) -> str:
     return output.duration(record.end_time - record.start_time)
 
 
-def _about(run: Run) -> str:
-    """What a run is about: its assets, and its partition."""
-    keys = sorted(key.to_user_string() for key in run.asset_selection or ())
-    text = ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
-    partition = run.tags.get(tag_names.PARTITION)
-    if partition is None and tag_names.PARTITION_RANGE_START in run.tags:
-        partition = f"{run.tags[tag_names.PARTITION_RANGE_START]}...{run.tags.get(tag_names.PARTITION_RANGE_END)}"
-    return f"{text} [{partition}]".strip() if partition else text
-
-
 def _described(record: RunRecord) -> dict[str, Any]:
     run = record.run
     return {
@@ -112,62 +102,12 @@ def _described(record: RunRecord) -> dict[str, Any]:
 @output.json_option
 def show(run_id: str, as_json: bool) -> None:
     """Show the run RUN_ID (the beginning of the id is enough): its steps, failures, and what it made."""
+    from treadle.cli.show import print_run  # noqa: PLC0415  the other commands need nothing of it
+
     with open_home() as instance:
         run = find_run(instance, run_id)
         entries = instance.all_logs(run.run_id)
-    if as_json:
-        output.print_json(report.document(run, entries))
-        return
-    account = report.Account.of(entries)
-    rows = [
-        ("status", output.status(run.status.value)),
-        ("job", run.job_name),
-        ("about", _about(run)),
-        ("started", output.when(account.start)),
-        ("took", output.duration(account.duration)),
-        ("tags", ", ".join(f"{key}={value}" for key, value in sorted(run.tags.items()))),
-        ("config", "" if not run.run_config else " ".join(output.json_text(run.run_config).split())),
-    ]
-    click.echo(f"run {run.run_id}")
-    click.echo(output.indented(output.table([row for row in rows if row[1]])))
-    _show_steps(account)
-    _show_made(account)
-    _show_failures(account)
-
-
-def _show_steps(account: report.Account) -> None:
-    if not account.steps:
-        return
-    rows = [
-        (step.key, step.status, output.duration(step.duration), f"attempt {step.attempts}" if step.attempts > 1 else "")
-        for step in account.steps.values()
-    ]
-    click.echo("\nsteps")
-    click.echo(output.indented(output.table(rows)))
-
-
-def _show_made(account: report.Account) -> None:
-    for made, several in report.by_asset(account.made):
-        click.echo(f"\nmaterialized {several or report.key_text(made)}")
-        if made.metadata:
-            click.echo(output.indented(report.metadata_text(made.metadata)))
-    for _, evaluation in account.checked:
-        click.echo(f"\n{report.check_text(evaluation)}")
-        if evaluation.metadata:
-            click.echo(output.indented(report.metadata_text(evaluation.metadata)))
-
-
-def _show_failures(account: report.Account) -> None:
-    for step in account.failed:
-        said = f": {step.description}" if step.description else ""
-        click.echo(f"\nstep {step.key} failed{said}")
-        if step.error is not None:
-            click.echo(output.indented(failure.traceback_text(step.error)))
-        if step.metadata:
-            click.echo(output.indented(report.metadata_text(step.metadata)))
-    if account.error is not None:
-        click.echo("\nthe run failed")
-        click.echo(output.indented(failure.traceback_text(account.error)))
+    print_run(run, entries, as_json)
 
 
 @group.command("delete")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Container
 from typing import Literal, TypeAlias
 
@@ -52,6 +51,8 @@ class Locations:
 
     def put(self, record: LocationRecord, manifest: bytes | None = None) -> None:
         """Store how a location is. Without a manifest it keeps the one it has."""
+        import hashlib  # noqa: PLC0415  OpenSSL takes its time, and all others only read
+
         name = hashlib.sha256(manifest).hexdigest() if manifest is not None else None
         with self._database.transaction() as connection:
             connection.execute(
