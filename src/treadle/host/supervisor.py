@@ -7,7 +7,6 @@ keeper ends the run's processes, and whoever monitors leases writes the end.
 
 from __future__ import annotations
 
-import select
 import selectors
 import signal
 import time
@@ -139,7 +138,7 @@ class Supervisor:
                 if exited is None and self._keeper.ended:
                     if not self._has_begun:
                         return  # its location ended before it: whoever launched it does so again
-                    self._outlast()
+                    self._outlast(home)
                     exited = Exited(-signal.SIGKILL, False, 0, 0.0, 0, 0)
                     self._write(EngineEvent("The keeper of the run's processes is gone; they end with it."))
                 if self._link.ended and self._link in waiting.get_map():
@@ -154,12 +153,12 @@ class Supervisor:
             wake.close()
             waiting.close()
 
-    def _outlast(self) -> None:
-        """Wait until those are dead whose keeper is: each of them holds the other end of the link."""
+    def _outlast(self, home: Path) -> None:
+        """Wait until those are dead whose keeper is. The kernel kills them, the location's process their orphans."""
         deadline = time.monotonic() + DYING_S
-        while not self._link.ended and (left_s := deadline - time.monotonic()) > 0:
-            select.select([self._link], [], [], left_s)
-            self._take()
+        while nudge(home, kept(self._run.run_id)) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        self._take()
 
     def _renew(self) -> None:
         if time.monotonic() < self._renew_at:
