@@ -32,6 +32,7 @@ def serve(
     """Be the daemon until a signal ends it. With a status page it is for development: code is loaded again when it
     changes, and the runs under way end with it, at once."""
     from treadle.daemon.service import Service  # noqa: PLC0415  --help needs none of it
+    from treadle.host.instance import Instance  # noqa: PLC0415
     from treadle.host.settings import find_home  # noqa: PLC0415
     from treadle.host.supervisor import GRACE_S  # noqa: PLC0415
 
@@ -43,10 +44,24 @@ def serve(
         if service.url is not None:
             click.echo(f"Status: {service.url}")
 
+        if unused := Instance.get(home).settings.without_effect:
+            failure.warn(f"these settings have no effect yet: {', '.join(unused)}.")
+
+    def led(leader: str | None) -> None:
+        if leader is None:
+            click.echo("The other process is gone: this one executes the runs of the home now.")
+            return
+        machine, pid, _ = leader.rsplit(":", 2)
+        click.echo(
+            f"Another process executes the runs of this home: {pid} on {machine}. This one only keeps its code loaded, "
+            "and takes over when that ends."
+        )
+
     grace_s = GRACE_S if page is None else 0.5
     service = Service(
-        home, targets, ready, Teller(), grace_s=grace_s, start_method=start_method, page=page, watches=page is not None
-    )
+        home, targets, ready, Teller(), grace_s=grace_s, start_method=start_method, page=page,
+        watches=page is not None, led=led,
+    )  # fmt: skip
     service.run(cancels=page is not None)
 
 
@@ -70,7 +85,6 @@ class Teller:
         elif record.state == "gone":
             failure.say(f"The process of code location {record.name!r} has ended. It is started again.")
         elif record.warning is not None:
-            warning = click.style("warning:", fg="yellow", bold=True)
-            click.echo(f"{warning} {record.name}: {record.warning}", err=True)
+            failure.warn(f"{record.name}: {record.warning}")
         elif before is not None:
             click.echo(f"Loaded again: {record.name}.")

@@ -51,6 +51,11 @@ def say(message: str) -> None:
     click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
 
 
+def warn(message: str) -> None:
+    """Print something on stderr that goes on in spite of it."""
+    click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {message}", err=True)
+
+
 def _unexpected(error: Exception) -> int:
     """Something that nobody raised on purpose: user code that was called outside of a step, or a fault of ours."""
     info = error_info(error)

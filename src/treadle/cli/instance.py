@@ -31,7 +31,7 @@ def info(as_json: bool) -> None:
         store = _store_path(instance)
         chosen = next((name for name in HOME_VARIABLES if os.environ.get(name)), None)
         file = next((home / name for name in FILES if (home / name).is_file()), None)
-        settings = msgspec.to_builtins(instance.settings)
+        settings, unused = msgspec.to_builtins(instance.settings), instance.settings.without_effect
         size = store.stat().st_size if store.exists() else None
         runs = instance.get_runs_count() if size is not None else 0
         locations = [_location(record) for record in instance.store.locations.all()] if size is not None else []
@@ -44,6 +44,7 @@ def info(as_json: bool) -> None:
         "runs": runs,
         "locations": locations,
         "settings": settings,
+        "settings_without_effect": unused,
     }
     if as_json:
         output.print_json(document)
@@ -62,6 +63,8 @@ def info(as_json: bool) -> None:
     if changed:
         click.echo("\nsettings that are not defaults")
         click.echo(output.indented(output.yaml_text(changed)))
+    if unused:
+        click.echo(f"\nsettings that have no effect yet: {', '.join(unused)}")
 
 
 def _location(record: LocationRecord) -> dict[str, Any]:

@@ -300,7 +300,7 @@ class Monitor:
     def __init__(self, instance: Instance, starter: Starter) -> None:
         self._instance = instance
         self._starter = starter
-        self._settings = instance.settings.run_monitoring
+        self._settings = instance.settings.monitoring
         self._retries = Retries(instance)
         self._leases: dict[str, Lease] = {}  # as they were seen last, by run id
         self._overdue: dict[Lease, float] = {}  # since when they are over; a sleep of the machine does not count

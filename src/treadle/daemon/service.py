@@ -43,6 +43,8 @@ class Service:
         start_method: how runs start; by default as the settings say.
         page: the host and the port of the status page, if there is to be one (see `StatusPage`).
         watches: whether a location is loaded again when its Python files change.
+        led: called with the process that executes the home's runs, as `kin.identity` has it, if another does; and with
+            None when this one has taken over.
 
     Attributes:
         url: where the status page is, if there is one.
@@ -59,6 +61,7 @@ class Service:
         start_method: StartMethod | None = None,
         page: tuple[str, int | None] | None = None,
         watches: bool = False,
+        led: Callable[[str | None], None] = lambda _: None,
     ) -> None:
         self._instance = Instance.get(home)
         self._home = home
@@ -84,6 +87,9 @@ class Service:
         self._told = told
         self._is_ready = False
         self._asked = dict.fromkeys(map(reload_key, self._front.locations), "")
+        self._led = led
+        self._leader: str | None = None
+        self._waits = settings.wait_for_local_processes_on_shutdown
         self._lease: Lease | None = None
         self._is_stopping = False
         self._reloads_all = False
@@ -110,6 +116,8 @@ class Service:
             self._serve()
             if cancels and self._lease is not None:
                 self._cancel_all()
+            elif self._waits and self._lease is not None:
+                self._await_all()
         finally:
             signal.set_wakeup_fd(-1)
             wake.close()
@@ -138,6 +146,7 @@ class Service:
                 self._is_ready = True
                 self._ready()
                 self._look_at_files()
+            self._say_who_leads()
             version = self._instance.store.database.data_version()
             if self._lease is not None:
                 for loop in loops:
@@ -184,6 +193,23 @@ class Service:
     def _lead(self) -> None:
         if self._lease is None or not self._instance.store.leases.renew(self._lease, TERM_S):
             self._lease = take_lease(self._instance, DAEMON, TERM_S)
+
+    def _say_who_leads(self) -> None:
+        lease = self._instance.store.leases.get(DAEMON) if self._lease is None and self._is_ready else None
+        leader = lease.owner if lease is not None else None
+        if self._is_ready and leader != self._leader:
+            self._leader = leader
+            self._led(leader)
+
+    def _await_all(self) -> None:
+        """Return once the runs under way have ended, or another signal has come. Nothing leaves the queue meanwhile."""
+        self._is_stopping = False
+        monitor = Monitor(self._instance, self._starter)
+        while self._instance.get_runs_count(RunsFilter(statuses=list(ACTIVE))) and not self._is_stopping:
+            self._lead()
+            self._front.tend()
+            monitor.look()
+            self._woken(SWEEP_S)
 
     def _cancel_all(self) -> None:
         """End the runs under way; returns once they have ended, or after a second."""

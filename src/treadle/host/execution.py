@@ -251,7 +251,7 @@ def prepare(
     """
     partition_key, partition_range = _partitions_wanted(run.tags, None, None)
     _check_partition(job, partition_key, partition_range, datetime.now(UTC), instance)
-    limit_s = instance.settings.run_monitoring.max_runtime_seconds
+    limit_s = instance.settings.monitoring.max_runtime_seconds
     if limit_s > 0 and tag_names.max_runtime_s(run.tags) is None:
         run = structs.replace(run, tags={**run.tags, tag_names.MAX_RUNTIME: str(limit_s)})
     job, steps = plan_job(job, run.op_selection)

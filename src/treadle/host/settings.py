@@ -171,7 +171,7 @@ class PythonLogSettings(_Block, frozen=True):
 class RunMonitoringSettings(_Block, frozen=True):
     """What is done about runs that hang. All times in seconds; 0 or none: no limit."""
 
-    enabled: bool = False
+    enabled: bool = True
     start_timeout_seconds: int = 180
     cancel_timeout_seconds: int = 180
     max_runtime_seconds: int = 0
@@ -278,6 +278,12 @@ class Settings(_Block, frozen=True):
             if block is not None and "sqlite" not in block.cls.lower():
                 return block.cls
         return None
+
+    @property
+    def monitoring(self) -> RunMonitoringSettings:
+        """What is done about runs that hang, if anything is. Runs whose processes are dead are ended in any case."""
+        given = self.run_monitoring
+        return given if given.enabled else RunMonitoringSettings(start_timeout_seconds=10**9, cancel_timeout_seconds=0)
 
     @property
     def keeps_output(self) -> bool:

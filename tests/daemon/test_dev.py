@@ -1,0 +1,125 @@
+"""`treadle dev` and the daemon as processes: several on one home, and their end."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.daemon.test_service import CODE, Served, ended
+
+from treadle.core.keys import AssetKey
+from treadle.host.launching import submit_run
+from treadle.state.events import EventType
+
+MANY = """
+from treadle import Definitions, asset
+import os, time
+
+def made(number):
+    @asset(name=f"asset_{number}")
+    def each(): return number
+    return each
+
+@asset
+def endless():
+    with open(os.environ["WITNESS"], "a") as file:
+        file.write(f"endless {os.getpid()}\\n")
+    while True:
+        time.sleep(60)
+
+defs = Definitions(assets=[endless, *(made(number) for number in range(5000))])
+"""
+
+
+def of_home(home: Path) -> set[int]:
+    """The processes that work for a home."""
+    found: set[int] = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and int(entry.name) != os.getpid():
+            try:
+                environ = (entry / "environ").read_bytes()
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+            except OSError:
+                continue
+            if f"TREADLE_HOME={home}".encode() in environ.split(b"\0") and state != "Z":
+                found.add(int(entry.name))
+    return found
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> str:
+    """What a process prints, up to a line with this text."""
+    assert process.stdout is not None
+    lines: list[str] = []
+    while not lines or text not in lines[-1]:
+        line = process.stdout.readline()
+        assert line, lines
+        lines.append(line)
+    return "".join(lines)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    made = Served(tmp_path)
+    yield made
+    made.close()
+
+
+def test_a_second_one_says_who_leads_and_takes_over(served: Served) -> None:
+    second = served.start("daemon run")
+    try:
+        said = read_until(second, "Another process")
+        assert f" {served.process.pid} on " in said
+        served.process.send_signal(signal.SIGINT)
+        read_until(second, "this one executes")
+        assert served.ended(served.launch("quick")).is_success
+    finally:
+        second.send_signal(signal.SIGTERM)
+        ended(second)
+
+
+def test_incident_shutdown_the_end_of_dev_with_5000_assets_leaves_no_process(tmp_path: Path) -> None:
+    served = Served(tmp_path, code=MANY)
+    try:
+        key = frozenset({AssetKey("endless")})
+        made = served.instance.create_run(job_name="__ASSET_JOB", asset_selection=key)
+        run = submit_run(served.instance, made.run_id)
+        served.until(lambda: served.marks("endless"))
+        assert len(of_home(served.home)) > 4
+        end = os.pidfd_open(served.process.pid)
+        served.process.send_signal(signal.SIGINT)
+        assert select.select([end], [], [], 10)[0]  # it takes a second; a machine under load may take longer
+        os.close(end)
+        served.until(lambda: not of_home(served.home))
+        assert served.run(run).status.value == "CANCELED"
+    finally:
+        served.close()
+
+
+def test_a_daemon_may_wait_for_the_runs_that_it_started(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "dagster.yaml").write_text("code_servers: {wait_for_local_processes_on_shutdown: true}")
+    served = Served(tmp_path, "daemon run", CODE)
+    try:
+        run, pid = served.under_way("slow")
+        served.process.send_signal(signal.SIGTERM)
+        os.kill(pid, signal.SIGKILL)
+        served.process.wait()
+        assert served.run(run).is_failure
+        assert served.instance.all_logs(run.run_id, of_type={EventType.RUN_FAILURE})
+    finally:
+        served.close()
+
+
+def test_settings_that_have_no_effect_yet_are_named(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "dagster.yaml").write_text("schedules: {use_threads: true, num_workers: 4}\ntelemetry: {}")
+    served = Served(tmp_path, "daemon run", CODE)
+    try:
+        assert "no effect yet: schedules." in read_until(served.process, "effect")
+    finally:
+        served.close()
