@@ -140,7 +140,8 @@ def _watch(supervisor: Channel, wakeup: kin.Wakeup, pid: int) -> tuple[int, bool
         waiting.register(supervisor, selectors.EVENT_READ)
         waiting.register(wakeup, selectors.EVENT_READ)
         while True:
-            for key, _ in waiting.select(None if deadline is None else max(0.0, deadline - time.monotonic())):
+            left_s = None if deadline is None else min(kin.WAKE_S, max(0.0, deadline - time.monotonic()))
+            for key, _ in waiting.select(left_s):
                 if key.fileobj is wakeup:
                     wakeup.clear()
             for message in supervisor.arrived():
@@ -150,6 +151,8 @@ def _watch(supervisor: Channel, wakeup: kin.Wakeup, pid: int) -> tuple[int, bool
             code = _reap(pid)
             if code is not None:
                 return code, killed
+            if deadline is not None:
+                os.kill(pid, kin.WAKE)
             gone = supervisor.ended
             if gone or (deadline is not None and time.monotonic() >= deadline):
                 killed, deadline = True, None if gone else time.monotonic() + 1.0

@@ -18,6 +18,7 @@ import errno
 import io
 import os
 import select
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -118,6 +119,7 @@ class Capture:
             descriptors.clear()
 
     def _follow(self) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they are to wake the main thread
         while not self._stopped:
             is_early = self._wake.wait(_INTERVAL_S)
             self._wake.clear()

@@ -15,12 +15,17 @@ import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 _SET_PARENT_DEATH_SIGNAL = 1
 _SET_NAME = 15
 _SET_CHILD_SUBREAPER = 36
+WAKE = signal.SIGURG
+"""Sent to who was told to end, again and again: a signal that comes just before a process waits does not wake it. Nothing
+happens to a process that does not know it."""
+WAKE_S = 0.1
 _IS_LINUX = sys.platform == "linux"
 _libc = ctypes.CDLL(None, use_errno=True) if _IS_LINUX else None
 
@@ -221,6 +226,25 @@ def ending_forks() -> Iterator[None]:
             code = 1
     if os.getpid() != me:
         leave(code)
+
+
+_forks: list[None] = []  # one for each fork under way, and one more once they are counted
+
+
+def mind_forks() -> None:
+    """From now on `is_forking` tells. To be called after the modules that have hooks of their own are imported."""
+    if not _forks:
+        _forks.append(None)
+        os.register_at_fork(  # functions of C: no handler of a signal can cut them in two
+            before=partial(_forks.append, None),
+            after_in_parent=_forks.pop,
+            after_in_child=partial(_forks.__delitem__, -1),
+        )
+
+
+def is_forking() -> bool:
+    """Whether this process is about to fork or has just done so: what is raised then is lost, and locks stay held."""
+    return len(_forks) > 1
 
 
 def leave(code: int) -> NoReturn:

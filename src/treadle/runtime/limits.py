@@ -18,8 +18,9 @@ from contextlib import contextmanager
 from types import FrameType
 
 from treadle.errors import TimeLimitError
+from treadle.runtime import kin
 
-_OURS = ("treadle.store.", "treadle.host.", "treadle.runtime.run", "treadle.runtime.log")
+_OURS = ("treadle.store.", "treadle.host.", "treadle.runtime.run", "treadle.runtime.log", "treadle.runtime.capture")
 _AGAIN_S = 0.005
 
 
@@ -61,6 +62,7 @@ class Limit:
         Raises:
             TimeLimitError: it did.
         """
+        kin.mind_forks()
         bell = _Bell() if threading.current_thread() is threading.main_thread() else _FarBell()
         bell.set(self.left_s)
         try:
@@ -131,7 +133,9 @@ def raise_in(thread: threading.Thread, error: type[BaseException] | None) -> Non
 
 
 def _writes(frame: FrameType | None) -> bool:
-    """Whether user code has called Treadle, which is at something that must not be cut in two."""
+    """Whether user code has called Treadle or `fork`, which are at something that must not be cut in two."""
+    if kin.is_forking():
+        return True
     while frame is not None and frame.f_globals.get("__name__") != "treadle.runtime.step":
         if frame.f_globals.get("__name__", "").startswith(_OURS):
             return True

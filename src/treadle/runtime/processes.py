@@ -144,7 +144,9 @@ class StepProcesses(Crew[StepProcess]):
             one.is_told = True
             os.kill(one.pid, signal.SIGTERM)
         while self.running:
-            self.wait()
+            self.wait(kin.WAKE_S)
+            for pid in self.running:
+                os.kill(pid, kin.WAKE)
 
     def _take(self, one: StepProcess) -> None:
         scope = self.scope
@@ -227,7 +229,7 @@ def _become(scope: RunScope, attempt: Attempt, step: Step, number: int, sock: so
 def live(scope: RunScope, attempt: Attempt, step: Step, number: int, channel: Channel) -> None:
     """The life of a process that makes one attempt of a step."""
     reporter = Reporter(channel, scope.run.run_id)
-    signal.signal(signal.SIGTERM, reporter.interrupt)
+    reporter.heed(signal.SIGTERM)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run's process gets it too, and says what it means
     scope.in_step(step, reporter)
     scope.emit(events.StepWorkerStarted(step.key, os.getpid()))

@@ -6,11 +6,13 @@ Each event is sent at once, so that a process that is killed loses none. `commit
 from __future__ import annotations
 
 import signal
+import sys
 from typing import Any, TypeAlias
 
 import msgspec
 
 from treadle.errors import ExecutionInterruptedError, FencedError
+from treadle.runtime import kin
 from treadle.runtime.channel import Channel
 from treadle.state.events import EventLogEntry, encode_event
 
@@ -115,11 +117,31 @@ class Reporter:
         self._is_busy = True
         self._done(self._channel.send(Free(step)), None)
 
+    def heed(self, *numbers: signal.Signals) -> None:
+        """Have these signals end the run: they raise in the main thread, between two messages, never within one."""
+        kin.mind_forks()
+        for number in (*numbers, kin.WAKE):
+            signal.signal(number, self.interrupt)
+        before = sys.unraisablehook
+
+        def lost(what: Any) -> None:
+            if isinstance(what.exc_value, ExecutionInterruptedError):  # raised where nobody hears it: in a finalizer
+                self._interrupted_by = signal.Signals[str(what.exc_value)]
+            else:
+                before(what)
+
+        sys.unraisablehook = lost
+
     def interrupt(self, number: int, _frame: object) -> None:
-        """The handler of signals that end the run: between two messages, never within one."""
-        if self._is_busy:
+        """The handler of these signals. What cannot be raised now is raised after the message, or at the next wake."""
+        if number != kin.WAKE:
             self._interrupted_by = number
-        else:
+        if not self._is_busy and not kin.is_forking():
+            self._raise()
+
+    def _raise(self) -> None:
+        if self._interrupted_by is not None:
+            number, self._interrupted_by = self._interrupted_by, None
             raise ExecutionInterruptedError(signal.Signals(number).name)
 
     def close(self) -> None:
@@ -132,6 +154,4 @@ class Reporter:
             raise FencedError(f"The supervisor of run {self._run_id} is gone: nothing can be recorded. The run ends.")
         if isinstance(answer, Refused):
             raise FencedError(answer.reason)
-        if self._interrupted_by is not None:
-            number, self._interrupted_by = self._interrupted_by, None
-            raise ExecutionInterruptedError(signal.Signals(number).name)
+        self._raise()

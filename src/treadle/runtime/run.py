@@ -321,7 +321,8 @@ def execute(scope: RunScope, attempt: Attempt, drive: Drive) -> BaseException | 
     try:
         error = drive(scope, attempt)
     except INTERRUPTS as interrupt:
-        scope.emit(events.RunCanceling())
+        if not isinstance(scope.sink, Reporter):  # else whoever canceled it has said so
+            scope.emit(events.RunCanceling())
         scope.emit(events.RunCanceled(name))
         scope.sink.commit()
         raise interrupt
