@@ -54,6 +54,11 @@ def inside_job():
 @job
 def slow_job(): slow()
 
+@job
+def slows_job():
+    for number in range(2):
+        slow.alias(f"slow_{number}")()
+
 @op(pool="db", tags={"dagster/priority": "5"})
 def urgent(before): mark("urgent")
 
@@ -71,7 +76,7 @@ def both_job():
     query()
     free()
 
-defs = Definitions(jobs=[queries_job, inside_job, slow_job, both_job, ordered_job])
+defs = Definitions(jobs=[queries_job, inside_job, slow_job, slows_job, both_job, ordered_job])
 """
 
 
@@ -117,6 +122,15 @@ def test_what_waits_for_a_slot_holds_back_nothing_else(served: Served) -> None:
     env = {**os.environ, "TREADLE_HOME": str(served.home)}
     subprocess.run([sys.executable, "-c", code, "pool", "set", "db", "1"], env=env, check=True, capture_output=True)
     assert served.ended(run).is_success
+
+
+def test_a_slot_is_asked_for_only_by_a_step_that_could_begin(served: Served) -> None:
+    greedy = served.launch("slows", {"execution": {"config": {"multiprocess": {"max_concurrent": 1}}}})
+    served.until(lambda: served.marks("slow"))
+    assert served.ended(served.launch("queries")).is_success
+    assert {run_id for run_id, _ in holders(served)} == {greedy.run_id}
+    cancel_run(served.instance, greedy.run_id)
+    assert served.ended(greedy).status is RunStatus.CANCELED
 
 
 def test_a_run_that_waits_for_a_slot_can_be_canceled(served: Served) -> None:

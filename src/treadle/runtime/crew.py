@@ -123,14 +123,20 @@ class Crew(ABC, Generic[W]):
             step = with_slot.pop(0) if has_slot else held.pop(0) if held else self.agenda.next()
             if step is None:
                 break
-            if self._is_limited(step):
+            pool = None if slots is None or has_slot else step.node.pool
+            if self._is_limited(step) or (pool is not None and self._has_enough):
                 (self._with_slot if has_slot else self._held).append(step)
-            elif slots is not None and step.node.pool is not None and not has_slot:
+            elif slots is not None and pool is not None:
                 self._claiming[step.key] = step
-                slots.claim(step.key, step.node.pool, step.priority)
+                slots.claim(step.key, pool, step.priority)
             else:
                 self.start(step, self.agenda.attempt_of(step))
         self._held, self._with_slot = held + self._held, with_slot + self._with_slot
+
+    @property
+    def _has_enough(self) -> bool:
+        """Whether a slot that came now could not be used at once: others would wait for it in vain."""
+        return len(self.running) + len(self._claiming) + len(self._with_slot) >= self._most
 
     def _is_limited(self, step: Step) -> bool:
         for limit in self._limits:
