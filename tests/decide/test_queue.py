@@ -92,7 +92,7 @@ CHAIN = JobManifest("chain", nodes=(node("a", pool="db"), node("b", "a", pool="a
 FAN = JobManifest("fan", nodes=(node("a", pool="db"), node("b")))
 ASSETS = tuple(AssetSpec(key, deps=deps) for key, deps in [("x", ["out"]), ("y", ["x"]), ("z", ["y"]), ("out", [])])
 MANIFEST = Manifest(
-    "__ASSET_JOB", ASSETS, jobs=(CHAIN, FAN), pools={AssetKey("x"): "db", AssetKey("z"): "api"},
+    "__ASSET_JOB", (CHAIN, FAN), assets=ASSETS, pools={AssetKey("x"): "db", AssetKey("z"): "api"},
     external=frozenset({AssetKey("out")}),
 )  # fmt: skip
 

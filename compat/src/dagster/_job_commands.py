@@ -88,8 +88,8 @@ def launch_job(ctx: click.Context, name: str | None, **options: Any) -> int:
     names = [name] if name is not None else []
     if name is None:
         with open_home() as instance:
-            manifests = instance.store.locations.manifests()
-        names = sorted(job for one in targets if one in manifests for job in manifests[one].jobs_by_name)
+            known = instance.store.locations.jobs()
+        names = sorted(job for one in targets if one in known for job in known[one].jobs_by_name)
     if len(names) != 1:
         raise click.UsageError(f"Choose a job with -j: {', '.join(names) or 'none is known here'}.", ctx)
     return launch(names[0], location, **given)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from treadle.author.definitions import Definitions
 from treadle.author.jobs import JobDefinition
 from treadle.core import codec
 from treadle.core.keys import IMPLICIT_JOB, AssetKey
+from treadle.core.partitions import PartitionsDefinition
 from treadle.spec.assets import AssetCheckSpec, AssetSpec
 from treadle.spec.manifest import JobManifest, Manifest, ScheduleManifest
 
@@ -28,12 +29,26 @@ def manifest_of(definitions: Definitions, folders: Iterable[str] = ()) -> bytes:
 def _manifest(
     definitions: Definitions, specs: list[AssetSpec], checks: list[AssetCheckSpec], folders: Iterable[str]
 ) -> Manifest:
-    layer = definitions.layer
+    layer, jobs = definitions.layer, definitions.jobs_by_name.values()
+    external = frozenset(spec.key for spec in specs) - layer.graph.made_by.keys()
+    made = {job.name: job.selected_assets or frozenset[AssetKey]() for job in jobs if job.layer is not None}
+    made[IMPLICIT_JOB] = frozenset(spec.key for spec in specs) - external
+    partitions = dict(_partitions(made, {spec.key: spec.partitions_def for spec in specs}))
     return Manifest(
-        IMPLICIT_JOB, tuple(specs), tuple(checks), tuple(map(_job, definitions.jobs_by_name.values())),
-        tuple(map(_schedule, definitions.schedules)), tuple(sensor.name for sensor in definitions.sensors),
-        tuple(folders), dict(_pools(definitions)), frozenset(spec.key for spec in specs) - layer.graph.made_by.keys(),
+        IMPLICIT_JOB, tuple(map(_job, jobs)), partitions,
+        assets=tuple(specs), checks=tuple(checks), schedules=tuple(map(_schedule, definitions.schedules)),
+        sensors=tuple(sensor.name for sensor in definitions.sensors), folders=tuple(folders),
+        pools=dict(_pools(definitions)), external=external,
     )  # fmt: skip
+
+
+def _partitions(
+    made: Mapping[str, Iterable[AssetKey]], definitions: Mapping[AssetKey, PartitionsDefinition | None]
+) -> Iterator[tuple[str, PartitionsDefinition | None]]:
+    for job, keys in made.items():
+        found = {definitions.get(key) for key in keys} - {None}
+        if found:
+            yield job, found.pop() if len(found) == 1 else None
 
 
 def _pools(definitions: Definitions) -> Iterator[tuple[AssetKey, str]]:

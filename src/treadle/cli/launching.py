@@ -68,12 +68,12 @@ def launch(
     run_config = config_of(config, config_json) or {}
     clauses = [part.strip() for part in (op_selection or "").split(",") if part.strip()]
     with open_home() as instance:
-        manifests = instance.store.locations.manifests()
-        unknown = {record.name for record in instance.store.locations.all()} - manifests.keys()
-        location = location_of_job(job, manifests, location, unknown)
-        if location in manifests and tag_names.PARTITION_RANGE_START not in run_tags:
+        jobs = instance.store.locations.jobs()
+        unknown = {record.name for record in instance.store.locations.all()} - jobs.keys()
+        location = location_of_job(job, jobs, location, unknown)
+        if location in jobs and tag_names.PARTITION_RANGE_START not in run_tags:
             partition = run_tags.get(tag_names.PARTITION)
-            manifests[location].check_partition(job, partition, datetime.now(UTC), instance)
+            jobs[location].check_partition(job, partition, datetime.now(UTC), instance)
         run = instance.create_run(
             job_name=job, run_id=run_id, run_config=run_config, tags=run_tags, location_name=location,
             op_selection=clauses or None,

@@ -77,7 +77,7 @@ def needs(manifest: Manifest, run: Run) -> Needs:
     else:
         keys = run.asset_selection or (manifest.made if job is None else frozenset(job.assets or ()))
         specs = [spec for key in keys if (spec := manifest.specs.get(key)) is not None]
-        above = {spec.key: {dep.asset_key for dep in spec.deps} & keys - {spec.key} for spec in specs}
+        above = {spec.key: ({dep.asset_key for dep in spec.deps} & keys) - {spec.key} for spec in specs}
         steps = [(manifest.pools.get(spec.key), above[spec.key]) for spec in specs]
     first = {pool for pool, above in steps if not above}
     is_known = None not in first and run.parent_run_id is None  # where a run goes on is seen when it does

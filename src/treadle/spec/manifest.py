@@ -43,30 +43,69 @@ class ScheduleManifest(msgspec.Struct, frozen=True, omit_defaults=True):
     execution_timezone: str | None = None
 
 
-class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
-    """A code location.
+class Jobs(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
+    """What can be launched in a code location. To read this alone is quick, however many assets there are.
 
     Attributes:
         implicit_job: the name of the job over all assets.
-        folders: the folders of its Python files.
-        pools: the pools of assets that need a slot of one.
-        external: the assets that nothing here makes.
+        jobs: the others.
+        partitions: of each job with partitioned assets, what they are partitioned by; None if not all by the same.
     """
 
     implicit_job: str
-    assets: tuple[AssetSpec, ...] = ()
-    checks: tuple[AssetCheckSpec, ...] = ()
     jobs: tuple[JobManifest, ...] = ()
-    schedules: tuple[ScheduleManifest, ...] = ()
-    sensors: tuple[str, ...] = ()
-    folders: tuple[str, ...] = ()
-    pools: dict[AssetKey, str] = {}
-    external: frozenset[AssetKey] = frozenset()
+    partitions: dict[str, PartitionsDefinition | None] = {}
 
     @cached_property
     def jobs_by_name(self) -> Mapping[str, JobManifest]:
         """The jobs, without the one over all assets."""
         return {job.name: job for job in self.jobs}
+
+    @cached_property
+    def job_names(self) -> frozenset[str]:
+        """What can be launched."""
+        return frozenset(self.jobs_by_name) | {self.implicit_job}
+
+    def check_partition(self, job_name: str, key: str | None, now: datetime, dynamic: Any) -> None:
+        """Make sure that a job can run for a partition, or without one.
+
+        Args:
+            key: the partition; None for none.
+            now: what partitions by time end with.
+            dynamic: knows the keys of dynamic partitions: the instance.
+
+        Raises:
+            UnknownPartitionError: there is no such partition.
+            InvocationError: the job has no partitions, or needs one.
+        """
+        job, of_assets = self.jobs_by_name.get(job_name), self.partitions.get(job_name)
+        definition = (job.partitions_def if job is not None else None) or of_assets
+        if key is not None and definition is not None:
+            definition.validate_partition_key(key, current_time=now, dynamic_partitions_store=dynamic)
+        elif key is not None and job_name not in self.partitions:
+            raise InvocationError(f"{job_name!r} has no partitions. Leave the partition {key!r} out.")
+        elif key is None and of_assets is not None and definition is not None:
+            last = definition.get_last_partition_key(now, dynamic)
+            hint = f", for example {last!r}" if last is not None else ". There is none yet"
+            raise InvocationError(f"{job_name!r} makes partitioned assets, so it needs a partition{hint}.")
+
+
+class Manifest(Jobs, frozen=True, omit_defaults=True, dict=True):
+    """A code location.
+
+    Attributes:
+        folders: the folders of its Python files.
+        pools: the pools of assets that need a slot of one.
+        external: the assets that nothing here makes.
+    """
+
+    assets: tuple[AssetSpec, ...] = ()
+    checks: tuple[AssetCheckSpec, ...] = ()
+    schedules: tuple[ScheduleManifest, ...] = ()
+    sensors: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+    pools: dict[AssetKey, str] = {}
+    external: frozenset[AssetKey] = frozenset()
 
     @cached_property
     def specs(self) -> Mapping[AssetKey, AssetSpec]:
@@ -83,40 +122,8 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
         """Whether any step needs a slot of a pool."""
         return bool(self.pools) or any(node.pool for job in self.jobs for node in job.nodes)
 
-    @cached_property
-    def job_names(self) -> frozenset[str]:
-        """What can be launched."""
-        return frozenset(job.name for job in self.jobs) | {self.implicit_job}
 
-    def check_partition(self, job_name: str, key: str | None, now: datetime, dynamic: Any) -> None:
-        """Make sure that a job can run for a partition, or without one.
-
-        Args:
-            key: the partition; None for none.
-            now: what partitions by time end with.
-            dynamic: knows the keys of dynamic partitions: the instance.
-
-        Raises:
-            UnknownPartitionError: there is no such partition.
-            InvocationError: the job has no partitions, or needs one.
-        """
-        job = self.jobs_by_name.get(job_name)
-        keys = self.made if job is None else job.assets or ()
-        of_assets = {self.specs[one].partitions_def for one in keys if one in self.specs} - {None}
-        definition = job.partitions_def if job is not None else None
-        if definition is None and len(of_assets) == 1:
-            definition = next(iter(of_assets))
-        if key is not None and definition is not None:
-            definition.validate_partition_key(key, current_time=now, dynamic_partitions_store=dynamic)
-        elif key is not None and not of_assets:
-            raise InvocationError(f"{job_name!r} has no partitions. Leave the partition {key!r} out.")
-        elif key is None and of_assets and definition is not None:
-            last = definition.get_last_partition_key(now, dynamic)
-            hint = f", for example {last!r}" if last is not None else ". There is none yet"
-            raise InvocationError(f"{job_name!r} makes partitioned assets, so it needs a partition{hint}.")
-
-
-_decoder = codec.decoder(Manifest)
+_decoder, _jobs_decoder = codec.decoder(Manifest), codec.decoder(Jobs)
 
 
 def read_manifest(data: bytes) -> Manifest:
@@ -124,8 +131,13 @@ def read_manifest(data: bytes) -> Manifest:
     return _decoder.decode(data)
 
 
+def read_jobs(data: bytes) -> Jobs:
+    """The jobs of the manifest that `codec.encode` made these bytes of."""
+    return _jobs_decoder.decode(data)
+
+
 def location_of_job(
-    job: str, manifests: Mapping[str, Manifest], location: str | None = None, unknown: Collection[str] = ()
+    job: str, manifests: Mapping[str, Jobs], location: str | None = None, unknown: Collection[str] = ()
 ) -> str | None:
     """In which of the locations a job is; None if nothing is known of them.
 

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from treadle.core import codec
-from treadle.spec.manifest import Manifest, read_manifest
+from treadle.spec.manifest import Jobs, Manifest, read_jobs, read_manifest
 from treadle.state.error_info import ErrorInfo
 from treadle.store.database import Database
 
@@ -79,6 +79,11 @@ class Locations:
             if key in known or rows:
                 self._manifests[key] = known[key] if key in known else read_manifest(rows[0][0])
         return {name: self._manifests[key] for name, key in found.items() if key in self._manifests}
+
+    def jobs(self) -> dict[str, Jobs]:
+        """What can be launched by the last good manifest of each location that has had one, by name."""
+        sql = "SELECT name, manifests.body FROM locations JOIN manifests ON hash = manifest"
+        return {name: read_jobs(body) for name, body in self._database.read(sql)}
 
     def forget(self, gone: Container[str]) -> None:
         """Forget these locations."""
