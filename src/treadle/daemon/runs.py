@@ -287,9 +287,9 @@ def run_again(instance: Instance, run: Run, *, whole: bool = False, steps: Seque
     again = retries.retry_of(run, retries.ALL_STEPS if whole else retries.FROM_FAILURE, steps=steps)
     if run.location_name is None:
         locations = instance.store.locations
-        manifests = locations.manifests()
-        unknown = {record.name for record in locations.all()} - manifests.keys()
-        again = structs.replace(again, location_name=location_of_job(run.job_name, manifests, None, unknown))
+        jobs = locations.jobs()
+        unknown = {record.name for record in locations.all()} - jobs.keys()
+        again = structs.replace(again, location_name=location_of_job(run.job_name, jobs, None, unknown))
     instance.add_run(again)
     return submit_run(instance, again.run_id)
 
