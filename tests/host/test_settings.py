@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
+import yaml
 
-from treadle.host.settings import Settings, SettingsError, find_home, load_settings, parse_settings, project_folder
+from treadle.host.settings import (
+    WITHOUT_EFFECT,
+    Settings,
+    SettingsError,
+    find_home,
+    load_settings,
+    parse_settings,
+    project_folder,
+)
 
 
 def test_the_home_is_in_the_nearest_project(tmp_path: Path) -> None:
@@ -97,3 +109,71 @@ def test_a_key_that_is_nearly_right_is_proposed() -> None:
         parse_settings({"storage": {"sqlite": {"durabilty": "full"}}}, "here", {})
     with pytest.raises(SettingsError, match="Did you mean 'storage'"):
         parse_settings({"storag": {}}, "here", {})
+
+
+SEEDS = Path(__file__).parents[1] / "seeds"
+
+
+def yaml_blocks(text: str) -> list[str]:
+    return re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def test_the_settings_of_the_seeds_are_read_as_they_are() -> None:
+    keys = {field.encode_name for field in msgspec.structs.fields(Settings)}
+    read = 0
+    for page in sorted(SEEDS.glob("*.md")):
+        for block in yaml_blocks(page.read_text()):
+            data = yaml.safe_load(block)
+            if isinstance(data, dict) and set(data) <= keys:
+                settings = parse_settings(data, page.name, {})
+                assert settings.other_store is None
+                assert not settings.without_effect
+                read += 1
+    assert read == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "named"),
+    [
+        # what the NixOS module and the Flox environment of the seeds generate
+        (
+            {
+                "run_coordinator": {
+                    "module": "dagster.core.run_coordinator", "class": "QueuedRunCoordinator",
+                    "config": {"max_concurrent_runs": {"env": "MOST"}},
+                },
+                "run_launcher": {"module": "dagster.core.launcher", "class": "DefaultRunLauncher"},
+                "run_retries": {"enabled": True, "max_retries": 2},
+                "run_monitoring": {"enabled": True, "poll_interval_seconds": 60},
+                "retention": {"schedule": {"purge_after_days": 14}},
+            },
+            ["run_monitoring.poll_interval_seconds", "retention"],
+        ),
+        (
+            {"run_queue": {"dequeue_interval_seconds": 1, "max_concurrent_runs": 5}},
+            ["run_queue.dequeue_interval_seconds"],
+        ),
+        ({"schedules": {"use_threads": True}, "telemetry": {"enabled": False}}, ["schedules"]),
+    ],
+)  # fmt: skip
+def test_what_has_no_effect_yet_is_named(data: dict[str, Any], named: list[str]) -> None:
+    settings = parse_settings(data, "dagster.yaml", {"MOST": "5"})
+    assert settings.without_effect == named
+    assert settings.run_queue is None or settings.run_queue.max_concurrent_runs == 5
+
+
+def test_the_documentation_knows_what_has_no_effect() -> None:
+    _, _, text = (SEEDS.parents[1] / "docs" / "instance.md").read_text().partition("### That have no effect yet")
+    described = re.findall(r"^\| `([a-z_.]+)` \|", text.partition("These two are about")[0], re.MULTILINE)
+    covered = {name for name in described if any(name == one or name.startswith(f"{one}.") for one in WITHOUT_EFFECT)}
+    assert covered == set(described)
+    assert all(any(name.startswith(one) for name in described) for one in WITHOUT_EFFECT if one != "scheduler")
+
+
+def test_monitoring_that_is_off_ends_no_run_for_its_time() -> None:
+    on, off = (
+        parse_settings({"run_monitoring": {"enabled": enabled, "max_runtime_seconds": 5}}, "f", {}).monitoring
+        for enabled in (True, False)
+    )
+    assert (on.max_runtime_seconds, off.max_runtime_seconds, off.cancel_timeout_seconds) == (5, 0, 0)
+    assert off.start_timeout_seconds > 10**6

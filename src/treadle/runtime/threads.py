@@ -76,6 +76,7 @@ class StepThreads(Crew[StepThread]):
             self._take()
             self._loop.close()
             close_scope(scope)
+            self._wake.close()
             woken.close()
 
     def start(self, step: Step, number: int) -> None:
