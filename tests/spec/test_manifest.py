@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from treadle import (
@@ -19,8 +21,8 @@ from treadle import (
     sensor,
 )
 from treadle.author.manifest import manifest_of
-from treadle.errors import InvocationError
-from treadle.spec.manifest import Manifest, location_of_job, read_manifest
+from treadle.errors import InvocationError, UnknownPartitionError
+from treadle.spec.manifest import Manifest, location_of_job, read_jobs, read_manifest
 
 DAYS = DailyPartitionsDefinition("2024-01-01")
 
@@ -113,3 +115,25 @@ def test_the_location_of_a_job(job: str, location: str | None, found: str) -> No
     else:
         with pytest.raises(InvocationError, match=found):
             location_of_job(job, manifests, location, ["later"])
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "told"),
+    [
+        ("daily", "2024-01-02", None),
+        ("__ASSET_JOB", "2024-01-02", None),
+        ("mail", None, None),
+        ("daily", "2020-01-01", "no partition '2020-01-01'"),
+        ("__ASSET_JOB", None, "needs a partition, for example '2024-01-03'"),
+        ("mail", "2024-01-02", "has no partitions"),
+    ],
+)
+def test_whether_a_job_can_run_for_a_partition_is_known_without_its_code(
+    name: str, key: str | None, told: str | None
+) -> None:
+    jobs, now = read_jobs(manifest_of(DEFS)), datetime(2024, 1, 4, 12, tzinfo=UTC)
+    if told is None:
+        jobs.check_partition(name, key, now, None)
+        return
+    with pytest.raises((InvocationError, UnknownPartitionError), match=told):
+        jobs.check_partition(name, key, now, None)
