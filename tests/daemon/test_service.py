@@ -26,7 +26,7 @@ from treadle.state.runs import Run, RunStatus
 PATIENCE_S = 30.0
 CODE = """
 import os, signal, subprocess, sys, time
-from treadle import Config, Definitions, Instance, RetryPolicy, asset, job, op
+from treadle import Config, Definitions, Instance, Out, Output, RetryPolicy, asset, job, op, resource
 
 def mark(text):
     with open(os.environ["WITNESS"], "a") as file:
@@ -74,6 +74,28 @@ def vanish_twice(context):
 @op
 def fail(): raise ValueError("no")
 
+@resource
+def mortal():
+    yield
+    os.kill(os.getpid(), signal.SIGKILL)
+
+@op(
+    retry_policy=RetryPolicy(max_retries=2), required_resource_keys={"mortal"},
+    out={"a": Out(is_required=False), "b": Out()},
+)
+def die_late(context):
+    mark("late")
+    yield Output(1, "b")
+
+@op
+def after(given): mark("after")
+
+@job(resource_defs={"mortal": mortal})
+def die_late_job():
+    a, b = die_late()
+    after.alias("after_a")(a)
+    after.alias("after_b")(b)
+
 @asset
 def one(): return 1
 
@@ -87,7 +109,7 @@ def made(function):
 
 defs = Definitions(
     assets=[one, two],
-    jobs=[made(one) for one in (quick, slow, stubborn, parent, vanish, vanish_twice, fail)],
+    jobs=[die_late_job, *(made(one) for one in (quick, slow, stubborn, parent, vanish, vanish_twice, fail))],
 )
 """
 
@@ -106,15 +128,22 @@ class Served:
         self.process = self.start(command)
 
     def start(self, command: str) -> subprocess.Popen[str]:
-        """Start the daemon; returns once it is ready."""
+        """Start a daemon, which ends with this process; returns once it is ready, and has loaded the code."""
+        code = (
+            f"from treadle.runtime import kin; kin.die_with_parent({os.getpid()});"
+            "from treadle.cli.main import main; main()"
+        )
         process = subprocess.Popen(
-            [sys.executable, "-c", "from treadle.cli.main import main; main()", *command.split(), "-f", "defs.py"],
+            [sys.executable, "-c", code, *command.split(), "-f", "defs.py"],
             cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
             env={**os.environ, "TREADLE_HOME": str(self.home), "WITNESS": str(self.witness)},
         )  # fmt: skip
         assert process.stdout is not None
         line = process.stdout.readline()
-        assert line.startswith("Ready"), line + process.stdout.read()
+        if not line.startswith("Ready"):
+            process.kill()
+            with process:
+                raise AssertionError(line + process.stdout.read())
         return process
 
     def launch(self, job: str, run_config: dict[str, Any] | None = None, **given: str) -> Run:
@@ -222,6 +251,16 @@ def test_a_step_that_is_killed_is_tried_again_as_its_policy_says(served: Served)
     assert served.ended(run).is_success
     assert len(set(served.marks("attempt"))) == 3
     assert "SIGKILL" in str([one.error_info for one in served.instance.all_logs(run.run_id)])
+
+
+def test_a_step_that_has_succeeded_is_not_done_again_if_its_process_is_killed_then(served: Served) -> None:
+    """kestra#19678: finished is final."""
+    run = served.launch("die_late")
+    assert served.ended(run).is_success, served.messages(run)
+    assert (len(served.marks("late")), len(served.marks("after"))) == (1, 1)
+    kinds = [entry.event.event_type for entry in served.instance.all_logs(run.run_id)]
+    assert kinds.count(EventType.STEP_SUCCESS) == 2
+    assert EventType.STEP_UP_FOR_RETRY not in kinds
 
 
 def test_cancel_ends_a_run_and_says_so_once(served: Served) -> None:

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NoReturn, TypeAlias
 
@@ -64,6 +64,8 @@ class StepProcess(Worker):
     channel: Channel = None  # type: ignore[assignment]  # has no value that could be the default
     base_kib: int = 0
     finished: Finished | None = None
+    outputs: list[events.StepOutput] = field(default_factory=list)
+    said: events.StepSucceeded | events.StepFailed | events.StepUpForRetry | None = None
     is_late: bool = False
     is_told: bool = False
     is_waited_for: bool = True
@@ -155,6 +157,10 @@ class StepProcesses(Crew[StepProcess]):
                 event = decode_event(message.event)
                 if isinstance(event, events.StepStarted | events.StepRestarted):
                     one.limit = scope.limit(one.step)
+                elif isinstance(event, events.StepOutput):
+                    one.outputs.append(event)
+                elif isinstance(event, events.StepSucceeded | events.StepFailed | events.StepUpForRetry):
+                    one.said = event
                 scope.take(EventLogEntry(scope.run.run_id, message.timestamp, event))
             elif isinstance(message, Commit):
                 scope.sink.commit()
@@ -176,7 +182,7 @@ class StepProcesses(Crew[StepProcess]):
         _say_used(self.scope, one, used)
         finished = one.finished
         if finished is None:
-            self.ended(one.pid, self._crashed(self.scope, one, code))
+            self.ended(one.pid, _as_said(one) or self._crashed(self.scope, one, code))
             return
         self.scope.say_lost(finished.lost)
         error = StepExecutionError(finished.error, step_key=one.step.key) if finished.error is not None else None
@@ -198,6 +204,24 @@ class StepProcesses(Crew[StepProcess]):
         else:
             scope.emit(events.StepFailed(key, ErrorInfo(str(error)), source, captured=captured))
         return StepEnd(error=error, retry_in_s=wait_s)
+
+
+def _as_said(one: StepProcess) -> StepEnd | None:
+    """The end of an attempt whose process ended after the log had its end: what is finished is not done again."""
+    said, step = one.said, one.step
+    if said is None:
+        return None
+    if not isinstance(said, events.StepSucceeded):
+        error = StepExecutionError(said.error.message if said.error else said.message, step_key=step.key)
+        wait_s = (said.seconds_to_wait or 0.0) if isinstance(said, events.StepUpForRetry) else None
+        return StepEnd(error=error, retry_in_s=wait_s)
+    keys: dict[str, list[str]] = {output.name: [] for output in step.outputs if output.is_dynamic}
+    for event in one.outputs:
+        if event.mapping_key is not None:
+            keys[event.output_name].append(event.mapping_key)
+    made = {event.output_name for event in one.outputs}
+    left_out = frozenset(output.name for output in step.outputs if not output.is_required) - made
+    return StepEnd(left_out, {name: tuple(found) for name, found in keys.items()})
 
 
 def _say_used(scope: RunScope, one: StepProcess, used: resource.struct_rusage) -> None:
