@@ -194,7 +194,8 @@ __all__ = ["__version__", *sorted(_MODULE_OF)]  # pyright: ignore[reportUnsuppor
 def __getattr__(name: str):  # noqa: ANN202  # see __init__.pyi; `typing` costs five times all the rest here
     module = _MODULE_OF.get(name)
     if module is None:
-        raise AttributeError(f"module 'treadle' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
+        hint = f". Here it is {here!r}" if (here := name.removeprefix("Dagster")) in _MODULE_OF else ""
+        raise AttributeError(f"module 'treadle' has no attribute {name!r}{hint}", name=name, obj=sys.modules[__name__])
     value = getattr(import_module(module), name)
     setattr(sys.modules[__name__], name, value)
     return value

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.machinery
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -298,3 +301,20 @@ def test_treadle_yaml_may_name_locations_beside_settings(write: Write, tmp_path:
     file.write_text("telemetry: {enabled: false}\nload_from: [python_file: defs.py, python_file: other]\n")
     assert [target.name for target in discover(tmp_path)] == ["defs.py", "other"]
     assert load_settings(tmp_path).telemetry.enabled is False
+
+
+def test_a_file_that_is_not_there_is_named_once_or_with_its_place(write: Write, tmp_path: Path) -> None:
+    write("shop.py", "")
+    absolute = tmp_path / "shp.py"
+    with pytest.raises(LoadError, match=re.escape(f"There is no file '{absolute}'. Did you mean 'shop.py'?")):
+        load(Target("file", str(absolute)))
+    with pytest.raises(LoadError, match=re.escape(f"There is no file 'shp.py' (it was looked for at {absolute}).")):
+        load(Target("file", "shp.py"))
+
+
+def test_a_file_that_may_not_be_read(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write("shop.py", "")
+    refusal = PermissionError(13, "Permission denied", str(path))
+    monkeypatch.setattr(importlib.machinery.SourceFileLoader, "exec_module", Mock(side_effect=refusal))
+    with pytest.raises(LoadError, match=r"Permission denied.* Let this user read it"):
+        load(Target("file", "shop.py"))

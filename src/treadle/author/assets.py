@@ -9,7 +9,7 @@ from treadle.author.assets_definition import AssetsDefinition, derived
 from treadle.author.ops import DEFAULT_OUTPUT, In, OpDefinition, Out, output_annotation, type_outputs
 from treadle.author.signature import NO_ANNOTATION, decorator, docstring, signature_of, where
 from treadle.author.types import NOTHING
-from treadle.core.keys import AssetKey, CoercibleToAssetKey
+from treadle.core.keys import AssetKey, CoercibleToAssetKey, check_dict
 from treadle.core.mappings import PartitionMapping
 from treadle.core.metadata import IO_MANAGER_KEY
 from treadle.core.partitions import PartitionsDefinition
@@ -246,7 +246,7 @@ def asset(
         manager = io_manager_key_of(fn, asset_key, io_manager_key, io_manager_def, resources)
         out = _out(fn, dagster_type, output_required, manager, metadata, code_version)
         outs = {DEFAULT_OUTPUT: out} if out is not _PLAIN_OUT or check_specs else _PLAIN_OUTS
-        inputs = _Inputs(ins, deps)
+        inputs = _Inputs(fn, ins, deps)
         op = OpDefinition(
             fn, asset_key.to_python_identifier(), inputs.ins, _with_checks(outs, check_specs), description,
             config_schema, required, op_tags, None, retry_policy, code_version, pool, timeout,
@@ -301,7 +301,11 @@ def _asset_value_annotation(annotation: Any) -> Any:
 class _Inputs:
     """The parameters that are upstream assets, by `ins` or by their name, and what else is upstream."""
 
-    def __init__(self, ins: Mapping[str, AssetIn] | None, deps: Iterable[CoercibleToAssetDep] | None) -> None:
+    def __init__(
+        self, fn: Callable[..., Any], ins: Mapping[str, AssetIn] | None, deps: Iterable[CoercibleToAssetDep] | None
+    ) -> None:
+        if ins:
+            check_dict(ins, "ins", repr(fn.__name__), AssetIn, where(fn))
         self._given = ins or {}
         self._deps = deps_of(deps)
         self.ins = {name: one.as_in() for name, one in ins.items()} if ins else None
@@ -330,6 +334,9 @@ def _with_checks(
     """The outputs of an op that evaluates checks as well."""
     if not check_specs:
         return outs
+    for one in check_specs:
+        if not isinstance(one, AssetCheckSpec):
+            raise DefinitionError(f"check_specs has {one!r} in it. Write AssetCheckSpec(name, asset=...).")
     return {**outs, **{one.key.to_python_identifier(): Out(NOTHING, is_required=not can_subset) for one in check_specs}}
 
 
@@ -377,7 +384,7 @@ def multi_asset(
     required = {*(required_resource_keys or ()), *resource_defs} if resource_defs else required_resource_keys
 
     def make(fn: Callable[..., Any]) -> AssetsDefinition:
-        inputs = _Inputs(ins, deps)
+        inputs = _Inputs(fn, ins, deps)
         if outs is not None:
             keys_by_output = {output: out.key_for(output) for output, out in outs.items()}
             op_outs = {output: _multi_out(out, can_subset) for output, out in outs.items()}

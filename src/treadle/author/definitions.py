@@ -17,7 +17,7 @@ from treadle.author.resources import ResourceDefinition, as_resource_definition
 from treadle.author.schedules import ScheduleDefinition, UnresolvedPartitionedAssetScheduleDefinition
 from treadle.author.sensors import AutomationConditionSensorDefinition, SensorDefinition
 from treadle.author.signature import where
-from treadle.core.keys import AssetKey, CoercibleToAssetKey, did_you_mean
+from treadle.core.keys import AssetKey, CoercibleToAssetKey, check_dict, did_you_mean
 from treadle.core.metadata import normalize
 from treadle.errors import DefinitionError, InvariantError, UnknownResourceError
 from treadle.spec.assets import AssetSpec
@@ -58,6 +58,7 @@ class Definitions:
         self.schedules = _triggers(schedules, "schedules", SCHEDULES)
         self.sensors = _triggers(sensors, "sensors", SensorDefinition)
         self.jobs = _listed(jobs, "jobs")
+        check_dict(resources or {}, "resources", "Definitions")
         self.resources = dict(resources or {})
         self.executor = _of_kind(executor, "executor", "executor") if executor is not None else None
         self.loggers = {key: _of_kind(one, "logger", f"loggers[{key!r}]") for key, one in (loggers or {}).items()}

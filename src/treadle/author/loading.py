@@ -72,7 +72,7 @@ def load_assets_from_modules(
     Raises:
         DefinitionError: two definitions declare one asset, or an asset is in another group already.
     """
-    return _assets([_namespace(module) for module in modules], group_name, key_prefix, **options)
+    return _assets(_namespaces(modules), group_name, key_prefix, **options)
 
 
 def load_assets_from_current_module(
@@ -113,7 +113,7 @@ def load_asset_checks_from_modules(
     Raises:
         DefinitionError: two definitions declare one check.
     """
-    return _checks([_namespace(module) for module in modules], asset_key_prefix)
+    return _checks(_namespaces(modules), asset_key_prefix)
 
 
 def load_asset_checks_from_current_module(asset_key_prefix: _Prefix = None) -> Sequence[AssetChecksDefinition]:
@@ -152,7 +152,7 @@ def load_definitions_from_modules(
     Raises:
         DefinitionError: two definitions declare the same.
     """
-    return _definitions([_namespace(module) for module in modules], resources, loggers, executor)
+    return _definitions(_namespaces(modules), resources, loggers, executor)
 
 
 def load_definitions_from_module(
@@ -193,6 +193,10 @@ def load_definitions_from_package_name(
 
 
 # --- where to look -------------------------------------------------------------------------------------------------
+
+
+def _namespaces(modules: Iterable[ModuleType]) -> list[_Namespace]:
+    return [_namespace(module) for module in ([modules] if isinstance(modules, ModuleType) else modules)]
 
 
 def _namespace(module: ModuleType) -> _Namespace:

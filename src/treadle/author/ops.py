@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import wraps
 from typing import Any, TypeVar
@@ -14,9 +13,9 @@ from treadle.author.outcomes import NO_VALUE
 from treadle.author.resources import is_resource_annotation
 from treadle.author.signature import NO_ANNOTATION, Signature, decorator, docstring, signature_of, where
 from treadle.author.types import ANY, NOTHING, Nothing, ValueType, value_type
-from treadle.core.keys import AssetKey, check_name
+from treadle.core.keys import AssetKey, check_dict, check_name
 from treadle.core.metadata import MetadataValue, normalize
-from treadle.core.tags import CONCURRENCY_KEY
+from treadle.core.tags import CONCURRENCY_KEY, run_tags
 from treadle.errors import DefinitionError
 from treadle.spec.policies import wrong_type
 from treadle.spec.retry import RetryPolicy
@@ -188,11 +187,13 @@ class OpDefinition(composition.Placing):
             raise wrong_type(repr(name), "retry_policy", retry_policy, where(compute_fn))
         self.retry_policy = retry_policy
         self.code_version = code_version or version
+        if pool is not None and (not isinstance(pool, str) or not pool or pool.split() != [pool]):
+            raise DefinitionError(f"{name!r} is in pool {pool!r}. Give a name without spaces.{self.where}")
         self.pool = pool
         if timeout is not None and not timeout > 0:
             raise DefinitionError(f"The timeout of {name!r} is {timeout!r}. Give seconds above 0.{self.where}")
         self.timeout = timeout
-        self.tags: Mapping[str, str] = {key: _tag_text(value) for key, value in tags.items()} if tags else _NOTHING
+        self.tags: Mapping[str, str] = run_tags(tags, repr(name)) if tags else _NOTHING
         if pool is not None and self.tags.get(CONCURRENCY_KEY, pool) != pool:
             raise DefinitionError(
                 f"{name!r} is in pool {pool!r}, and its tag {CONCURRENCY_KEY!r} says {self.tags[CONCURRENCY_KEY]!r}. "
@@ -382,10 +383,6 @@ def type_outputs(outs: Sequence[Out], signature: Signature) -> None:
             out.type = value_type(output_annotation(one))
 
 
-def _tag_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
 @decorator("compute_fn")
 def op(
     *,
@@ -427,12 +424,14 @@ def op(
 
     def make(fn: Callable[..., Any]) -> OpDefinition:
         outs: Mapping[str, Out] | None
+        check_dict(ins or {}, "ins", repr(fn.__name__), In, where(fn))
         if isinstance(out, Out):
             annotation = signature_of(fn).annotations.get("return", NO_ANNOTATION)
             if out.type is None and annotation is not NO_ANNOTATION and not signature_of(fn).is_generator:
                 out.type = value_type(output_annotation(annotation))
             outs = {DEFAULT_OUTPUT: out}
         else:
+            check_dict(out or {}, "out", repr(fn.__name__), Out, where(fn))
             outs = dict(out) if out is not None else None
             type_outputs(list((outs or {}).values()), signature_of(fn))
         return OpDefinition(

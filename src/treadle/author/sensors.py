@@ -97,8 +97,8 @@ class SensorDefinition(Trigger):
         self._describe_sensor(minimum_interval_seconds, tags, self._function.required)
 
     def _describe_sensor(self, interval: int | None, tags: Mapping[str, Any] | None, required: Set[str]) -> None:
-        if interval is not None and interval < 0:
-            raise DefinitionError(f"{self._what}: minimum_interval_seconds is {interval}. Use 0 or more.")
+        if interval is not None and not (isinstance(interval, int | float) and interval >= 0):
+            raise DefinitionError(f"{self._what}: minimum_interval_seconds is {interval!r}. Use 0 or more.")
         self.minimum_interval_seconds = DEFAULT_INTERVAL if interval is None else interval
         self.tags: Mapping[str, str] = tag_rules.run_tags(tags, self._what)
         self.required_resource_keys: set[str] = set(required)

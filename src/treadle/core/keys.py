@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import keyword
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from treadle.errors import DefinitionError
@@ -30,6 +30,15 @@ def check_name(name: str, what: str) -> str:
     return name
 
 
+def check_dict(value: Any, name: str, what: str, kind: type = object, place: str = "") -> None:
+    """Raise unless `value`, the argument `name` of `what`, is a mapping, with values of one kind."""
+    if not isinstance(value, Mapping):
+        raise DefinitionError(f"{what}: {name} takes a dict, not {value!r:.80}.{place}")
+    for key, one in value.items():
+        if not isinstance(one, kind):
+            raise DefinitionError(f"{what}: {name}[{key!r}] takes an {kind.__name__}(...), not {one!r:.80}.{place}")
+
+
 class AssetKey:
     """The name of an asset: one or more parts, the last being the asset's own name.
 
@@ -51,7 +60,7 @@ class AssetKey:
         known = _interned.get(path) if isinstance(path, str | tuple) else None  # pyright: ignore[reportUnknownArgumentType]
         if known is not None:
             return known
-        parts = (path,) if isinstance(path, str) else tuple(path)
+        parts = (path,) if isinstance(path, str) else tuple(path) if isinstance(path, Iterable) else ()
         if not parts or not all(isinstance(part, str) for part in parts):
             raise DefinitionError(f"An asset key is a string or a non-empty list of strings, not {path!r}.")
         key = super().__new__(cls)

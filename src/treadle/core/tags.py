@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from treadle.core.keys import check_dict
 from treadle.errors import DefinitionError
 
 # the partition of a run
@@ -92,6 +93,7 @@ def definition_tags(tags: Mapping[str, str] | None, where: str) -> dict[str, str
     """
     if not tags:
         return {}
+    check_dict(tags, "tags", where)
     for key, value in tags.items():
         if not isinstance(key, str) or not _KEY.match(key):
             raise DefinitionError(
@@ -118,6 +120,7 @@ def run_tags(tags: Mapping[str, Any] | None, where: str) -> dict[str, str]:
     """
     if not tags:
         return {}
+    check_dict(tags, "tags", where)
     result: dict[str, str] = {}
     for key, value in tags.items():
         if not isinstance(key, str):

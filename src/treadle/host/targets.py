@@ -244,6 +244,8 @@ def _import_failed(target: Target, error: BaseException) -> LoadError:
             f"Install what {error.name!r} is in, or, if it is your own, name the folder it is in with -d. Modules are "
             f"looked for in {target.folder}, and among what is installed for {sys.executable}."
         )
+    elif isinstance(error, PermissionError) and error.filename == str(target.path):
+        advice = "Let this user read it."
     elif isinstance(error, SystemExit):
         said = f"it ended the program (SystemExit: {error})"
         advice = "Put what runs things under `if __name__ == '__main__':`."
@@ -251,13 +253,10 @@ def _import_failed(target: Target, error: BaseException) -> LoadError:
 
 
 def _no_file(target: Target, path: Path) -> str:
-    near = ""
+    near, looked = "", "" if target.value == str(path) else f" (it was looked for at {path})"
     if path.parent.is_dir():
         near = did_you_mean(path.name, [one.name for one in path.parent.glob("*.py")])
-    return (
-        f"There is no file {target.value!r} (it was looked for at {path}).{near} Give the Python file that has your "
-        "Definitions."
-    )
+    return f"There is no file {target.value!r}{looked}.{near} Give the Python file that has your Definitions."
 
 
 def _no_module(target: Target, name: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
 
 from treadle.core import tags as tag_rules
-from treadle.core.keys import AssetCheckKey, AssetKey, CoercibleToAssetKey, check_name
+from treadle.core.keys import AssetCheckKey, AssetKey, CoercibleToAssetKey, check_dict, check_name
 from treadle.core.mappings import PartitionMapping
 from treadle.core.metadata import IO_MANAGER_KEY
 from treadle.core.partitions import PartitionsDefinition
@@ -188,13 +188,15 @@ class AssetSpec:
         _set(self, "key", key)
         _set(self, "deps", deps_of(deps))
         _set(self, "description", description)
+        if metadata:
+            check_dict(metadata, "metadata", _asset(key))
         _set(self, "metadata", dict(metadata) if metadata else _EMPTY)
         _set(self, "skippable", skippable)
-        _set(self, "group_name", tag_rules.group_name(group_name, str(key)) if group_name else None)
+        _set(self, "group_name", tag_rules.group_name(group_name, _asset(key)) if group_name else None)
         _set(self, "code_version", code_version)
         _set(self, "automation_condition", automation_condition)
-        _set(self, "owners", tag_rules.owners(owners, str(key)) if owners else ())
-        _set(self, "tags", _tags(tags, kinds, str(key)) if tags or kinds else _EMPTY)
+        _set(self, "owners", tag_rules.owners(owners, _asset(key)) if owners else ())
+        _set(self, "tags", _tags(tags, kinds, _asset(key)) if tags or kinds else _EMPTY)
         _set(self, "partitions_def", partitions_def)
         _set(self, "freshness_policy", freshness_policy)
         _set(self, "is_virtual", is_virtual)
