@@ -39,7 +39,7 @@ class Exited(msgspec.Struct, frozen=True, tag=True):
         left_over: how many of its descendants outlived it and were killed.
         cpu_s: the CPU time of it and its descendants, in seconds.
         peak_kib: the memory of the largest of them at its largest, in KiB.
-        oom_kills: how often the kernel killed a process of its control group for want of memory meanwhile.
+        is_out_of_memory: whether there is evidence that the kernel killed it for want of memory.
     """
 
     code: int
@@ -47,7 +47,7 @@ class Exited(msgspec.Struct, frozen=True, tag=True):
     left_over: int
     cpu_s: float
     peak_kib: int
-    oom_kills: int
+    is_out_of_memory: bool
 
 
 FromKeeper: TypeAlias = Exited
@@ -82,7 +82,6 @@ def keep(argument: bytes, files: list[int]) -> int:
     wakeup = kin.Wakeup(signal.SIGCHLD)
     kin.set_title("treadle-keeper")
     me = os.getpid()
-    oom_kills = memory.oom_kills()
     pid = kin.fork()
     if pid == 0:
         supervisor.close()
@@ -92,12 +91,13 @@ def keep(argument: bytes, files: list[int]) -> int:
         signal.signal(number, signal.SIG_IGN)  # the supervisor says when, and its end is the end of all
     for descriptor in files[1:-1]:
         os.close(descriptor)
+    kills = memory.Kills()
     code, by_keeper = _watch(supervisor, wakeup, pid)
     left_over = _end_rest()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    killed = memory.oom_kills() - oom_kills
+    is_out_of_memory = code == -signal.SIGKILL and not by_keeper and kills.include(pid)
     os.close(files[-1])
-    supervisor.send(Exited(code, by_keeper, left_over, used.ru_utime + used.ru_stime, used.ru_maxrss, killed))
+    supervisor.send(Exited(code, by_keeper, left_over, used.ru_utime + used.ru_stime, used.ru_maxrss, is_out_of_memory))
     return 0
 
 

@@ -139,7 +139,7 @@ class Supervisor:
                     if not self._has_begun:
                         return  # its location ended before it: whoever launched it does so again
                     self._outlast(home)
-                    exited = Exited(-signal.SIGKILL, False, 0, 0.0, 0, 0)
+                    exited = Exited(-signal.SIGKILL, False, 0, 0.0, 0, False)
                     self._write(EngineEvent("The keeper of the run's processes is gone; they end with it."))
                 if self._link.ended and self._link in waiting.get_map():
                     waiting.unregister(self._link)
@@ -281,4 +281,5 @@ def _reason(exited: Exited, is_told: bool) -> str:
     """How a process ended that did not say so itself."""
     if exited.by_keeper:
         return "The run's process did not end when it was told to, and was killed."
-    return f"The run's process {memory.how_ended(exited.code, exited.oom_kills, is_told)} in the middle of the run."
+    how = memory.how_ended(exited.code, exited.is_out_of_memory, is_told)
+    return f"The run's process {how} in the middle of the run."

@@ -23,8 +23,8 @@ _SET_PARENT_DEATH_SIGNAL = 1
 _SET_NAME = 15
 _SET_CHILD_SUBREAPER = 36
 WAKE = signal.SIGURG
-"""Sent to who was told to end, again and again: a signal that comes just before a process waits does not wake it. Nothing
-happens to a process that does not know it."""
+"""Sent to who was told to end, again and again: a signal that comes just before a process waits does not wake it. To a
+process that does not know it, nothing happens."""
 WAKE_S = 0.1
 _IS_LINUX = sys.platform == "linux"
 _libc = ctypes.CDLL(None, use_errno=True) if _IS_LINUX else None

@@ -79,10 +79,12 @@ class Kills:
                 continue
             except OSError:
                 return
+            if not line:
+                return
             self._pids.update(map(int, _KILLED.findall(line)))
 
 
-def how_ended(code: int, is_out_of_memory: int, is_told: bool = False) -> str:
+def how_ended(code: int, is_out_of_memory: bool, is_told: bool = False) -> str:
     """In words how a process ended.
 
     Args:
