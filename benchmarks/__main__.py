@@ -6,6 +6,7 @@ import argparse
 import datetime
 import os
 import platform
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -65,6 +66,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     chosen = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C does: servers end with their turn
     sides = [] if chosen.peer_only else [Side(TREADLE, Path(sys.executable))]
     if not chosen.no_peer:
         sides.append(Side("dagster", (chosen.peer_python or peer.python()).absolute()))

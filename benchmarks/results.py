@@ -44,7 +44,7 @@ def notes(results: list[RowResult]) -> str:
 
 def _line(result: RowResult, line: Line) -> str:
     ours, peer = result.ours.get(line.figure), result.peer.get(line.peer_figure or line.figure)
-    ratio = (ours / peer if line.more_is_better else peer / ours) if ours and peer else None
+    ratio = (ours / peer if line.more_is_better else peer / ours) if ours and peer and min(ours, peer) > 0 else None
     cells = [
         result.row.id,
         line.work,
@@ -84,7 +84,9 @@ def amount(value: float | None, unit: str) -> str:
     if value is None:
         return NONE
     if unit == "s":
-        scale, unit = next((s, u) for s, u in ((1, "s"), (1e3, "ms"), (1e6, "µs")) if value * s >= 0.995 or u == "µs")
+        scale, unit = next(
+            (s, u) for s, u in ((1, "s"), (1e3, "ms"), (1e6, "µs")) if abs(value) * s >= 0.995 or u == "µs"
+        )
         value *= scale
     digits = f"{value:,.0f}" if value >= 99.5 or unit == "" else f"{value:.3g}"
     return f"{digits} {unit}".strip().replace(" /s", "/s")

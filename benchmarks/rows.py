@@ -158,7 +158,10 @@ def _slots(size: Size) -> Measure:
     def measure(side: Side, home: Path) -> Outcome:
         own = Path(tempfile.mkdtemp(dir=home))
         claims = ours if side.api == TREADLE else peers
-        return Outcome(side.workload("slots.py", side.api, claims, home=own).figures)
+        figures = side.workload("slots.py", side.api, claims, home=own).figures
+        if side.api == TREADLE and figures["most"] > 4:
+            raise BenchmarkError(f"{figures['most']} held one of the four slots of a pool at once.")
+        return Outcome(figures)
 
     return measure
 
@@ -299,7 +302,10 @@ ROWS = (
     ),
     Row(
         "P20",
-        (Line("claims", "slots of a pool of four, claimed and freed by eight processes", "/s", 2000, 96),),
+        (
+            Line("claims", "slots of a pool of four, claimed and freed by eight processes", "/s", 2000, 96),
+            Line("most", "how many held one at most", "", 4, None),
+        ),
         _slots,
     ),
     Row(

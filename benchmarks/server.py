@@ -12,7 +12,6 @@ import signal
 import socket
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,29 +66,29 @@ def serving(side: Side, home: Path, assets: int = 0) -> Iterator[Server]:
             start_new_session=True,
         )  # fmt: skip
     try:
-        while not _answers(side, address):
-            if process.poll() is not None or time.perf_counter() - began > START_LIMIT_S:
-                raise BenchmarkError(f"`{side.api} dev` did not come up: {_last_line(home / 'server.log')}")
+        while (answer := _answer(side, address)) != "loaded":
+            is_over = process.poll() is not None or time.perf_counter() - began > START_LIMIT_S
+            if answer == "failed" or is_over:
+                raise BenchmarkError(f"`{side.api} dev` did not load the code: {_last_line(home / 'server.log')}")
             time.sleep(0.005)
         yield Server(side, home, address, time.perf_counter() - began)
     finally:
         _stop(process, home)
 
 
-def _answers(side: Side, address: str) -> bool:
-    """Whether it answers over HTTP, and says that the code is there. The peer says it in GraphQL, we on a page."""
-    request = urllib.request.Request(address)
+def _answer(side: Side, address: str) -> str:
+    """What it says of the code over HTTP: the peer in GraphQL, we on a page."""
+    request, good, bad = urllib.request.Request(address), "<pre>ready</pre>", "<pre>failed</pre>"
     if side.api == "dagster":
         body = json.dumps({"query": _LOADED}).encode()
         request = urllib.request.Request(f"{address}/graphql", body, {"Content-Type": "application/json"})
+        good, bad = '"RepositoryLocation"', '"PythonError"'
     try:
         with urllib.request.urlopen(request, timeout=60) as response:
             told = response.read().decode()
-    except (OSError, urllib.error.URLError):
-        return False
-    if "PythonError" in told or "<pre>failed" in told:
-        raise BenchmarkError(f"`{side.api} dev` could not load the code.")
-    return ('"RepositoryLocation"' if side.api == "dagster" else "<pre>ready</pre>") in told
+    except OSError:
+        return "nothing"
+    return "failed" if bad in told else "loaded" if good in told else "nothing"
 
 
 def _stop(process: subprocess.Popen[bytes], home: Path) -> None:
