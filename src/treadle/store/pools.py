@@ -20,6 +20,11 @@ _LIVE = (  # the owner of a run under way may be late: it is one until whoever m
     " WHERE until > 0 AND status IN ('STARTED', 'CANCELING')))"
 )
 _ORDER = "priority DESC, asked, run, step"
+_MINE = "SELECT held FROM pool_slots WHERE pool = ? AND run = ? AND step = ?"
+_FIRST = (  # those that hold a slot or are next, as many as there are slots
+    f"SELECT run, step FROM pool_slots WHERE pool = ? AND %s ORDER BY held DESC, {_ORDER}"
+    " LIMIT coalesce((SELECT slots FROM pools WHERE name = ?), ?)"
+)
 
 
 @dataclass(slots=True)
@@ -82,24 +87,23 @@ class Pools:
         Raises:
             FencedError: the lease has another owner.
         """
-        now = time.time()
+        mine, now = (lease.name, step), time.time()
+        limit = (name, -1 if default is None else default)
+        known = self._database.read(_MINE, (name, *mine))
+        if known and not known[0][0] and mine not in self._database.read(_FIRST % _LIVE, (name, now, *limit)):
+            return False  # it waits already, behind others: nothing to write
         with self._database.transaction() as connection:
             check(connection, lease)
             connection.execute(f"DELETE FROM pool_slots WHERE pool = ? AND NOT {_LIVE}", (name, now))
             connection.execute(
                 "INSERT OR IGNORE INTO pool_slots (pool, run, step, priority, asked, held) VALUES (?, ?, ?, ?, ?, 0)",
-                (name, lease.name, step, priority, now),
+                (name, *mine, priority, now),
             )
-            limit = connection.execute("SELECT slots FROM pools WHERE name = ?", (name,)).fetchone()
-            most = limit[0] if limit is not None else default
-            first = f"SELECT run, step FROM pool_slots WHERE pool = ? ORDER BY held DESC, {_ORDER} LIMIT ?"
-            if (lease.name, step) not in connection.execute(first, (name, -1 if most is None else most)).fetchall():
-                mine = "SELECT held FROM pool_slots WHERE pool = ? AND run = ? AND step = ?"
-                return bool(connection.execute(mine, (name, lease.name, step)).fetchone()[0])  # the limit was lowered
-            connection.execute(
-                "UPDATE pool_slots SET held = 1 WHERE pool = ? AND run = ? AND step = ?", (name, lease.name, step)
-            )
-        return True
+            if mine in connection.execute(_FIRST % "true", (name, *limit)).fetchall():
+                held = "UPDATE pool_slots SET held = 1 WHERE pool = ? AND run = ? AND step = ?"
+                connection.execute(held, (name, *mine))
+                return True
+            return bool(connection.execute(_MINE, (name, *mine)).fetchone()[0])  # one that it has, of a lowered limit
 
     def free(self, run_id: str, step: str | None = None, *, waiting: bool = False) -> bool:
         """Free the slot of a step of a run, or all that it holds or waits for; whether there was any.
