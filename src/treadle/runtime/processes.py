@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NoReturn, TypeAlias
+from types import FrameType
+from typing import Any, NoReturn, TypeAlias
 
 import msgspec
 
@@ -48,6 +49,7 @@ class Finished(msgspec.Struct, frozen=True, tag=True):
     lost: str | None = None
 
 
+_STOP = frozenset({signal.SIGTERM})
 LATE_S = 1.0
 """How long an attempt whose time is over may take to say so itself until its process is killed, in seconds."""
 FromStep: TypeAlias = Told | Commit | Finished
@@ -84,16 +86,28 @@ class StepProcesses(Crew[StepProcess]):
         super().__init__(most, limits)
         self._fresh = fresh
         self._kills = memory.Kills()
+        self._handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
+        self._signals: list[int] = []  # that have come
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Ended children wake; those that are left are killed."""
+        """Ended children and signals wake; children that are left are killed.
+
+        No user code runs here, so signals need not interrupt: they wait until it is known which children there are.
+        """
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        self._handlers = {number: handler for number, handler in before.items() if callable(handler)}
+        for number in self._handlers:
+            signal.signal(number, lambda number, _: self._signals.append(number))
         wakeup = kin.Wakeup(signal.SIGCHLD)
         self.waiting.register(wakeup, selectors.EVENT_READ, wakeup.clear)
         try:
             yield
+            self._heed()
         finally:
             wakeup.close()
+            for number, handler in self._handlers.items():
+                signal.signal(number, handler)
             for pid in self.running:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
@@ -108,7 +122,11 @@ class StepProcesses(Crew[StepProcess]):
         ours, theirs = pair()
         me = os.getpid()
         base_kib = memory.resident_kib()
-        pid = self._fresh(self.scope, step, number, theirs) if self._fresh is not None else kin.fork()
+        if self._fresh is not None:
+            pid = self._fresh(self.scope, step, number, theirs)
+        else:
+            signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)  # in the child until it heeds it
+            pid = kin.fork()
         if pid == 0:
             kin.die_with_parent(me)
             ours.close()
@@ -118,6 +136,7 @@ class StepProcesses(Crew[StepProcess]):
             if isinstance(self.scope.sink, Reporter):
                 self.scope.sink.close()
             _become(self.scope, self.attempt, step, number, theirs)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
         theirs.close()
         channel = Channel(ours, FromStep)
         self.running[pid] = one = StepProcess(step, number, None, pid, channel, base_kib)
@@ -134,6 +153,12 @@ class StepProcesses(Crew[StepProcess]):
             pid, status, used = os.wait4(one.pid, os.WNOHANG)
             if pid:
                 self._has_ended(one, os.waitstatus_to_exitcode(status), used)
+        self._heed()
+
+    def _heed(self) -> None:
+        while self._signals:
+            number = self._signals.pop(0)
+            self._handlers[number](number, None)
 
     def due(self, worker: StepProcess) -> float | None:
         """When the process is killed, because the attempt has taken too long."""
@@ -254,6 +279,7 @@ def live(scope: RunScope, attempt: Attempt, step: Step, number: int, channel: Ch
     """The life of a process that makes one attempt of a step."""
     reporter = Reporter(channel, scope.run.run_id)
     reporter.heed(signal.SIGTERM)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run's process gets it too, and says what it means
     scope.in_step(step, reporter)
     scope.emit(events.StepWorkerStarted(step.key, os.getpid()))
