@@ -91,7 +91,16 @@ def captured(run_id: str) -> str:
         event = name(entry, "event")
         if getattr(event, "event_type_value", None) == "LOGS_CAPTURED":
             break
-    if API.__name__ == "dagster":
-        key = [run_id, "compute_logs", event.event_specific_data.file_key]
-        return instance.compute_log_manager.get_log_data(key).stdout.decode()
-    return instance.store.logs.read(event.log_key).stdout.decode()
+    key = [run_id, "compute_logs", name_of_files(event)]
+    read = instance.compute_log_manager.get_log_data if API.__name__ == "dagster" else instance.store.logs.read
+    pieces, cursor = [], None
+    while not pieces or pieces[-1]:
+        data = read(key, cursor)
+        pieces.append(data.stdout or b"")
+        cursor = data.cursor
+    return b"".join(pieces).decode()
+
+
+def name_of_files(event: Any) -> str:
+    """The last part of the key of captured output."""
+    return getattr(event, "event_specific_data", event).file_key
