@@ -338,10 +338,14 @@ class Monitor:
             if not transition(run.run_id, _CANCELING, canceled):
                 transition(run.run_id, ACTIVE, [failed])
             leases.release(mine)
-            if self._instance.store.pools.free(run.run_id) and self._instance.home is not None:
-                nudge(self._instance.home, POOLS)
-        if self._instance.home is not None:
-            nudge(self._instance.home, run.run_id)
+            self._instance.store.pools.free(run.run_id)
+            self._nudge(POOLS, DAEMON)  # others may have waited for what it had
+        self._nudge(run.run_id)
+
+    def _nudge(self, *names: str) -> None:
+        if (home := self._instance.home) is not None:
+            for name in names:
+                nudge(home, name)
 
     def _watched(self, record: RunRecord) -> monitor.Watched:
         run = record.run
