@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +18,9 @@ from tests.daemon.test_service import PATIENCE_S, Served
 
 from treadle.core import tags
 from treadle.daemon import runs
+from treadle.host.instance import Instance
 from treadle.host.launching import cancel_run
+from treadle.host.nudge import Listener
 from treadle.state.events import EventType
 from treadle.state.runs import Run, RunsFilter, RunStatus
 
@@ -256,3 +262,25 @@ def test_large_output_is_printed_whole(served: Served) -> None:
         assert said(command(served, "run", "logs", run.run_id, *options)).split() == [
             str(one) for one in range(100_000)
         ]
+
+
+def test_the_slot_of_a_process_that_was_killed_is_free_without_a_daemon_too(tmp_path: Path) -> None:
+    home, witness = tmp_path / "home", tmp_path / "witness"
+    witness.touch()
+    (tmp_path / "defs.py").write_text(CODE)
+    call = [sys.executable, "-c", "from treadle.cli.main import main; main()", "job", "execute", "-f", "defs.py"]
+    env = {**os.environ, "TREADLE_HOME": str(home), "WITNESS": str(witness)}
+    with Instance.get(home) as instance, closing(Listener(home, "pools")) as listener:
+        instance.set_pool_limit("db", 1)
+        first = subprocess.Popen([*call, "-j", "hold_job"], cwd=tmp_path, env=env, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + PATIENCE_S
+        while "hold" not in witness.read_text():
+            assert time.monotonic() < deadline
+            select.select([listener], [], [], 0.01)
+        [run_id] = instance.get_run_ids()
+        first.kill()
+        first.wait(PATIENCE_S)
+        subprocess.run([*call, "-j", "free_job"], cwd=tmp_path, env=env, timeout=PATIENCE_S, check=True)
+        found = instance.get_run_by_id(run_id)
+        assert found is not None
+        assert found.status is RunStatus.STARTED  # until a daemon looks at it

@@ -156,7 +156,6 @@ class Ownership:
         users = {run_id for pool in store.pools.all() for run_id, _ in (*pool.holders, *pool.waiting)}
         for run_id in users - {self._run.run_id}:
             lease = store.leases.get(run_id)
-            if lease is None or lease.until > time.time() or kin.lives(lease.owner) is not False or home is None:
-                continue
-            if not nudge(home, kept(run_id)):
+            dead = lease is not None and lease.until > 0 and kin.lives(lease.owner) is False
+            if lease is not None and dead and home is not None and not nudge(home, kept(run_id)):
                 store.leases.release(lease)
