@@ -69,7 +69,7 @@ CASES: dict[str, tuple[str, list[str], int, str, str, str]] = {
         "defs = 3\n",
         ["asset", "list", "-f", "defs.py", "-a", "defs"],
         1,
-        "is a int",
+        "is of type int",
         "'defs.py'",
         "name a Definitions",
     ),

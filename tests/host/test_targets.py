@@ -237,7 +237,8 @@ def test_pyproject_python_file_starts_at_its_folder(write: Write, tmp_path: Path
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("[tool.treadle]\n", "names no code"),
+        ("[tool.treadle]\n", "names no code. Write, for example, module_name"),
+        ("[tool.treadle]\nmodul_name = 'x'\n", "names no code. Did you mean 'module_name'?"),
         ("[tool.treadle\n", "cannot be read"),
         ("[tool.treadle]\nmodules = ['a']\n", "names no module"),
         ("[tool.dg.project]\nx = 1\n", "no root_module"),
@@ -303,13 +304,16 @@ def test_treadle_yaml_may_name_locations_beside_settings(write: Write, tmp_path:
     assert load_settings(tmp_path).telemetry.enabled is False
 
 
-def test_a_file_that_is_not_there_is_named_once_or_with_its_place(write: Write, tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_named_with_who_named_it_and_its_place(write: Write, tmp_path: Path) -> None:
     write("shop.py", "")
-    absolute = tmp_path / "shp.py"
-    with pytest.raises(LoadError, match=re.escape(f"There is no file '{absolute}'. Did you mean 'shop.py'?")):
-        load(Target("file", str(absolute)))
-    with pytest.raises(LoadError, match=re.escape(f"There is no file 'shp.py' (it was looked for at {absolute}).")):
+    write("ok.py", "")
+    there = f" (named by the command line; it was looked for at {tmp_path / 'shp.py'}). Did you mean 'shop.py'?"
+    with pytest.raises(LoadError, match=re.escape(f"There is no file 'shp.py'{there}")):
         load(Target("file", "shp.py"))
+    file = write("pyproject.toml", "[tool.treadle]\npython_file = 'gone.py'\n")
+    named = f"There is no file '{tmp_path / 'gone.py'}' (named by [tool.treadle] in {file}). Give the Python file"
+    with pytest.raises(LoadError, match=re.escape(named)):
+        load(discover(tmp_path)[0])
 
 
 def test_a_file_that_may_not_be_read(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:

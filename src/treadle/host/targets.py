@@ -253,10 +253,12 @@ def _import_failed(target: Target, error: BaseException) -> LoadError:
 
 
 def _no_file(target: Target, path: Path) -> str:
-    near, looked = "", "" if target.value == str(path) else f" (it was looked for at {path})"
-    if path.parent.is_dir():
-        near = did_you_mean(path.name, [one.name for one in path.parent.glob("*.py")])
-    return f"There is no file {target.value!r}{looked}.{near} Give the Python file that has your Definitions."
+    looked = "" if target.value == str(path) else f"; it was looked for at {path}"
+    near = did_you_mean(path.stem, [one.stem for one in path.parent.glob("*.py")]).replace("'?", ".py'?")
+    return (
+        f"There is no file {target.value!r} (named by {target.origin}{looked}).{near} Give the Python file that has "
+        "your Definitions."
+    )
 
 
 def _no_module(target: Target, name: str) -> str:
@@ -376,7 +378,7 @@ def _is_loadable(value: Any) -> bool:
 
 
 def _kind_of(value: Any) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"
+    return "None" if value is None else f"of type {type(value).__name__}"
 
 
 def _listed(names: list[str]) -> str:
@@ -442,7 +444,8 @@ def _of_table(table: Mapping[str, Any], where: str, folder: Path) -> list[Target
         for kind, value, own in named
     ]
     if not targets:
-        raise LoadError(f'{where} names no code. Write, for example, module_name = "my_project.definitions".')
+        near = next((hint for key in table if (hint := did_you_mean(key, KINDS))), "")
+        raise LoadError(f'{where} names no code.{near} Write, for example, module_name = "my_project.definitions".')
     if len(targets) > 1 and name:
         raise LoadError(f"{where} has one code_location_name and {len(targets)} locations. Leave the name out.")
     return targets
