@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from types import FrameType
 from typing import Any, TypeAlias
 
 import msgspec
@@ -132,11 +133,11 @@ class Reporter:
 
         sys.unraisablehook = lost
 
-    def interrupt(self, number: int, _frame: object) -> None:
+    def interrupt(self, number: int, frame: FrameType | None) -> None:
         """The handler of these signals. What cannot be raised now is raised after the message, or at the next wake."""
         if number != kin.WAKE:
             self._interrupted_by = number
-        if not self._is_busy and not kin.is_forking():
+        if not self._is_busy and not kin.is_forking() and not _is_telling(frame):
             self._raise()
 
     def _raise(self) -> None:
@@ -155,3 +156,12 @@ class Reporter:
         if isinstance(answer, Refused):
             raise FencedError(answer.reason)
         self._raise()
+
+
+def _is_telling(frame: FrameType | None) -> bool:
+    """Whether an event is on its way to a reporter: it is in the run's own list, and has to get into the log, too."""
+    while frame is not None:
+        if frame.f_code.co_name in ("emit", "take") and frame.f_globals.get("__name__") == "treadle.runtime.run":
+            return True
+        frame = frame.f_back
+    return False

@@ -34,12 +34,27 @@ from treadle.state.events import ErrorSource
 
 # What a function may raise as it is: requests to the framework, and what that says about the function's values.
 _PASSED_ON = (Failure, RetryRequested, TypeCheckError, CheckFailedError, TimeLimitError)
+_BEGINS = {events.StepStarted, events.StepRestarted}
+_ENDS = {events.StepSucceeded, events.StepFailed, events.StepUpForRetry}
 
 
 def execute_step(scope: RunScope, step: Step, attempt: int) -> StepEnd:
     """Make one attempt of a step. Its start, and all that came before it, is in the store before user code runs."""
-    at = scope.captured()
     before_it = len(scope.entries)
+    try:
+        return _execute_step(scope, step, attempt, before_it)
+    except INTERRUPTS as interrupt:  # at any moment
+        said = {type(entry.event) for entry in scope.entries[before_it:] if entry.step_key == step.key}
+        if said & _BEGINS and not said & _ENDS:
+            failed = events.StepFailed(
+                step.key, error_info(interrupt), ErrorSource.INTERRUPT, captured=scope.captured()
+            )
+            scope.emit(failed)
+        raise
+
+
+def _execute_step(scope: RunScope, step: Step, attempt: int, before_it: int) -> StepEnd:
+    at = scope.captured()
     scope.emit(events.StepStarted(step.key, at) if attempt == 1 else events.StepRestarted(step.key, attempt, at))
     scope.sink.commit()
     started = time.perf_counter()
@@ -52,8 +67,7 @@ def execute_step(scope: RunScope, step: Step, attempt: int) -> StepEnd:
         else:
             with limit.alarm():
                 not_produced, mapping_keys = _attempt(context)
-    except INTERRUPTS as interrupt:
-        scope.emit(events.StepFailed(step.key, error_info(interrupt), ErrorSource.INTERRUPT, captured=scope.captured()))
+    except INTERRUPTS:
         raise
     except Exception as error:
         end = _failed(context, error, attempt)
