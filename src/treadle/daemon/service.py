@@ -74,6 +74,7 @@ class Service:
         )  # fmt: skip
         self._launches = Launches(self._instance, self._front, grace_s)
         self._starter = Starter(self._instance, self._launches.launch, self._front.hindrance)
+        self._front.lost = self._launch_again
         self._queue = Queue(self._instance, self._starter)
         self._page = None
         if page is not None:
@@ -164,7 +165,13 @@ class Service:
             location.folders = read_manifest(manifest).folders
         if self._is_ready:
             self._look_at_files()
+        if location.state in ("gone", "ready"):
+            self._launch_again()
         self._told(location)
+
+    def _launch_again(self) -> None:
+        """Runs that nobody has taken up are launched again at once: what was asked of a process may be lost with it."""
+        self._starter.launched.clear()
 
     def _look_at_files(self) -> None:
         if self._watch is not None:

@@ -191,6 +191,7 @@ class Front:
 
     Attributes:
         locations: the locations, by name.
+        lost: called when what was asked of the process that supervisors come from may be lost.
     """
 
     def __init__(
@@ -209,6 +210,7 @@ class Front:
         self._grace_s = grace_s
         self._waiting = waiting
         self._ours: ForkServer | None = None
+        self.lost: Callable[[], object] = lambda: None
         self.locations = {
             target.name: CodeLocation(target, told, waiting, start_method, patience_s, reload_s) for target in targets
         }
@@ -298,6 +300,7 @@ class Front:
         if server.channel.ended and server is self._ours:
             _let_go(server, self._waiting)
             self._start_ours()
+            self.lost()
 
 
 def _let_go(server: ForkServer, waiting: selectors.BaseSelector, patience_s: float = 2.0) -> None:
