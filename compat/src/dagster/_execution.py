@@ -33,8 +33,8 @@ def multiple_process_executor_requirements() -> Sequence[ExecutorRequirement]:
 
 
 class Executor(ABC):
-    """What the function of an `@executor` returns. Treadle reads the executor's config and requirements, and executes
-    the steps itself."""
+    """What the function of an `@executor` returned. A run cannot be executed by one: the plan that it takes is not
+    there. Subclass `treadle.Executor` instead; this is for code that declares one and runs in process."""
 
     @abstractmethod
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[Any]:

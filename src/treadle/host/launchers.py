@@ -8,7 +8,6 @@ somebody who watches it: what a launcher starts owns the run, under its lease, a
 from __future__ import annotations
 
 import importlib
-import subprocess
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -154,10 +153,12 @@ class SubprocessRunLauncher(RunLauncher):
     """Starts a fresh interpreter for each run, which imports the user's code anew."""
 
     def __init__(self) -> None:
-        self._started: dict[str, subprocess.Popen[bytes]] = {}
+        self._started: dict[str, Any] = {}
 
     def launch_run(self, context: LaunchRunContext) -> None:
         """Start the interpreter."""
+        import subprocess  # noqa: PLC0415  `treadle run launch` imports this module, and starts nothing
+
         self._started = {run_id: one for run_id, one in self._started.items() if one.poll() is None}
         self._started[context.run.run_id] = subprocess.Popen(
             context.command, stdin=subprocess.DEVNULL, start_new_session=True

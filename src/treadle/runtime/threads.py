@@ -16,6 +16,7 @@ import copy
 import os
 import queue
 import selectors
+import signal
 import socket
 import sys
 import threading
@@ -66,12 +67,17 @@ class StepThreads(Crew[StepThread]):
         for end in (self._wake, woken):
             end.setblocking(False)
         self.waiting.register(woken, selectors.EVENT_READ, lambda: woken.recv(4096))
-        scope.recall_versions()
+        is_main = threading.current_thread() is threading.main_thread()
+        # else a signal that comes just before a wait would be heard after it
+        before = signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False) if is_main else -1
         try:
+            scope.recall_versions()
             open_scope(scope, ())
             with _streams_apart() if scope.capture is not None else contextlib.nullcontext():
                 yield
         finally:
+            if is_main:
+                signal.set_wakeup_fd(before)
             self._is_over = True
             self._take()
             self._loop.close()
@@ -156,7 +162,11 @@ class StepThreads(Crew[StepThread]):
             try:
                 end = self.attempt(scope, one.step, one.number)
             except ExecutionInterruptedError as interrupt:
-                end = StepEnd(error=interrupt)  # the step has said so
+                end = StepEnd(error=interrupt)
+                if not (
+                    scope.entries and isinstance(scope.entries[-1].event, events.StepFailed)
+                ):  # it was not in it yet
+                    scope.emit(events.StepFailed(one.step.key, error_info(interrupt), events.ErrorSource.INTERRUPT))
             except Exception as failure:
                 scope.emit(events.StepFailed(one.step.key, error_info(failure), events.ErrorSource.FRAMEWORK_ERROR))
                 end = StepEnd(error=failure)
