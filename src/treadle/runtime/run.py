@@ -353,9 +353,11 @@ def open_scope(scope: RunScope, steps: tuple[str, ...]) -> None:
     """Set up resources and the capture of output, for these steps."""
     keys = tuple(sorted(scope.resource_keys))
     init = ResourceInit(instance=scope.memory, run=scope.run, log=None)
+    is_launched = isinstance(scope.sink, Reporter)
     if keys:
         scope.emit(events.ResourceInitStarted(keys))
-        scope.sink.commit()  # whoever watches sees what a slow resource keeps waiting
+        if not is_launched:  # else it has been sent, and is stored soon whatever happens here
+            scope.sink.commit()  # whoever watches sees what a slow resource keeps waiting
     try:
         opened = open_resources(scope.job.resource_defs, keys, scope.resource_configs, init, scope.required_by)
     except Exception as failure:
@@ -368,7 +370,7 @@ def open_scope(scope: RunScope, steps: tuple[str, ...]) -> None:
     key = files.key if files is not None else (scope.run.run_id, "compute_logs", "none")
     scope.emit(events.LogsCaptured(key, steps if len(steps) <= 100 else ()))
     if files is not None:
-        is_launched = isinstance(scope.sink, Reporter)  # then nobody may be there to read along
+        # who is launched may have nobody who reads along
         scope.capture = Capture(files.stdout, files.stderr, patience_s=_PATIENCE_S if is_launched else None)
         scope.capture.start()
 
