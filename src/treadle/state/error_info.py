@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import traceback
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
 import msgspec
 
 _OWN_FOLDER = str(Path(__file__).resolve().parent.parent)
+_GLUE = frozenset({contextlib.__file__, importlib.__file__})
+"""Where Python goes between our code and what it calls: not of interest, either."""
 _MOST_PARTS = 15
 
 
@@ -38,8 +43,8 @@ class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True):
             text += "\nStack trace:\n" + "".join(self.stack)
         for title, other in (
             *(("It has the sub-exception", part) for part in self.parts),
-            ("The above exception was caused by the following exception", self.cause),
-            ("The above exception occurred during handling of the following exception", self.context),
+            ("It was raised from", self.cause),
+            ("It was raised while this was handled", self.context),
         ):
             if other is not None:
                 text += f"\n{title}:\n{other.to_string()}"
@@ -54,15 +59,22 @@ def user_traceback(trace: TracebackType | None) -> TracebackType | None:
     return inner or trace
 
 
+def _of_user(frames: Iterable[traceback.FrameSummary]) -> Iterator[traceback.FrameSummary]:
+    is_ours = False
+    for frame in frames:
+        is_ours = frame.filename.startswith((_OWN_FOLDER, "<frozen importlib")) or (is_ours and frame.filename in _GLUE)
+        if not is_ours:
+            yield frame
+
+
 def error_info(error: BaseException, *, _depth: int = 0) -> ErrorInfo:
     """`error` as data. Frames inside this package are left out: a user's traceback is theirs."""
     cause = error.__cause__
     context = error.__context__ if cause is None and not error.__suppress_context__ else None
     summary = traceback.TracebackException(type(error), error, error.__traceback__, compact=True)
-    own = tuple(frame for frame in summary.stack if not frame.filename.startswith((_OWN_FOLDER, "<frozen importlib")))
     return ErrorInfo(
         message="".join(summary.format_exception_only()),
-        stack=tuple(traceback.StackSummary.from_list(list(own)).format()),
+        stack=tuple(traceback.StackSummary.from_list(list(_of_user(summary.stack))).format()),
         cls_name=type(error).__name__,
         cause=error_info(cause, _depth=_depth + 1) if cause is not None and _depth < 10 else None,
         context=error_info(context, _depth=_depth + 1) if context is not None and _depth < 10 else None,
