@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import threading
@@ -17,7 +18,7 @@ from treadle.errors import ExecutionInterruptedError, InvariantError, Invocation
 from treadle.host.execution import run_job
 from treadle.host.executors import drive_of
 from treadle.runtime import threads
-from treadle.state.events import EventLogEntry, EventType, StepFailed
+from treadle.state.events import EventLogEntry, EventType, LogMessage, StepFailed
 
 tried: list[str] = []
 gate = threading.Event()
@@ -258,3 +259,16 @@ def test_as_many_steps_as_may_be_are_there_at_once() -> None:
         barrier.wait()
 
     assert executed(threaded(*[together] * 20)).success
+
+
+def test_lines_of_captured_loggers_belong_to_the_step_whose_thread_writes_them() -> None:
+    @tr.op
+    def calls_a_library(context: tr.OpExecutionContext) -> None:
+        logging.getLogger("a_library").warning("in %s", context.step_key)
+
+    settings = {"python_logs": {"managed_python_loggers": ["a_library"]}}
+    with tr.Instance.ephemeral(settings=settings) as instance:
+        result = run_job(threaded(*[calls_a_library] * 20), instance=instance, drives=drive_of, capture=False)
+    lines = [e.event for e in result.entries if isinstance(e.event, LogMessage) and e.event.message.startswith("in ")]
+    assert sorted(line.message for line in lines) == sorted(f"in {line.step_key}" for line in lines)
+    assert len(lines) == 20

@@ -159,11 +159,11 @@ def test_a_wait_for_a_retry_ends_with_the_run() -> None:
     assert "limit of 0.02 seconds" in result.get_run_failure_event().message
 
 
-def test_no_alarm_in_other_threads() -> None:
+def test_the_alarm_of_the_process_is_left_alone_in_other_threads() -> None:
     ended = []
 
     def inside() -> None:
-        with Limit(0.001, "it").alarm():
+        with Limit(60, "it").alarm():
             ended.append(signal.getitimer(signal.ITIMER_REAL))
 
     thread = threading.Thread(target=inside)
@@ -183,3 +183,16 @@ def test_pools_by_their_older_tag() -> None:
     assert [node.pool for node in nodes] == ["db", "db"]
     with pytest.raises(tr.DefinitionError, match="Keep the pool"):
         tr.op(pool="db", tags={"dagster/concurrency_key": "other"})(spin)
+
+
+@pytest.mark.parametrize("fn", [spin, talk, await_it, generate_async])
+def test_a_limit_holds_in_other_threads_for_code_of_python(fn: Any) -> None:
+    ends: list[str] = []
+
+    def inside() -> None:
+        ends.append(failures(run(tr.op(name="slow", timeout=SHORT)(fn)))["slow"])
+
+    thread = threading.Thread(target=inside)
+    thread.start()
+    thread.join(30)
+    assert "longer than its limit" in ends[0]

@@ -31,11 +31,12 @@ class _EventHandler(logging.Handler):
             text = record.getMessage()
         except Exception:  # arguments that do not fit the message: a log line must not fail a step
             text = f"{record.msg} {record.args!r}"
-        self._emit(LogMessage(text, record.levelno, self._step_of(record), error))
+        step_key, emit = self._place()
+        emit(LogMessage(text, record.levelno, step_key, error))
         return True
 
-    def _step_of(self, record: logging.LogRecord) -> str | None:
-        return self._step_key
+    def _place(self) -> tuple[str | None, Callable[[Event], None]]:
+        return self._step_key, self._emit
 
 
 class _ManagedHandler(_EventHandler):
@@ -44,9 +45,12 @@ class _ManagedHandler(_EventHandler):
     def handle(self, record: logging.LogRecord) -> Any:
         return False if record.name.startswith(_parent.name) else super().handle(record)  # those are events already
 
-    def _step_of(self, record: logging.LogRecord) -> str | None:
+    def _place(self) -> tuple[str | None, Callable[[Event], None]]:
         step = running.get()
-        return step.step_key if step is not None else None
+        if step is None:
+            return None, self._emit
+        scope = getattr(step, "scope", None)  # one in a thread has a log of its own
+        return step.step_key, scope.emit if scope is not None else self._emit
 
 
 @contextmanager
