@@ -6,9 +6,11 @@ Where the user may not mount, the tests run again in a namespace in which they m
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -34,9 +36,9 @@ def mark(text):
 def floods(context):
     mark(f"begins={context.run_id}")
     print("first words")
-    for number in range(100_000):
-        print(f"line {number} of one hundred thousand")
-        if number % 10_000 == 0:
+    for number in range(30_000):
+        print(f"line {number} of so many, so that they fill a disk")
+        if number % 1_000 == 0:
             print("and a word of warning", file=sys.stderr)
     sys.stdout.flush()
     subprocess.run(["sh", "-c", "echo from a child; echo and to stderr >&2"], check=True)
@@ -60,7 +62,7 @@ def logs_job(): logs()
 
 @job
 def floods_job():
-    for number in range(3):
+    for number in range(2):
         floods.alias(f"floods_{number}")()
 
 @job
@@ -70,16 +72,22 @@ defs = Definitions(jobs=[floods_job, says_job, logs_job])
 """
 ENDS = {EventType.RUN_SUCCESS, EventType.RUN_FAILURE, EventType.RUN_CANCELED}
 
+INSIDE = {"execution": {"config": {"in_process": {}}}}
+CONFIGS = [pytest.param(None, id="own"), pytest.param(INSIDE, id="inside", marks=pytest.mark.chaos)]
+
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MiB."""
+def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A file system of 1 MiB, or what the parameter says."""
     folder = tmp_path / "disk"
     folder.mkdir()
     if shutil.which("mount") is None:
         pytest.skip("there is no `mount` here")
     made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True, text=True, check=False
+        ["mount", "-t", "tmpfs", "-o", f"size={getattr(request, 'param', '1m')}", "tmpfs", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if made.returncode != 0:
         pytest.skip(f"this user may not mount: {made.stderr.strip()}")
@@ -96,6 +104,20 @@ def filled(folder: Path) -> Path:
                 out.write(b"x" * 4096)
         except OSError:
             return file
+
+
+def confine_logs(tmp_path: Path, disk: Path) -> None:
+    """Have a home in `tmp_path` keep its captured logs on that disk."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "treadle.yaml").write_text(
+        f"compute_logs:\n  module: dagster\n  class: LocalComputeLogManager\n  config: {{base_dir: {disk}}}\n"
+    )
+
+
+def pause(served: Served, seconds: float) -> None:
+    due = time.monotonic() + seconds
+    served.until(lambda: time.monotonic() >= due)
 
 
 def exhaust(instance: Instance) -> None:
@@ -115,15 +137,11 @@ def losses(instance: Instance, run: Run) -> list[str]:
     return [text for text in texts if "Logs are incomplete" in text]
 
 
-@pytest.mark.parametrize("config", [None, {"execution": {"config": {"in_process": {}}}}], ids=["own", "inside"])
+@pytest.mark.parametrize("config", CONFIGS)
 def test_a_full_disk_under_the_logs_fails_no_step_and_is_said_once(
     tmp_path: Path, disk: Path, config: dict[str, object] | None
 ) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
-    (home / "treadle.yaml").write_text(
-        f"compute_logs:\n  module: dagster\n  class: LocalComputeLogManager\n  config: {{base_dir: {disk}}}\n"
-    )
+    confine_logs(tmp_path, disk)
     with closing(Served(tmp_path, code=CODE)) as served:
         served.instance.store.pools.set_limit("db", 1)
         run = served.ended(served.launch("floods", config))
@@ -144,7 +162,8 @@ def test_a_full_disk_under_the_logs_fails_no_step_and_is_said_once(
         assert printed(served.instance, run, "says") == b"first words\n"
 
 
-@pytest.mark.parametrize("config", [None, {"execution": {"config": {"in_process": {}}}}], ids=["own", "inside"])
+@pytest.mark.parametrize("disk", ["2m"], indirect=True)
+@pytest.mark.parametrize("config", CONFIGS)
 def test_a_full_disk_under_the_store_holds_runs_up_until_there_is_room(
     tmp_path: Path, disk: Path, config: dict[str, object] | None
 ) -> None:
@@ -168,6 +187,28 @@ def test_a_full_disk_under_the_store_holds_runs_up_until_there_is_room(
         assert run.is_success == (len(lines) == 500)
         assert served.ended(served.launch("says")).is_success
         assert served.instance.store.database.check() == []
+
+
+@pytest.mark.chaos
+def test_disks_that_fill_and_empty_at_random_moments(tmp_path: Path, disk: Path) -> None:
+    confine_logs(tmp_path, disk)
+    dice = random.Random(1)
+    with closing(Served(tmp_path, code=CODE)) as served:
+        served.instance.store.pools.set_limit("db", 2)
+        for _ in range(25):
+            runs = [served.launch("floods"), served.launch("says")]
+            while not all(served.run(run).is_finished for run in runs):
+                filler = filled(disk)
+                pause(served, dice.uniform(0, 0.1))
+                filler.unlink()
+                pause(served, dice.uniform(0, 0.1))
+            for run in runs:
+                assert served.run(run).is_success, served.messages(run)
+                assert len(losses(served.instance, run)) <= 1
+                shutil.rmtree(disk / run.run_id, ignore_errors=True)
+            assert len(losses(served.instance, runs[0])) == 1
+        last = served.ended(served.launch("says"))
+        assert printed(served.instance, last, "says") == b"first words\n"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the others may mount as they are")
