@@ -54,7 +54,7 @@ def test_the_slots_of_a_run_without_a_live_lease_are_free(store: Store) -> None:
     assert [store.pools.claim(alive, "db", step) for step in "abc"] == [True, True, False]
 
 
-def test_the_slots_of_a_run_under_way_are_held_however_late_its_lease(store: Store) -> None:
+def test_the_slots_of_a_run_under_way_are_held_when_its_lease_is_late(store: Store) -> None:
     """prefect#19068: who cannot renew goes on until another takes over."""
     store.pools.set_limit("db", 1)
     run = Run(job_name="j", status=RunStatus.STARTED)
@@ -63,6 +63,9 @@ def test_the_slots_of_a_run_under_way_are_held_however_late_its_lease(store: Sto
     assert store.pools.claim(late, "db", "a")
     assert not store.pools.claim(other, "db", "a")
     assert store.pools.all()[0].holders == [(run.run_id, "a")]
+    assert store.leases.renew(late, -100.0)  # and nobody monitors leases
+    assert not store.pools.all()[0].holders
+    assert store.leases.renew(late, -1.0)
     store.transition(run.run_id, {RunStatus.STARTED}, [RunFailed("j", "UNEXPECTED_TERMINATION")])
     assert store.pools.claim(other, "db", "a")
 

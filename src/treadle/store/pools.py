@@ -15,9 +15,9 @@ from treadle.store.database import Database
 from treadle.store.leases import Lease, check
 
 MOST = 1000
-_LIVE = (  # the owner of a run under way may be late: it is one until whoever monitors leases says otherwise
-    "(run IN (SELECT name FROM leases WHERE until > ?) OR run IN (SELECT name FROM leases JOIN runs ON run_id = name"
-    " WHERE until > 0 AND status IN ('STARTED', 'CANCELING')))"
+_LIVE = (  # the owner of a run under way may be late: whoever monitors leases ends it sooner, if anybody does
+    "run IN (SELECT name FROM leases LEFT JOIN runs ON run_id = name WHERE until > 0 AND"
+    " until + CASE WHEN status IN ('STARTED', 'CANCELING') THEN 60 ELSE 0 END > ?)"
 )
 _ORDER = "priority DESC, asked, run, step"
 _MINE = "SELECT held FROM pool_slots WHERE pool = ? AND run = ? AND step = ?"
