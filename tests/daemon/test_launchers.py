@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import selectors
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.daemon.test_service import CODE, Served
 
-from treadle.daemon.runs import waiting_runs
+from treadle.daemon.launches import Launches
+from treadle.daemon.runs import Queue, Starter
+from treadle.errors import LoadError
+from treadle.host.front import Front
 from treadle.host.instance import Instance
 from treadle.host.launching import cancel_run, submit_run
 from treadle.host.settings import SettingsError
+from treadle.host.targets import Target
 from treadle.state.events import EventType
 from treadle.state.runs import RunStatus
 
@@ -83,14 +89,17 @@ def parents(pid: int) -> list[str]:
     return found
 
 
-@pytest.fixture
-def served(tmp_path: Path, request: pytest.FixtureRequest) -> Any:
-    made = serve(tmp_path, request.param)
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Served]:
+    made = serve(tmp_path_factory.mktemp("served"), request.param)
     yield made
     made.close()
 
 
-@pytest.mark.parametrize("served", [{"run_launcher": block("mine", "Mine", label="ours")}], indirect=True)
+OURS = {"run_launcher": block("mine", "Mine", label="ours")}
+
+
+@pytest.mark.parametrize("served", [OURS], indirect=True)
 def test_a_launcher_beside_the_settings_launches_each_run_once_and_hears_of_its_end(served: Served) -> None:
     quick = served.ended(served.launch("quick"))
     assert quick.is_success
@@ -103,13 +112,25 @@ def test_a_launcher_beside_the_settings_launches_each_run_once_and_hears_of_its_
     served.until(lambda: served.marks(f"terminate={slow.run_id}"))
 
 
-@pytest.mark.parametrize("served", [{"run_launcher": block("mine", "Mine", label="ours")}], indirect=True)
-def test_what_a_launcher_raises_or_finds_dead_fails_the_run(served: Served) -> None:
-    for job, why in (("fail", "no room"), ("vanish", "It ended with 1.")):
-        run = served.ended(served.launch(job))
-        assert run.is_failure
-        [failed] = served.instance.all_logs(run.run_id, of_type={EventType.RUN_FAILURE})
-        assert why in str(failed.error_info)
+@pytest.mark.parametrize("served", [OURS], indirect=True)
+def test_what_a_launcher_raises_fails_the_run(served: Served) -> None:
+    run = served.ended(served.launch("fail"))
+    assert run.is_failure
+    [failed] = served.instance.all_logs(run.run_id, of_type={EventType.RUN_FAILURE})
+    assert "no room" in str(failed.error_info)
+
+
+def test_a_launcher_is_asked_whether_what_it_started_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WITNESS", str(tmp_path / "witness"))
+    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "dagster.yaml").write_text(json.dumps(OURS))
+    with Instance.get(tmp_path) as instance, selectors.DefaultSelector() as waiting:
+        launches = Launches(instance, Front(tmp_path, [Target("file", "defs.py")], waiting, lambda *_: None), 1.0)
+        run = instance.create_run(job_name="vanish_job")
+        launches.launch(run)
+        launches._launcher.started[run.run_id].wait()  # type: ignore[attr-defined]  # of the user's class
+        with pytest.raises(LoadError, match=r"It ended with 1\."):
+            launches.launch(run)
 
 
 @pytest.mark.parametrize(
@@ -129,35 +150,35 @@ def test_built_in_launchers_fork_or_start_a_fresh_interpreter(served: Served, is
     served.until(lambda: not Path(f"/proc/{pid}").exists())
 
 
-ONE_AT_A_TIME = {"max_concurrent_runs": 0}
+NONE = {"max_concurrent_runs": 0}
 
 
 @pytest.mark.parametrize(
-    ("served", "status"),
-    [
-        (
-            {"run_coordinator": block("dagster._core.run_coordinator", "QueuedRunCoordinator", **ONE_AT_A_TIME)},
-            "QUEUED",
-        ),
-        ({"run_coordinator": block("mine", "Tagging", **ONE_AT_A_TIME)}, "QUEUED"),
-        (
-            {
-                "run_coordinator": block("dagster.core.run_coordinator", "DefaultRunCoordinator"),
-                "concurrency": {"runs": ONE_AT_A_TIME},
-            },
-            "SUCCESS",
-        ),
-    ],
-    indirect=["served"],
+    "named",
+    [block("dagster._core.run_coordinator", "QueuedRunCoordinator", **NONE), block("mine", "Tagging", **NONE)],
 )
-def test_the_coordinator_queues_runs_or_has_them_launched_at_once(served: Served, status: str) -> None:
-    run = served.launch("quick")
-    if status == "QUEUED":
-        [(_, why)] = waiting_runs(served.instance)
-        assert "no more than 0 may be" in why
-    else:
-        served.ended(run)
-    assert served.run(run).status.value == status
+def test_a_coordinator_that_queues_has_the_limits_of_the_queue(tmp_path: Path, named: dict[str, Any]) -> None:
+    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "dagster.yaml").write_text(json.dumps({"run_coordinator": named}))
+    with Instance.get(tmp_path) as instance:
+        run = submit_run(instance, instance.create_run(job_name="a").run_id)
+        assert run.status is RunStatus.QUEUED
+        assert run.tags.get("by") == ("0" if named["module"] == "mine" else None)
+        assert "no more than 0 may be" in Queue(instance, Starter(instance, lambda _: None)).held[run.run_id]
+
+
+@pytest.mark.parametrize(
+    "served",
+    [
+        {
+            "run_coordinator": block("dagster.core.run_coordinator", "DefaultRunCoordinator"),
+            "concurrency": {"runs": NONE},
+        }
+    ],
+    indirect=True,
+)
+def test_the_default_coordinator_has_runs_launched_past_the_queue(served: Served) -> None:
+    assert served.ended(served.launch("quick")).is_success
 
 
 @pytest.mark.parametrize(
