@@ -508,6 +508,7 @@ def test_a_run_whose_code_holds_the_lock_for_a_minute_keeps_its_owner(faults: Fa
         assert (now.owner, now.token) == (owner.owner, owner.token)
         assert now.until > time.time()
         cancel_run(faults.instance, run.run_id)
+    for run in runs:
         assert faults.settled(run, "holds").status is RunStatus.CANCELED
 
 
@@ -522,6 +523,7 @@ THREADED = CODE + "threading.Thread(target=hang, name='of a library', daemon=Tru
 def test_faults_in_fresh_interpreters(tmp_path: Path, code: str, command: str) -> None:
     """A library that starts a thread when it is imported: its location is not forked, unless that is asked for."""
     with closing(Faults(tmp_path, code, command)) as faults:
+        assert ("of a library" in faults.warned) == (code == THREADED and command == "dev")
         for fault in [*DEATHS, *HARMLESS]:
             for inside in (False, True):
                 run = faults.settled(faults.misbehave(fault, inside), fault)

@@ -139,11 +139,13 @@ class Served:
             env={**os.environ, "TREADLE_HOME": str(self.home), "WITNESS": str(self.witness)},
         )  # fmt: skip
         assert process.stdout is not None
-        line = process.stdout.readline()
-        if not line.startswith("Ready"):
-            process.kill()
-            with process:
-                raise AssertionError(line + process.stdout.read())
+        self.warned = ""
+        while not (line := process.stdout.readline()).startswith("Ready"):
+            self.warned += line
+            if not line.startswith("warning:"):
+                process.kill()
+                with process:
+                    raise AssertionError(self.warned + process.stdout.read())
         return process
 
     def launch(self, job: str, run_config: dict[str, Any] | None = None, **given: str) -> Run:
