@@ -449,6 +449,35 @@ def test_checks_look_at_the_partition_of_the_run(instance):
     assert seen == [("b", "b")]
 
 
+def test_what_has_no_partitions_reads_all_of_what_has(instance):
+    seen = {}
+
+    @dg.asset(partitions_def=LETTERS)
+    def up(context):
+        return context.partition_key
+
+    @dg.asset_check(asset=up)
+    def fine(context, up):
+        seen["check"] = up
+        return dg.AssetCheckResult(passed=True)
+
+    @dg.asset
+    def down(up):
+        seen["asset"] = up
+
+    @dg.asset(deps=[up])
+    def beside(context):
+        seen["beside"] = context.asset_partition_keys_for_input("up")
+
+    for key in LETTERS.get_partition_keys():
+        dg.materialize([up], partition_key=key, instance=instance)
+    result = dg.materialize([up, fine, down, beside], partition_key="b", instance=instance)
+    letters = {key: key for key in LETTERS.get_partition_keys()}
+    assert seen == {"check": letters, "asset": letters, "beside": list(letters)}
+    (evaluation,) = result.get_asset_check_evaluations()
+    assert evaluation.partition is None
+
+
 @pytest.mark.api("define_asset_job.partitions_def", "JobDefinition.partitions_def")
 def test_an_asset_job_takes_the_partitions_of_its_assets(instance):
     @dg.asset(partitions_def=LETTERS)

@@ -294,8 +294,11 @@ class OpExecutionContext:
         return _named(self.assets_def.keys_by_output_name, output_name, "output", self.op_def.name)
 
     def asset_key_for_input(self, input_name: str) -> AssetKey:
-        """The asset that an input is."""
-        return _named(self.assets_def.keys_by_input_name, input_name, "input", self.op_def.name)
+        """The asset that an input is. One that is named in `deps` alone is an input of its own name, too."""
+        deps = {
+            dep.asset_key.to_python_identifier(): dep.asset_key for one in self.assets_def.specs for dep in one.deps
+        }
+        return _named({**deps, **self.assets_def.keys_by_input_name}, input_name, "input", self.op_def.name)
 
     def output_for_asset_key(self, asset_key: AssetKey) -> str:
         """The output that an asset is."""

@@ -450,7 +450,9 @@ class Outputs:
         self._produced.add(output.name)
         scope.emit(StepOutput(context.step_key, output.name))
         blocking = key in context.step.node.blocking
-        partition = scope.partitions.key if context.partitions_def(key.asset_key) is not None else None
+        checks = context.assets_def.check_specs if context.assets_def is not None else ()
+        is_partitioned = any(spec.partitions_def is not None for spec in checks if spec.key == key)
+        partition = scope.partitions.key if is_partitioned else None
         evaluation = AssetCheckEvaluation(
             key.asset_key, key.name, item.passed, item.metadata, self._target(key.asset_key), item.severity,
             item.description, blocking, partition,

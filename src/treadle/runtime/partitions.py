@@ -60,8 +60,14 @@ class RunPartitions:
             return [definition.get_partition_key_from_str(self.key)]
         return [self.key]
 
-    def upstream(self, spec: AssetSpec | None, upstream: AssetSpec) -> AssetPartitions | None:
+    def upstream(
+        self, spec: AssetSpec | None, mine: PartitionsDefinition | None, upstream: AssetSpec
+    ) -> AssetPartitions | None:
         """The partitions of `upstream` that this run's partitions of `spec` read; None if it is not partitioned.
+
+        Args:
+            spec: the asset that depends on it; None for a check.
+            mine: what the asset or the check is partitioned by.
 
         Raises:
             InvariantError: the mapping asks for partitions that do not exist, and does not allow that they do not.
@@ -69,17 +75,8 @@ class RunPartitions:
         theirs = upstream.partitions_def
         if theirs is None:
             return None
-        mine = spec.partitions_def if spec is not None else None
         mapping = _declared(spec, upstream.key) or default_mapping(theirs, mine)
-        subset = None
-        if mine is not None:
-            subset = mine.subset_with_partition_keys(self.of(mine).keys)
-        elif (
-            self.key is not None
-            and _declared(spec, upstream.key) is None
-            and theirs.has_partition_key(self.key, self._now, self._dynamic)
-        ):
-            return self.of(theirs)  # an unpartitioned step, such as a check, looks at the partition of the run
+        subset = mine.subset_with_partition_keys(self.of(mine).keys) if mine is not None else None
         found = mapping.upstream(subset, mine, theirs, self._now, self._dynamic)
         missing = found.required_but_nonexistent_partition_keys
         if missing:

@@ -259,7 +259,7 @@ class RunScope:
         if source not in specs or specs[source].partitions_def is None:
             return ()
         try:
-            found = self.partitions.upstream(specs[key], specs[source])
+            found = self.partitions.upstream(specs[key], specs[key].partitions_def, specs[source])
         except TreadleError:  # what is not loaded need not fit
             return ()
         return found.keys if found is not None and len(found.keys) < _MANY else ()

@@ -148,7 +148,9 @@ class StepContext:
         upstream = self.asset_spec(asset_key)
         if upstream is None or upstream.partitions_def is None:
             return None
-        return self.scope.partitions.upstream(self._own_spec(asset_key), upstream)
+        spec = self._own_spec(asset_key)
+        own = spec if spec is not None else self.assets_def
+        return self.scope.partitions.upstream(spec, own.partitions_def if own is not None else None, upstream)
 
     def _own_spec(self, upstream: AssetKey) -> AssetSpec | None:
         """The spec of this step's asset that depends on `upstream`; any of its assets if none does."""
