@@ -92,7 +92,7 @@ class Capture:
     def position(self) -> tuple[int, int] | None:
         """How many bytes of stdout and stderr there are by now; None if nothing is captured. What was captured so far
         is also copied on."""
-        if not self._files:
+        if len(self._files) < len(self._paths):
             return None
         _flush()
         self._copy()
@@ -103,7 +103,7 @@ class Capture:
         _flush()
         self._stopped = True
         self._wake.set()
-        if self._thread is not None:
+        if self._thread is not None and self._thread.is_alive():
             self._thread.join(self._patience_s)
         for stream in self._streams:
             stream.give_back()
@@ -134,7 +134,8 @@ class Capture:
         if not self._copying.acquire(timeout=-1 if patience_s is None else patience_s):
             return
         try:
-            for fd, reader in self._readers.items():
+            for fd in self._saved:  # not all of them if the start was interrupted
+                reader = self._readers[fd]
                 while (self._echo or self._is_ready(fd, patience_s)) and (data := os.read(reader, _PIECE)):
                     (self._echo or self._write_on)(fd, data)
         finally:
