@@ -13,6 +13,7 @@ import pytest
 from tests.daemon.test_service import CODE, Served, ended
 
 from treadle.core.keys import AssetKey
+from treadle.daemon.runs import waiting_runs
 from treadle.host.launching import submit_run
 from treadle.state.events import EventType
 
@@ -67,6 +68,23 @@ def served(tmp_path: Path) -> Iterator[Served]:
     made = Served(tmp_path)
     yield made
     made.close()
+
+
+def test_a_run_waits_whose_code_only_a_follower_has_and_says_so(served: Served) -> None:
+    (served.folder / "other.py").write_text((served.folder / "defs.py").read_text())
+    second = served.start("daemon run -f other.py")
+    try:
+        made = served.instance.create_run(job_name="quick_job", location_name="other.py")
+        submit_run(served.instance, made.run_id)
+        assert served.ended(served.launch("quick", location="defs.py")).is_success  # the queue has been looked at
+        ((record, why),) = waiting_runs(served.instance)
+        assert record.run.run_id == made.run_id
+        assert f"process {second.pid}, and process {served.process.pid} executes" in why
+        served.process.send_signal(signal.SIGINT)
+        assert served.ended(made).is_success
+    finally:
+        second.send_signal(signal.SIGINT)
+        ended(second)
 
 
 def test_a_second_one_says_who_leads_and_takes_over(served: Served) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 from tests.daemon.test_service import Served
 
+from treadle.daemon.runs import pause
 from treadle.host.instance import Instance
 from treadle.host.launching import submit_run
 from treadle.state.events import EventLogEntry, EventType
-from treadle.state.runs import Run
+from treadle.state.runs import Run, RunsFilter
 
 CODE = """
 import os
@@ -105,10 +109,10 @@ def troubled():
 @op(config_schema={"day": str})
 def of_day(context): mark(context.op_config["day"])
 
-@static_partitioned_config(["mo"])
+@static_partitioned_config(["mo"], tags_for_partition_key_fn=lambda key: {"day": key})
 def config_of_day(key): return {"ops": {"of_day": {"config": {"day": key}}}}
 
-@job(config=config_of_day)
+@job(config=config_of_day, tags={"team": "red", "dagster/priority": "3"})
 def daily(): of_day()
 
 defs = Definitions(
@@ -180,6 +184,23 @@ def test_why_a_step_failed_survives_its_process(served: Served) -> None:
     assert "not in the memory of this process" in told["grow"]
 
 
-def test_a_launched_run_has_the_config_of_its_partition(served: Served) -> None:
-    assert launched(served, "daily", partition="mo").is_success
+def test_a_launched_run_has_what_follows_from_its_job_and_its_partition(served: Served) -> None:
+    run = launched(served, "daily", partition="mo")
+    assert run.is_success
     assert served.witness.read_text().startswith("mo ")
+    assert run.run_config == {"ops": {"of_day": {"config": {"day": "mo"}}}}
+    assert (run.tags["team"], run.tags["day"]) == ("red", "mo")
+    assert served.instance.get_runs_count(RunsFilter(tags={"day": "mo"})) == 1
+
+
+def test_the_queue_knows_the_tags_of_a_job_when_it_is_launched(served: Served) -> None:
+    command = [sys.executable, "-c", "from treadle.cli.main import main; main()", "run", "launch", "-j", "daily"]
+    env = {**os.environ, "TREADLE_HOME": str(served.home)}
+    pause(served.instance, True)
+    given = ["--partition", "mo", "--tags", "team=blue"]
+    done = subprocess.run([*command, *given], env=env, capture_output=True, text=True, check=True)
+    run = served.instance.get_run_by_id(done.stdout.strip())
+    pause(served.instance, False)
+    assert run is not None
+    assert (run.tags["dagster/priority"], run.tags["team"]) == ("3", "blue")
+    assert served.ended(run).tags["team"] == "blue"

@@ -62,7 +62,7 @@ def _job(job: JobDefinition) -> JobManifest:
     made = None if job.layer is None else job.selected_assets or ()
     return JobManifest(
         job.name, job.description, job.nodes if made is None else (), None if made is None else tuple(sorted(made)),
-        {**job.tags, **job.run_tags}, job.partitions_def,
+        dict(job.run_tags), job.partitions_def,
     )  # fmt: skip
 
 

@@ -74,6 +74,8 @@ def launch(
         if location in jobs and tag_names.PARTITION_RANGE_START not in run_tags:
             partition = run_tags.get(tag_names.PARTITION)
             jobs[location].check_partition(job, partition, datetime.now(UTC), instance)
+        if location in jobs:
+            run_tags = {**jobs[location].run_tags(job, partition), **run_tags}
         run = instance.create_run(
             job_name=job, run_id=run_id, run_config=run_config, tags=run_tags, location_name=location,
             op_selection=clauses or None,
@@ -138,7 +140,13 @@ def _wait(instance: Any, run_id: str) -> int:
     from treadle.cli import failure, output, report  # noqa: PLC0415  whoever does not wait needs none of it
     from treadle.host.launching import await_run  # noqa: PLC0415
 
-    run = await_run(instance, run_id)
+    try:
+        run = await_run(instance, run_id)
+    except KeyboardInterrupt:
+        run = instance.get_run_by_id(run_id)
+        where = "waits in the queue still" if run is not None and run.status.value == "QUEUED" else "goes on"
+        click.echo(f"Run {run_id} {where}. `treadle run cancel {run_id[:8]}` ends it.", err=True)
+        raise
     if run.is_success:
         click.echo(f"{run_id} {output.status(run.status.value)}")
         return 0

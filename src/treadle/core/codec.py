@@ -7,6 +7,7 @@ Classes that are no msgspec structs join by `register`: an encoder to plain data
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -86,8 +87,9 @@ def from_builtins(value: Any, cls: Any) -> Any:
     return msgspec.convert(value, cls, dec_hook=_dec_hook)
 
 
+@cache  # building one is the expensive part
 def decoder(cls: Any) -> msgspec.msgpack.Decoder[Any]:
-    """A decoder for `cls` (a type or a union). Make it once and keep it: building one is the expensive part."""
+    """The decoder for `cls` (a type or a union)."""
     return msgspec.msgpack.Decoder(cls, dec_hook=_dec_hook, ext_hook=_ext_hook)
 
 

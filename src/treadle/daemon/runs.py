@@ -197,14 +197,30 @@ def waiting_runs(instance: Instance) -> list[tuple[RunRecord, str]]:
         if not serves:
             return "Nobody executes runs in this home: `treadle dev` and `treadle daemon run` do."
         record = locations.get(run.location_name or "")
+        if why := served_elsewhere(instance, run):
+            return why
         if record is None or record.state == "ready" or record.owner is not None:
             return None
-        return f"Its code location {record.name!r} {'is being loaded' if record.state == 'loading' else 'is down'}."
+        return f"Its code location {record.name!r} {record.hindrance}."
 
     held = Queue(instance, Starter(instance, lambda _: None, hindrance)).held
     records = instance.store.runs.records(_WAITING, ascending=True)
     records.sort(key=lambda record: -tag_names.priority(record.run.tags))
     return [(record, held.get(record.run.run_id, "It is next.")) for record in records]
+
+
+def served_elsewhere(instance: Instance, run: Run) -> str | None:
+    """Why a run waits whose code only another process has than the one that executes runs; None if that is not so."""
+    leader = instance.store.leases.get(DAEMON)
+    for record in instance.store.locations.all():
+        if record.name == run.location_name and leader is not None and record.daemon not in (None, leader.owner):
+            if kin.lives(record.daemon) is False:
+                return None
+            return (
+                f"Its code location {record.name!r} is served by process {kin.pid_of(record.daemon)}, and process "
+                f"{kin.pid_of(leader.owner)} executes the runs of this home. Serve all locations by one of them."
+            )
+    return None
 
 
 class Retries:
@@ -283,7 +299,10 @@ def run_again(instance: Instance, run: Run, *, whole: bool = False, steps: Seque
     if not run.is_finished:
         raise InvocationError(f"Run {run.run_id} is {run.status.value}. Wait for its end, or cancel it first.")
     if run.is_success and not whole and not steps:
-        raise InvocationError(f"Run {run.run_id} succeeded: there is no failure to continue from. Run all of it again.")
+        raise InvocationError(
+            f"Run {run.run_id} succeeded: there is no failure to continue from. `treadle run retry "
+            f"{run.run_id[:8]} --all-steps` runs all of it again."
+        )
     again = retries.retry_of(run, retries.ALL_STEPS if whole else retries.FROM_FAILURE, steps=steps)
     if run.location_name is None:
         locations = instance.store.locations

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from treadle.daemon.launches import Launches
-from treadle.daemon.runs import Monitor, Queue, Starter
+from treadle.daemon.runs import Monitor, Queue, Starter, served_elsewhere
 from treadle.daemon.watch import Watch
 from treadle.host.front import CodeLocation, Front, StartMethod
 from treadle.host.instance import Instance
@@ -24,7 +24,7 @@ from treadle.host.supervisor import GRACE_S
 from treadle.host.targets import Target
 from treadle.runtime import kin
 from treadle.spec.manifest import read_manifest
-from treadle.state.runs import ACTIVE, RunsFilter
+from treadle.state.runs import ACTIVE, Run, RunsFilter
 from treadle.store.leases import Lease
 
 TERM_S = 15.0
@@ -73,7 +73,7 @@ class Service:
             reload_s=settings.reload_timeout,
         )  # fmt: skip
         self._launches = Launches(self._instance, self._front, grace_s)
-        self._starter = Starter(self._instance, self._launches.launch, self._front.hindrance)
+        self._starter = Starter(self._instance, self._launches.launch, self._hindrance)
         self._front.lost = self._launch_again
         self._queue = Queue(self._instance, self._starter)
         self._page = None
@@ -200,6 +200,11 @@ class Service:
     def _lead(self) -> None:
         if self._lease is None or not self._instance.store.leases.renew(self._lease, TERM_S):
             self._lease = take_lease(self._instance, DAEMON, TERM_S)
+
+    def _hindrance(self, run: Run) -> str | None:
+        if run.location_name is None or run.location_name in self._front.locations:
+            return self._front.hindrance(run)
+        return served_elsewhere(self._instance, run)
 
     def _say_who_leads(self) -> None:
         lease = self._instance.store.leases.get(DAEMON) if self._lease is None and self._is_ready else None

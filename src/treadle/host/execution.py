@@ -225,8 +225,13 @@ def run_job(
         returns: the kind of result.
     """
     partition_key, partition_range = _partitions_wanted(tags or {}, partition_key, partition_range)
-    config = run_config_of(job, run_config, partition_key)
-    run = _new_run(job, run_id, config, tags, partition_key, partition_range, op_selection)
+    run = Run(
+        job_name=job.name,
+        run_config=run_config_dict(run_config),
+        tags={**tag_names.run_tags(tags, "the run"), **partition_tags(None, partition_key, partition_range)},
+        op_selection=tuple(op_selection) if op_selection else None,
+    )
+    run = in_full(job, run if run_id is None else structs.replace(run, run_id=run_id))
     if parent is not None:
         run = structs.replace(run, parent_run_id=parent.run_id, root_run_id=parent.root_run_id or parent.run_id)
     scope = prepare(job, run, instance, instance.sink(), continues)
@@ -369,30 +374,23 @@ def _executor_says(job: JobDefinition, execution: Mapping[str, Any], key: str) -
     return {}
 
 
-def _new_run(
-    job: JobDefinition,
-    run_id: str | None,
-    config: dict[str, Any],
-    tags: Mapping[str, str] | None,
-    partition_key: str | None,
-    partition_range: PartitionKeyRange | None,
-    op_selection: Sequence[str] | None,
-) -> Run:
-    of_partition = partition_tags(job.partitions_def, partition_key, partition_range)
-    all_tags = {**job.run_tags, **tag_names.run_tags(tags, "the run"), **of_partition}
-    if partition_key is not None:
-        all_tags[tag_names.PARTITION_SET] = f"{job.name}_partition_set"
+def in_full(job: JobDefinition, run: Run) -> Run:
+    """A run with what follows from its job and its partition: config, tags and what it selects.
+
+    Raises:
+        ConfigMappingError: the job's config function raised.
+        UnknownPartitionError: there is no such partition.
+    """
+    key = run.tags.get(tag_names.PARTITION)
+    tags = {**job.run_tags, **run.tags, **partition_tags(job.partitions_def, key, None)}
+    if key is not None:
+        tags[tag_names.PARTITION_SET] = f"{job.name}_partition_set"
         if job.partitioned_config is not None:
-            all_tags |= job.partitioned_config.get_tags_for_partition_key(partition_key)
-    run = Run(
-        job_name=job.name,
-        run_config=config,
-        tags=all_tags,
-        asset_selection=frozenset(job.selected_assets) if job.selected_assets is not None else None,
-        asset_check_selection=frozenset(job.selected_checks) if job.selected_checks is not None else None,
-        op_selection=tuple(op_selection) if op_selection else None,
-    )
-    return run if run_id is None else structs.replace(run, run_id=run_id)
+            tags |= job.partitioned_config.get_tags_for_partition_key(key)
+    if run.asset_selection is None and job.selected_assets is not None:
+        checks = frozenset(job.selected_checks) if job.selected_checks is not None else None
+        run = structs.replace(run, asset_selection=frozenset(job.selected_assets), asset_check_selection=checks)
+    return structs.replace(run, run_config=run_config_of(job, run.run_config, key), tags=tags)
 
 
 def _partitions_wanted(

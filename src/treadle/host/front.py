@@ -40,6 +40,7 @@ class CodeLocation:
     """A code location, and the processes that have its code.
 
     Args:
+        home: the home that its runs are of.
         target: where the code is.
         told: called with it, and its manifest if it has a new one, whenever its state has changed.
         waiting: where what its processes tell is waited for; the data of each is what to call then.
@@ -54,6 +55,7 @@ class CodeLocation:
 
     def __init__(
         self,
+        home: Path,
         target: Target,
         told: Callable[[CodeLocation, bytes | None], None],
         waiting: selectors.BaseSelector,
@@ -61,6 +63,7 @@ class CodeLocation:
         patience_s: float = 180.0,
         reload_s: float = 180.0,
     ) -> None:
+        self._home = home
         self.target = target
         self.name = target.name
         self.state: LocationState = "loading"
@@ -98,7 +101,7 @@ class CodeLocation:
             )
         owner = kin.identity(self.server.process.pid) if self.server is not None else None
         return LocationRecord(
-            self.name, self.state, self._since, owner, self._loaded, self._load_s, self.error, warning
+            self.name, self.state, self._since, owner, self._loaded, self._load_s, self.error, warning, kin.identity()
         )
 
     def load(self) -> None:
@@ -108,7 +111,7 @@ class CodeLocation:
         self._retry_at = None
         self._began = time.time()
         self._next = server = forkserver.start(
-            "treadle.host.worker:prepare_location", encoded(self.target), title="treadle-zygote",
+            "treadle.host.worker:prepare_location", encoded(self.target, self._home), title="treadle-zygote",
             folder=str(self.target.folder),
         )  # fmt: skip
         self._waiting.register(server.channel, selectors.EVENT_READ, partial(self._take, server))
@@ -212,7 +215,7 @@ class Front:
         self._ours: ForkServer | None = None
         self.lost: Callable[[], object] = lambda: None
         self.locations = {
-            target.name: CodeLocation(target, told, waiting, start_method, patience_s, reload_s) for target in targets
+            one.name: CodeLocation(home, one, told, waiting, start_method, patience_s, reload_s) for one in targets
         }
 
     def start(self) -> None:
@@ -291,7 +294,8 @@ class Front:
         return self.locations[name]
 
     def _start_ours(self) -> None:
-        self._ours = server = forkserver.start("treadle.host.supervisor:warm", title="treadle-ours")
+        home = str(self._home).encode()
+        self._ours = server = forkserver.start("treadle.host.supervisor:warm", home, title="treadle-ours")
         self._waiting.register(server.channel, selectors.EVENT_READ, partial(self._take_ours, server))
 
     def _take_ours(self, server: ForkServer) -> None:
@@ -308,12 +312,13 @@ def _let_go(server: ForkServer, waiting: selectors.BaseSelector, patience_s: flo
     server.stop(patience_s)
 
 
-def encoded(target: Target) -> bytes:
-    """A target as bytes, with what its relative paths mean in this process."""
+def encoded(target: Target, home: Path | None = None) -> bytes:
+    """A target as bytes, with what its relative paths mean in this process; `home` for a zygote."""
     return msgspec.msgpack.encode({
         "kind": target.kind, "value": str(target.path) if target.kind == "file" else target.value,
         "attribute": target.attribute, "working_directory": os.fspath(target.folder),
         "location_name": target.location_name, "origin": target.origin,
+        "home": str(home) if home else None,
     })  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from treadle.core import codec
 from treadle.runtime import kin, memory
 from treadle.runtime.channel import Channel
 
@@ -68,12 +69,16 @@ class Charge(msgspec.Struct, frozen=True):
     folder: str | None = None
 
 
+_charge = codec.decoder(Charge)
+codec.decoder(ToKeeper)  # before any fork
+
+
 def keep(argument: bytes, files: list[int]) -> int:
     """Keep a process until it has ended. The first file leads to the supervisor, the others are for the process.
 
     The last is open in all that are forked here, so others see whether any of them is there (`nudge.kept`).
     """
-    charge = msgspec.msgpack.decode(argument, type=Charge)
+    charge = _charge.decode(argument)
     supervisor = Channel.over(files[0], ToKeeper)
     kin.adopt_orphans()
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
@@ -124,7 +129,7 @@ def main(written: int, files: list[int]) -> None:
         os.set_inheritable(descriptor, False)
     with open(written, "rb") as file:
         file.seek(0)
-        charge = msgspec.msgpack.decode(file.read(), type=Charge)
+        charge = _charge.decode(file.read())
     sys.exit(_call(charge, files))
 
 

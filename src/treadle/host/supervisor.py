@@ -11,13 +11,13 @@ import selectors
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
-from treadle.core import tags
-from treadle.errors import FencedError, StoreError
+from treadle.core import codec, tags
+from treadle.errors import FencedError, StoreError, TreadleError
 from treadle.host.instance import Instance
 from treadle.host.keeper import Exited, FromKeeper, Stop
 from treadle.host.launching import DAEMON, take_lease
@@ -25,7 +25,7 @@ from treadle.host.nudge import POOLS, Listener, kept, nudge
 from treadle.host.settings import default_limit
 from treadle.runtime import kin, memory
 from treadle.runtime.channel import Channel
-from treadle.runtime.reporting import Claim, Free, FromReporter, Granted, Refused, Stored, Told
+from treadle.runtime.reporting import Claim, Completed, Free, FromReporter, Granted, Refused, Stored, Told
 from treadle.state.error_info import ErrorInfo
 from treadle.state.events import (
     EngineEvent,
@@ -60,14 +60,21 @@ class Charge(msgspec.Struct, frozen=True):
     grace_s: float = GRACE_S
 
 
-def warm(_argument: bytes) -> bytes:
-    """Prepares the fork server of supervisors: importing this module was all."""
+_charge = codec.decoder(Charge)
+_run = codec.decoder(Run)
+
+
+def warm(argument: bytes) -> bytes:
+    """Prepares the fork server of the supervisors of a home: what is slow for the first time is done before any fork."""
+    codec.decoder(FromKeeper), codec.decoder(FromReporter)
+    with suppress(TreadleError):  # who supervises a run says so
+        Instance.get(argument.decode()).close()
     return b""
 
 
 def supervise(argument: bytes, files: list[int]) -> int:
     """See a run to its end. The files lead to its keeper and to its own process."""
-    charge = msgspec.msgpack.decode(argument, type=Charge)
+    charge = _charge.decode(argument)
     kin.set_title("treadle-superv")
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -187,6 +194,9 @@ class Supervisor:
                 self._note(event)
                 with _patience():  # it waits for the next commit
                     self._sink.write(EventLogEntry(self._run.run_id, message.timestamp, event))
+            elif isinstance(message, Completed):
+                with _patience():
+                    self._instance.store.runs.complete(_run.decode(message.run), self._lease)
             elif isinstance(message, Claim):
                 self._claims[message.step] = message
                 self._uses_pools = True

@@ -14,20 +14,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import msgspec
-from msgspec import structs
 
-from treadle.author.job_config import run_config_of
+from treadle.author.graphs import job
 from treadle.author.manifest import manifest_of
+from treadle.author.ops import op
 from treadle.core import codec
-from treadle.core import tags as tag_names
 from treadle.decide.steps import Step, at
-from treadle.errors import ExecutionInterruptedError, FencedError
+from treadle.errors import ExecutionInterruptedError, FencedError, TreadleError
 from treadle.host import keeper
-from treadle.host.execution import logging_as_set, perform, prepare
+from treadle.host.execution import in_full, logging_as_set, perform, prepare
 from treadle.host.executors import drive_of
 from treadle.host.instance import Instance
 from treadle.host.reexecution import continuation, subset
@@ -73,7 +73,7 @@ _STATE = ("mapping_keys", "left_out", "versions", "pointers", "ends", "log_files
 
 
 def prepare_location(argument: bytes) -> bytes:
-    """In the zygote: import the user's code, once."""
+    """Import the user's code, once. In the zygote, of a home, also do once what each run does first."""
     place = msgspec.msgpack.decode(argument, type=dict[str, str | None])
     folder = place["working_directory"]
     target = Target(
@@ -87,7 +87,26 @@ def prepare_location(argument: bytes) -> bytes:
     location.definitions.validate_loadable(location.definitions)
     _location.append(location)
     _place.append(argument)
+    if home := place.get("home"):
+        _rehearse(home)
     return manifest_of(location.definitions, folders())
+
+
+def _rehearse(home: str) -> None:
+    """Execute a run of nothing: what is imported, made and remembered on its first use is then there in all forks."""
+
+    @op
+    def nothing() -> None: ...
+
+    @job
+    def rehearsal() -> None:
+        nothing()
+
+    codec.decoder(ToReporter)
+    with suppress(TreadleError):  # runs say so
+        Instance.get(home).close()
+    with Instance.ephemeral() as instance:
+        perform(prepare(rehearsal, Run(job_name="rehearsal"), instance, instance.sink()), instance, capture=False)
 
 
 def folders() -> list[str]:
@@ -119,8 +138,9 @@ def _execute(order: Order, sink: Reporter) -> None:
         if order.place is not None:
             prepare_location(order.place)
         job = _location[0].definitions.get_job_def(run.job_name)
-        # who launches a run has not the code that says what config a partition has
-        run = structs.replace(run, run_config=run_config_of(job, run.run_config, run.tags.get(tag_names.PARTITION)))
+        run = in_full(job, run)  # who launches a run has not the code
+        if run != order.run:
+            sink.complete(run)
         scope = _prepared(run, instance, sink)
         if instance.settings.concurrency.pools.granularity == "op":
             scope.slots = sink

@@ -12,10 +12,12 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from treadle.core import codec
 from treadle.errors import ExecutionInterruptedError, FencedError
 from treadle.runtime import kin
 from treadle.runtime.channel import Channel
 from treadle.state.events import EventLogEntry, encode_event
+from treadle.state.runs import Run
 
 
 class Told(msgspec.Struct, frozen=True, tag=True):
@@ -23,6 +25,12 @@ class Told(msgspec.Struct, frozen=True, tag=True):
 
     timestamp: float
     event: bytes
+
+
+class Completed(msgspec.Struct, frozen=True, tag=True):
+    """What the run is in full, as bytes: with what follows from the user's code."""
+
+    run: bytes
 
 
 class Commit(msgspec.Struct, frozen=True, tag=True):
@@ -59,7 +67,7 @@ class Free(msgspec.Struct, frozen=True, tag=True):
     step: str
 
 
-FromReporter: TypeAlias = Told | Commit | Claim | Free
+FromReporter: TypeAlias = Told | Completed | Commit | Claim | Free
 ToReporter: TypeAlias = Stored | Refused | Granted
 
 
@@ -91,6 +99,11 @@ class Reporter:
             self._granted.add(answer.step)
             answer = self._channel.receive()
         self._done(answer is not None, answer)
+
+    def complete(self, run: Run) -> None:
+        """Tell what the run is in full."""
+        self._is_busy = True
+        self._done(self._channel.send(Completed(codec.encode(run))), None)
 
     def fileno(self) -> int:
         """The descriptor, to wait on for slots."""

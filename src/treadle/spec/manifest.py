@@ -66,6 +66,19 @@ class Jobs(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
         """What can be launched."""
         return frozenset(self.jobs_by_name) | {self.implicit_job}
 
+    def run_tags(self, job_name: str, key: str | None) -> dict[str, str]:
+        """The tags of a run of a job, for a partition or without one, as far as they are known without its code."""
+        job = self.jobs_by_name.get(job_name)
+        found = dict(job.tags) if job is not None else {}
+        definition = self._partitions_of(job_name)
+        if key is not None and definition is not None:
+            found |= definition.get_tags_for_partition_key(key)
+        return found
+
+    def _partitions_of(self, job_name: str) -> PartitionsDefinition | None:
+        job = self.jobs_by_name.get(job_name)
+        return (job.partitions_def if job is not None else None) or self.partitions.get(job_name)
+
     def check_partition(self, job_name: str, key: str | None, now: datetime, dynamic: Any) -> None:
         """Make sure that a job can run for a partition, or without one.
 
@@ -78,8 +91,7 @@ class Jobs(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
             UnknownPartitionError: there is no such partition.
             InvocationError: the job has no partitions, or needs one.
         """
-        job, of_assets = self.jobs_by_name.get(job_name), self.partitions.get(job_name)
-        definition = (job.partitions_def if job is not None else None) or of_assets
+        of_assets, definition = self.partitions.get(job_name), self._partitions_of(job_name)
         if key is not None and definition is not None:
             definition.validate_partition_key(key, current_time=now, dynamic_partitions_store=dynamic)
         elif key is not None and job_name not in self.partitions:
@@ -87,7 +99,9 @@ class Jobs(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
         elif key is None and of_assets is not None and definition is not None:
             last = definition.get_last_partition_key(now, dynamic)
             hint = f", for example {last!r}" if last is not None else ". There is none yet"
-            raise InvocationError(f"{job_name!r} makes partitioned assets, so it needs a partition{hint}.")
+            raise InvocationError(
+                f"{job_name!r} makes partitioned assets, so it needs a partition: --partition KEY{hint}."
+            )
 
 
 class Manifest(Jobs, frozen=True, omit_defaults=True, dict=True):

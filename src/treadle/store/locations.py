@@ -27,6 +27,7 @@ class LocationRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         load_s: how long that took, in seconds.
         error: why it could not be loaded last.
         warning: what about it makes its runs start slowly, if anything does.
+        daemon: the identity of the process that serves it.
     """
 
     name: str
@@ -37,6 +38,12 @@ class LocationRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     load_s: float | None = None
     error: ErrorInfo | None = None
     warning: str | None = None
+    daemon: str | None = None
+
+    @property
+    def hindrance(self) -> str:
+        """What keeps its runs from starting while no process has its code: the end of a sentence about it."""
+        return {"loading": "is being loaded", "failed": "could not be loaded"}.get(self.state, "has ended")
 
 
 _decoder = codec.decoder(LocationRecord)

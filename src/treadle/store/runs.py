@@ -16,6 +16,7 @@ from treadle.state.events import EventLogEntry, EventType, RunFailed
 from treadle.state.lifecycle import run_status_after
 from treadle.state.runs import FINISHED, Run, RunRecord, RunsFilter, RunStatus
 from treadle.store.database import Database, as_json
+from treadle.store.leases import Lease, check
 from treadle.store.names import Names
 
 _decoder = codec.decoder(Run)
@@ -96,6 +97,16 @@ class Runs:
         self._names.learn_run(run.run_id, number or 0)
         return True
 
+    def complete(self, run: Run, lease: Lease) -> None:
+        """Store what of a run was not known when it was added: its config, its tags, what it selects.
+
+        Raises:
+            FencedError: the lease has another owner.
+        """
+        with self._database.transaction() as connection:
+            check(connection, lease)
+            self._tag(connection, run.run_id, run.tags, run)
+
     def add_tags(self, run_id: str, new_tags: Mapping[str, str]) -> None:
         """Add tags to a run, replacing those of the same keys.
 
@@ -105,12 +116,14 @@ class Runs:
         with self._database.transaction() as connection:
             self._tag(connection, run_id, new_tags)
 
-    def _tag(self, connection: sqlite3.Connection, run_id: str, new_tags: Mapping[str, str]) -> None:
+    def _tag(
+        self, connection: sqlite3.Connection, run_id: str, new_tags: Mapping[str, str], now: Run | None = None
+    ) -> None:
         row = connection.execute("SELECT id, body FROM runs WHERE run_id = ?", (run_id,)).fetchone()
         if row is None:
             raise RunNotFoundError(f"The store has no run {run_id!r}.")
         run = _decoder.decode(row[1])
-        body = codec.encode(msgspec.structs.replace(run, tags={**run.tags, **new_tags}))
+        body = codec.encode(msgspec.structs.replace(now or run, tags={**run.tags, **new_tags}))
         connection.execute("UPDATE runs SET body = ?, updated = ? WHERE id = ?", (body, time.time(), row[0]))
         connection.executemany(
             "INSERT OR REPLACE INTO run_tags (run, key, value) VALUES (?, ?, ?)",
