@@ -18,7 +18,7 @@ CASES: dict[str, tuple[str, list[str], int, str, str, str]] = {
     "missing file": (
         "",
         ["asset", "list", "-f", "def.py"],
-        1,
+        2,
         "no file 'def.py'",
         "def.py)",
         "Did you mean 'defs.py'?",

@@ -123,9 +123,13 @@ def test_one_of_two_streams(treadle: Callable[..., Any], ran: dict[str, str]) ->
     assert (called.out, called.err) == ("to stdout\n", "")
 
 
-def test_list_of_nothing(treadle: Callable[..., Any]) -> None:
+def test_list_of_nothing(treadle: Callable[..., Any], project: Path) -> None:
     called = treadle("run", "list")
-    assert (called.code, called.out, called.err) == (0, "", "There are no runs.\n")
+    assert (called.code, called.out, called.err) == (
+        0,
+        "",
+        f"There is no store yet in {project / '.treadle'}.\nThere are no runs.\n",
+    )
 
 
 def test_show(treadle: Callable[..., Any], ran: dict[str, str]) -> None:

@@ -56,6 +56,8 @@ def list_assets(ctx: click.Context, select: tuple[str, ...], as_json: bool, **op
         except SelectionError as error:
             raise InvocationError(f"--select: {error}") from None
     found = [specs[key] for key in sorted(keys)]
+    if select and not found:
+        click.echo("--select selects nothing here. `treadle asset list` without it lists all assets.", err=True)
     if as_json:
         output.print_json([_described(definitions, spec) for spec in found])
     elif output.on_terminal():
@@ -68,7 +70,7 @@ def list_assets(ctx: click.Context, select: tuple[str, ...], as_json: bool, **op
             )
             for spec in found
         ]
-        click.echo(output.table(rows, ("asset", "group", "kinds", "description")))
+        click.echo(output.table(rows, ("asset", "group", "kinds", "description")), nl=bool(rows))
     else:
         for spec in found:
             click.echo(spec.key.to_user_string())
@@ -118,7 +120,7 @@ def show(ctx: click.Context, key: str, as_json: bool, **options: Any) -> None:
     spec = specs[asset_key]
     described = _described(definitions, spec)
     described["made_by"] = definitions.layer.where(asset_key).strip(" ()") or None
-    with open_home() as instance:
+    with open_home(makes=False) as instance:
         latest = instance.get_latest_materialization_event(asset_key)
         made = latest.asset_materialization if latest is not None else None
         if latest is not None and made is not None:
@@ -268,7 +270,7 @@ def wipe(keys: tuple[str, ...], everything: bool, noprompt: bool) -> int:
         raise click.UsageError(
             "Name the assets to wipe, or give --all." if not keys else "Name assets or give --all, not both."
         )
-    with open_home() as instance:
+    with open_home(makes=False) as instance:
         known = list(instance.get_asset_keys())
         wanted = known if everything else [AssetKey.from_user_string(key) for key in keys]
         for key in wanted:

@@ -153,7 +153,7 @@ def _shown(job: JobDefinition, verbose: bool, as_json: bool) -> Iterator[tuple[C
     With --json everything that user code prints goes to stderr, as progress does: stdout has the document alone.
     """
     with _own_stdout(turn_to_stderr=as_json) as out:
-        if not as_json and out.isatty():
+        if not as_json and out.isatty() and os.environ.get("TERM") != "dumb":
             from treadle.cli.live import LiveProgress  # noqa: PLC0415  only where people watch
 
             progress: Any = LiveProgress(len(job.nodes), verbose)

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+import click
+
 from treadle.errors import InvocationError, RunNotFoundError
 from treadle.state.runs import Run
 
 
-def open_home() -> Any:
-    """The `Instance` of the home, to be used in a `with` statement."""
+def open_home(*, makes: bool = True) -> Any:
+    """The `Instance` of the home, to be used in a `with` statement.
+
+    Args:
+        makes: whether a store is made where there is none. Commands that only read say that there is none, and find
+            nothing.
+    """
     from treadle.host.instance import Instance  # noqa: PLC0415  the store takes a tenth of a second to import
 
-    return Instance.get()
+    instance = Instance.get()
+    if makes or instance.store.database.exists:
+        return instance
+    click.echo(f"There is no store yet in {instance.root_directory}.", err=True)
+    return Instance(None, instance.settings)
 
 
 def find_run(instance: Any, text: str) -> Run:
@@ -22,6 +33,11 @@ def find_run(instance: Any, text: str) -> Run:
         RunNotFoundError: there is none.
         InvocationError: there are several.
     """
+    if not instance.store.database.exists:
+        raise RunNotFoundError(
+            f"There is no run {text!r}: there is no store yet in {instance.root_directory}. TREADLE_HOME names "
+            "another home; `treadle run list` lists its runs."
+        )
     run = instance.get_run_by_id(text)
     if run is not None:
         return run

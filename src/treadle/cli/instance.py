@@ -22,6 +22,9 @@ def group() -> None:
     """Show and migrate the instance."""
 
 
+_WIDTH = 160
+
+
 @group.command("info")
 @output.json_option
 def info(as_json: bool) -> None:
@@ -84,8 +87,13 @@ def _location_row(one: dict[str, Any]) -> tuple[str, ...]:
     memory, seconds = one["memory_bytes"], one["load_seconds"]
     return (
         one["name"], one["state"], f"{memory / 2**20:.1f} MiB" if memory is not None else "",
-        f"loaded in {seconds:.2f} s" if seconds is not None else "", one["error"] or one["warning"] or "",
+        f"loaded in {seconds:.2f} s" if seconds is not None else "", _first_line(one["error"] or one["warning"] or ""),
     )  # fmt: skip
+
+
+def _first_line(text: str) -> str:
+    line = text.partition("\n")[0].removeprefix("treadle.errors.LoadError: ")
+    return line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "… (--json has all of it)"
 
 
 @group.command("migrate")

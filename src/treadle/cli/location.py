@@ -19,7 +19,7 @@ def reload(name: str) -> int:
     """Have `treadle dev` or the daemon load the code location NAME again. Runs under way keep their code."""
     from treadle.host.launching import reload_location  # noqa: PLC0415  --help needs none of it
 
-    with open_home() as instance:
+    with open_home(makes=False) as instance:
         record = reload_location(instance, name)
     if record.error is None:
         click.echo(f"{name} is loaded (in {record.load_s or 0:.2f} s). New runs have its new code.")

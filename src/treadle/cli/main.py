@@ -48,6 +48,16 @@ class LazyGroup(click.Group):
             return import_module(GROUPS[cmd_name][0]).group
         return super().get_command(ctx, cmd_name)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that `args` begin with; a wrong name is answered with the one that was meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = import_module("treadle.core.keys").did_you_mean(args[0], self.list_commands(ctx))
+            raise click.UsageError(f"{error.message.rstrip('.')}.{near}", ctx) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in --help."""
         with formatter.section("Commands"):
@@ -83,19 +93,22 @@ def run(
 ) -> int:
     """Run a command of a root and return its exit code. `env_prefix`: every option has a variable
     `<prefix>_<COMMAND>_<OPTION>`."""
-    try:
-        code: Any = command.main(
-            list(args) if args is not None else None, prog_name, standalone_mode=False, auto_envvar_prefix=env_prefix
-        )
-    except click.ClickException as error:
-        return _show(error)
-    except click.Abort:
-        print("Interrupted.", file=sys.stderr)
-        return 130
-    except Exception as error:
-        # the way to an error is the only one that needs this
-        return import_module("treadle.cli.failure").report(error)
-    return code if isinstance(code, int) else 0
+    color = False if os.environ.get("TERM") == "dumb" or os.environ.get("NO_COLOR") else None
+    with click.Context(command, color=color).scope(cleanup=False):
+        try:
+            code: Any = command.main(
+                list(args) if args is not None else None, prog_name, standalone_mode=False,
+                auto_envvar_prefix=env_prefix, color=color,
+            )  # fmt: skip
+        except click.ClickException as error:
+            return _show(error)
+        except click.Abort:
+            print("Interrupted.", file=sys.stderr)
+            return 130
+        except Exception as error:
+            # the way to an error is the only one that needs this
+            return import_module("treadle.cli.failure").report(error)
+        return code if isinstance(code, int) else 0
 
 
 def _show(error: click.ClickException) -> int:
@@ -106,9 +119,23 @@ def _show(error: click.ClickException) -> int:
     message = error.format_message()
     if not message.endswith((".", "?", "!")):
         message += "."
+    message += _hint(error, context)
     hint = f" See `{context.command_path} --help`." if context is not None else ""
     click.echo(f"{click.style('error:', fg='red', bold=True)} {message}{hint}", err=True)
     return error.exit_code
+
+
+def _hint(error: click.ClickException, context: click.Context | None) -> str:
+    """What else there is to say: which variable gave a wrong value, or which command was meant."""
+    parameter = getattr(error, "param", None)
+    if isinstance(error, click.BadParameter) and parameter is not None and context is not None:
+        source = context.get_parameter_source(parameter.name)
+        names: list[str] = [parameter.envvar] if isinstance(parameter.envvar, str) else list(parameter.envvar or ())
+        names.append(f"{context.auto_envvar_prefix}_{parameter.name.upper()}")
+        given = [name for name in names if name in os.environ]
+        if source is click.core.ParameterSource.ENVIRONMENT and given:
+            return f" The variable {given[0]} says so: change or unset it."
+    return ""
 
 
 def main() -> None:

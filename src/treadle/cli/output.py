@@ -3,15 +3,20 @@ it."""
 
 from __future__ import annotations
 
+import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any, TypeVar
 
 import click
 import msgspec
 
 from treadle.core import tags as tag_names
+from treadle.core.keys import IMPLICIT_JOB
 from treadle.state.events import format_duration
 from treadle.state.runs import Run
 
@@ -20,6 +25,9 @@ COLOURS = {
     "SUCCESS": "green", "FAILURE": "red", "CANCELED": "yellow", "CANCELING": "yellow", "STARTED": "blue",
     "STARTING": "blue", "SUCCEEDED": "green", "FAILED": "red", "SKIPPED": "yellow", "MATERIALIZED": "green",
 }  # fmt: skip
+_RUN_ID = re.compile(r"\A([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
+_MARGIN = 2
+_LEAST = 12
 
 
 def json_option(command: F) -> F:
@@ -48,7 +56,11 @@ def count(number: int, word: str) -> str:
 
 
 def table(rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> str:
-    """Rows with their columns aligned. The last column may be as long as it likes; empty columns are left out."""
+    """Rows with their columns aligned; empty columns are left out.
+
+    Where there is a header and a terminal that is too narrow, ids of runs lose their end and the widest columns are
+    wrapped.
+    """
     if not rows:
         return ""
     kept = [i for i in range(len(rows[0])) if any(row[i] for row in rows)]
@@ -56,9 +68,30 @@ def table(rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> str:
     if header:
         lines.insert(0, [header[i] for i in kept])
     widths = [max(len(line[i]) for line in lines) for i in range(len(kept))]
+    room = shutil.get_terminal_size().columns - _MARGIN if header and on_terminal() else None
+    if room is not None and sum(widths) + 2 * len(widths) > room:
+        lines = _narrowed(lines, room)
+        widths = [max(len(line[i]) for line in lines) for i in range(len(kept))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
+
+
+def _narrowed(lines: Sequence[list[str]], room: int) -> list[list[str]]:
+    """The lines of a table, in more lines that fit into `room` characters, as far as columns stay readable."""
+    lines = [[_RUN_ID.sub(r"\1", cell) for cell in line] for line in lines]
+    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+    least = [min(width, max(_LEAST, len(head))) for width, head in zip(widths, lines[0], strict=True)]
+    while sum(widths) + 2 * len(widths) > room and (wide := [i for i, each in enumerate(widths) if each > least[i]]):
+        widths[max(wide, key=lambda i: widths[i])] -= 1
+    parts = [
+        [
+            [cell] if "\x1b" in cell else textwrap.wrap(cell, width) or [""]
+            for cell, width in zip(line, widths, strict=True)
+        ]
+        for line in lines
+    ]
+    return [list(each) for line in parts for each in zip_longest(*line, fillvalue="")]
 
 
 def when(timestamp: float | datetime | None) -> str:
@@ -114,6 +147,8 @@ def about(run: Run) -> str:
     """What a run is about: its assets, and its partition."""
     keys = sorted(key.to_user_string() for key in run.asset_selection or ())
     text = ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
+    if run.job_name == IMPLICIT_JOB and run.asset_selection is None:
+        text = "all assets"
     partition = run.tags.get(tag_names.PARTITION)
     if partition is None and tag_names.PARTITION_RANGE_START in run.tags:
         partition = f"{run.tags[tag_names.PARTITION_RANGE_START]}...{run.tags.get(tag_names.PARTITION_RANGE_END)}"

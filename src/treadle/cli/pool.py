@@ -19,7 +19,7 @@ def group() -> None:
 @output.json_option
 def list_pools(as_json: bool) -> None:
     """Show the pools that have a limit or are in use, who holds their slots, and how many wait."""
-    with open_home() as instance:
+    with open_home(makes=False) as instance:
         default, pools = default_limit(instance.settings), instance.get_pools()
     if as_json:
         output.print_json([

@@ -18,7 +18,7 @@ def group() -> None:
 @output.json_option
 def list_queue(as_json: bool) -> None:
     """Show the runs that wait, those that are next first, and why each does."""
-    with open_home() as instance:
+    with open_home(makes=False) as instance:
         waiting = runs.waiting_runs(instance)
         is_paused = runs.is_paused(instance)
     if as_json:

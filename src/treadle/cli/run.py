@@ -10,7 +10,21 @@ import click
 from treadle.cli import launching, logs, output
 from treadle.cli.home import find_run, open_home
 from treadle.cli.output import about
+from treadle.core.keys import did_you_mean
 from treadle.state.runs import RunRecord, RunsFilter, RunStatus
+
+
+class _StatusType(click.Choice):
+    """A status that runs can have, in any case; a wrong one is answered with the one that was meant."""
+
+    def __init__(self) -> None:
+        statuses = [one.value for one in RunStatus if one not in (RunStatus.MANAGED, RunStatus.SUSPENDED)]
+        super().__init__(statuses, case_sensitive=False)
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """What to say about `value`."""
+        near = did_you_mean(str(value).upper(), list(self.choices))
+        return f"{value!r} is no status.{near} There are {', '.join(self.choices)}."
 
 
 @click.group("run")
@@ -27,7 +41,7 @@ group.add_command(logs.command)
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many; 20 on a terminal, all elsewhere.")
 @click.option("-j", "--job", metavar="NAME", help="Only runs of this job.")
 @click.option(
-    "--status", multiple=True, type=click.Choice([one.value for one in RunStatus], case_sensitive=False),
+    "--status", multiple=True, type=_StatusType(),
     help="Only runs with this status. Repeatable.",
 )  # fmt: skip
 @click.option("--tag", multiple=True, metavar="KEY=VALUE", help="Only runs with this tag. Repeatable.")
@@ -39,7 +53,7 @@ def list_runs(limit: int | None, job: str | None, status: tuple[str, ...], tag: 
     )
     if limit is None and not as_json and output.on_terminal():
         limit = 20
-    with open_home() as instance:
+    with open_home(makes=False) as instance:
         records = instance.get_run_records(wanted, limit=limit)
         held = _held(instance, records)
     if as_json:
@@ -128,7 +142,7 @@ def delete(run_id: str, force: bool) -> int:
 @click.option("-f", "--force", is_flag=True, help="Do not ask for confirmation.")
 def wipe(force: bool) -> int:
     """Delete all runs and their events."""
-    with open_home() as instance:
+    with open_home(makes=False) as instance:
         run_ids = instance.get_run_ids()
         what = output.count(len(run_ids), "run")
         if not run_ids:

@@ -14,7 +14,7 @@ import click
 from click.core import ParameterSource
 
 from treadle.core.keys import did_you_mean
-from treadle.host.targets import KINDS, Location, Target, discover, from_workspace, load
+from treadle.host.targets import KINDS, Location, Target, discover, from_workspace, load, no_file
 
 F = TypeVar("F", bound=Callable[..., Any])
 _SOURCES = (*KINDS, "workspace", "empty_workspace")
@@ -95,7 +95,11 @@ def targets_of(ctx: click.Context, options: dict[str, Any]) -> list[Target]:
     values = given[source] if isinstance(given[source], tuple) else (given[source],)
     if attribute and len(values) > 1:
         raise click.UsageError("--attribute names something in one file or module, and several are given.", ctx)
-    return [Target(KINDS[source], value, attribute, working) for value in values]
+    found = [Target(KINDS[source], value, attribute, working) for value in values]
+    for target in found:
+        if target.kind == "file" and not target.path.exists():
+            raise click.UsageError(no_file(target, target.path), ctx)
+    return found
 
 
 def location_of(ctx: click.Context, options: dict[str, Any]) -> Location:

@@ -97,10 +97,12 @@ def reload_location(instance: Instance, name: str, patience_s: float = 60.0) -> 
         InvocationError: nobody serves such a location, or it has not been loaded in time.
     """
     names = [record.name for record in instance.store.locations.all()]
-    if name not in names or not has_daemon(instance) or instance.home is None:
+    if not has_daemon(instance) or instance.home is None:
+        raise InvocationError("Nobody serves code locations in this home. Start `treadle dev` or `treadle daemon run`.")
+    if name not in names:
         raise InvocationError(
-            f"Nobody serves a code location {name!r} in this home.{did_you_mean(name, names)} `treadle dev` and "
-            "`treadle daemon run` do."
+            f"There is no code location {name!r}.{did_you_mean(name, names)} These are there: "
+            f"{', '.join(names) or 'none'}."
         )
     asked = time.time()
     listener = Listener(instance.home, DAEMON)

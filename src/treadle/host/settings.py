@@ -364,7 +364,12 @@ def load_settings(folder: Path, environ: Mapping[str, str] | None = None) -> Set
             try:
                 data = yaml.safe_load(path.read_text())
             except yaml.YAMLError as error:
-                raise SettingsError(f"{path} is not valid YAML: {error}") from error
+                mark = getattr(error, "problem_mark", None)
+                where = f", line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
+                what = getattr(error, "problem", None) or error
+                raise SettingsError(
+                    f"{path} is not valid YAML: {what}{where}. Mend that line; docs/instance.md has examples."
+                ) from error
             return parse_settings(data or {}, str(path), os.environ if environ is None else environ)
     return Settings()
 
@@ -375,9 +380,7 @@ def parse_settings(data: object, where: str, environ: Mapping[str, str]) -> Sett
         # not strict: numbers and booleans from variables arrive as text
         settings = msgspec.convert(_with_variables(data, where, environ), Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise SettingsError(
-            f"{where}: {error}.{_near(str(error))} The settings are described in the documentation."
-        ) from error
+        raise SettingsError(f"{where}: {error}.{_near(str(error))} docs/instance.md describes the settings.") from error
     chosen = [name for name in ("sqlite", "postgres", "mysql", "custom") if getattr(settings.storage, name) is not None]
     if len(chosen) > 1:
         raise SettingsError(f"{where}: `storage` names {' and '.join(chosen)}. Keep one of them.")

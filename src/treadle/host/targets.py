@@ -170,7 +170,7 @@ def _import(target: Target) -> ModuleType:
         return _import_module(target, target.value)
     path = target.path
     if not path.is_file():
-        raise LoadError(_no_file(target, path))
+        raise LoadError(no_file(target, path))
     if path.stem in _OWN_NAMES:
         raise LoadError(
             f"The file {target.value!r} has the name of a package it imports: inside it, `import {path.stem}` would "
@@ -252,7 +252,8 @@ def _import_failed(target: Target, error: BaseException) -> LoadError:
     return LoadError(f"The {target} could not be imported: {said}. {advice}")
 
 
-def _no_file(target: Target, path: Path) -> str:
+def no_file(target: Target, path: Path) -> str:
+    """What to say where the file of a target is missing."""
     looked = "" if target.value == str(path) else f"; it was looked for at {path}"
     near = did_you_mean(path.stem, [one.stem for one in path.parent.glob("*.py")]).replace("'?", ".py'?")
     return (

@@ -14,6 +14,7 @@ from treadle.core import tags
 from treadle.decide.progress import Abandon, Decision, Execute, Progress, Skip
 from treadle.decide.steps import Step
 from treadle.errors import InvariantError, InvocationError, TimeLimitError
+from treadle.runtime.limits import seconds_text
 from treadle.runtime.run import Attempt, Drive, RunScope, StepEnd, close_scope, open_scope
 from treadle.state import events
 from treadle.state.events import Event
@@ -154,7 +155,7 @@ class Agenda:
         scope = self._scope
         if scope.ends is not None and time.monotonic() >= scope.ends:
             limit_s = self._limit_s or 0.0
-            raise TimeLimitError(f"The run took longer than its limit of {limit_s:g} seconds.", seconds=limit_s)
+            raise TimeLimitError(f"The run took longer than its limit of {seconds_text(limit_s)}.", seconds=limit_s)
         while self._waiting and self._waiting[0][0] <= time.monotonic():
             self._progress.again(heapq.heappop(self._waiting)[2])
         while (decision := self._progress.next()) is not None:

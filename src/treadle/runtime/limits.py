@@ -28,6 +28,11 @@ class _TimeIsUp(BaseException):
     """Raised by the alarm. Derives from `BaseException` so that `except Exception` in user code lets it pass."""
 
 
+def seconds_text(seconds: float) -> str:
+    """`1 second`, `2.5 seconds`."""
+    return f"{seconds:g} second" if seconds == 1 else f"{seconds:g} seconds"
+
+
 class Limit:
     """How long the attempt of a step may take.
 
@@ -51,7 +56,8 @@ class Limit:
     def exceeded(self) -> TimeLimitError:
         """The error that says that it took longer."""
         return TimeLimitError(
-            f"{self.what} took longer than its limit of {self.seconds:g} seconds. Make it quicker, or raise the limit.",
+            f"{self.what} took longer than its limit of {seconds_text(self.seconds)}. Make it quicker, or raise the "
+            "limit.",
             seconds=self.seconds,
         )
 

@@ -84,6 +84,11 @@ class Database:
         _open.add(self)
 
     @property
+    def exists(self) -> bool:
+        """Whether it has been made: a file is made when it is first needed."""
+        return self.path is None or self.path.exists()
+
+    @property
     def in_memory(self) -> bool:
         """Whether it ends with this object."""
         return self.path is None
