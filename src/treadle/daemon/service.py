@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import selectors
 import signal
-import socket
+import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from treadle.daemon.launches import Launches
 from treadle.daemon.runs import Monitor, Queue, Starter, served_elsewhere
 from treadle.daemon.watch import Watch
+from treadle.errors import StoreError
 from treadle.host.front import CodeLocation, Front, StartMethod
 from treadle.host.instance import Instance
 from treadle.host.launching import DAEMON, cancel_run, reload_key, take_lease
@@ -29,6 +32,14 @@ from treadle.store.leases import Lease
 
 TERM_S = 15.0
 SWEEP_S = 2.0
+
+
+class Loop(Protocol):
+    """What goes on without being asked."""
+
+    def look(self) -> None:
+        """Read, decide, apply. What a `StoreError` cuts short is done by the next look."""
+        ...
 
 
 class Service:
@@ -94,6 +105,9 @@ class Service:
         self._lease: Lease | None = None
         self._is_stopping = False
         self._reloads_all = False
+        self._renew_at = 0.0
+        self._news: dict[CodeLocation, bytes | None] = {}  # what has to be stored of them, and new manifests
+        self._complaint = ""
 
     def run(self, *, cancels: bool = False) -> None:
         """Until a signal ends it.
@@ -101,15 +115,12 @@ class Service:
         Args:
             cancels: whether the runs under way end with it.
         """
-        wake, woken = socket.socketpair()
-        wake.setblocking(False)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
         signal.signal(signal.SIGHUP, self._stop if cancels else self._reload)  # where somebody watches: they have gone
-        signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
-        listener = Listener(self._home, DAEMON)
-        self._waiting.register(listener, selectors.EVENT_READ, listener.clear)
-        self._waiting.register(woken, selectors.EVENT_READ, lambda: woken.recv(64))
+        wakeup, listener = kin.Wakeup(), Listener(self._home, DAEMON)
+        for source in (wakeup, listener):
+            self._waiting.register(source, selectors.EVENT_READ, source.clear)
         try:
             self._asked = self._instance.store.cursors.get_many(self._asked)
             self._forget_others()
@@ -120,9 +131,7 @@ class Service:
             elif self._waits and self._lease is not None:
                 self._await_all()
         finally:
-            signal.set_wakeup_fd(-1)
-            wake.close()
-            woken.close()
+            wakeup.close()
             listener.close()
             if self._lease is not None:
                 self._instance.store.leases.release(self._lease)
@@ -136,31 +145,50 @@ class Service:
 
     def _serve(self) -> None:
         loops = (self._queue, Monitor(self._instance, self._starter), self._launches)
-        renew_at = 0.0
         while not self._is_stopping:
-            if self._lease is None or time.monotonic() >= renew_at:
-                renew_at = time.monotonic() + TERM_S / 3
-                self._lead()
-            self._reload_if_asked()
-            self._front.tend()
-            if not self._is_ready and all(one.state != "loading" for one in self._front.locations.values()):
-                self._is_ready = True
-                self._ready()
-                self._look_at_files()
-            self._say_who_leads()
-            version = self._instance.store.database.data_version()
-            if self._lease is not None:
-                for loop in loops:
-                    loop.look()
+            version = None
+            with self._patience():
+                self._look(loops)
+                version = self._instance.store.database.data_version()
             while not self._is_stopping and not self._woken(SWEEP_S):
                 self._front.tend()
-                if time.monotonic() >= renew_at or self._instance.store.database.data_version() != version:
+                if time.monotonic() >= self._renew_at or version != self._instance.store.database.data_version():
                     break
 
+    def _look(self, loops: Iterable[Loop]) -> None:
+        """Do what is due."""
+        if self._lease is None or time.monotonic() >= self._renew_at:
+            self._renew_at = time.monotonic() + TERM_S / 3
+            self._lead()
+        for location, manifest in list(self._news.items()):
+            self._instance.store.locations.put(location.record, manifest)
+            del self._news[location]
+            nudge(self._home, DAEMON)
+        self._reload_if_asked()
+        self._front.tend()
+        if not self._is_ready and all(one.state != "loading" for one in self._front.locations.values()):
+            self._is_ready = True
+            self._ready()
+            self._look_at_files()
+        self._say_who_leads()
+        if self._lease is not None:
+            for loop in loops:
+                loop.look()
+
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
+        """Goes on when the store refuses something for now (its disk is full): what is due then is so later."""
+        try:
+            yield
+            self._complaint = ""
+        except StoreError as error:
+            if str(error) != self._complaint:
+                self._complaint = str(error)
+                sys.stderr.write(f"error: {error} It is tried again.\n")
+
     def _tell(self, location: CodeLocation, manifest: bytes | None) -> None:
-        """Store how a location is, and tell."""
-        self._instance.store.locations.put(location.record, manifest)
-        nudge(self._home, DAEMON)
+        """Have stored how a location is, and tell."""
+        self._news[location] = manifest or self._news.get(location)
         if manifest is not None:
             location.folders = read_manifest(manifest).folders
         if self._is_ready:
@@ -185,7 +213,7 @@ class Service:
     def _forget_others(self) -> None:
         """Forget the locations that no daemon of this home has any longer."""
         records = self._instance.store.locations.all()
-        dead = {one.name for one in records if one.owner is None or kin.lives(one.owner) is False}
+        dead = {one.name for one in records if one.daemon is None or kin.lives(one.daemon) is False}
         self._instance.store.locations.forget(dead - self._front.locations.keys())
 
     def _reload_if_asked(self) -> None:
