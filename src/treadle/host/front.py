@@ -31,6 +31,8 @@ from treadle.state.runs import Run
 from treadle.store.locations import LocationRecord, LocationState
 
 StartMethod: TypeAlias = Literal["auto", "fork", "spawn"]
+SHORT_S = 1.0
+"""How soon after its start the process that supervisors come from is started again, in seconds, if it has ended."""
 LONG_S = 60.0
 """How long the process of a location lives, in seconds, until it counts as well; and the longest pause before another
 attempt."""
@@ -213,6 +215,7 @@ class Front:
         self._grace_s = grace_s
         self._waiting = waiting
         self._ours: ForkServer | None = None
+        self._ours_began = 0.0
         self.lost: Callable[[], object] = lambda: None
         self.locations = {
             one.name: CodeLocation(home, one, told, waiting, start_method, patience_s, reload_s) for one in targets
@@ -232,7 +235,7 @@ class Front:
             LoadError: there is no such location.
         """
         location = self.location_of(run)
-        if location.server is None or self._ours is None:
+        if location.server is None or self._ours is None:  # later
             return
         to_keeper, at_keeper = pair()
         to_run, at_run = pair()
@@ -268,6 +271,9 @@ class Front:
         now = time.time()
         for location in self.locations.values():
             location.tend(now)
+        if self._ours is None and now - self._ours_began > SHORT_S:
+            self._start_ours()
+            self.lost()
 
     def close(self) -> None:
         """End the fork servers. Runs under way go on."""
@@ -294,7 +300,7 @@ class Front:
         return self.locations[name]
 
     def _start_ours(self) -> None:
-        home = str(self._home).encode()
+        home, self._ours_began = str(self._home).encode(), time.time()
         self._ours = server = forkserver.start("treadle.host.supervisor:warm", home, title="treadle-ours")
         self._waiting.register(server.channel, selectors.EVENT_READ, partial(self._take_ours, server))
 
@@ -303,8 +309,8 @@ class Front:
             pass
         if server.channel.ended and server is self._ours:
             _let_go(server, self._waiting)
-            self._start_ours()
-            self.lost()
+            self._ours = None
+            self.tend()
 
 
 def _let_go(server: ForkServer, waiting: selectors.BaseSelector, patience_s: float = 2.0) -> None:
