@@ -65,7 +65,7 @@ _run = codec.decoder(Run)
 
 
 def warm(argument: bytes) -> bytes:
-    """Prepares the fork server of the supervisors of a home: what is slow for the first time is done before any fork."""
+    """Prepares the fork server of the supervisors of a home: what is slow the first time is done before any fork."""
     codec.decoder(FromKeeper), codec.decoder(FromReporter)
     with suppress(TreadleError):  # who supervises a run says so
         Instance.get(argument.decode()).close()

@@ -25,7 +25,7 @@ from treadle.author.manifest import manifest_of
 from treadle.author.ops import op
 from treadle.core import codec
 from treadle.decide.steps import Step, at
-from treadle.errors import ExecutionInterruptedError, FencedError, TreadleError
+from treadle.errors import ExecutionInterruptedError, FencedError
 from treadle.host import keeper
 from treadle.host.execution import in_full, logging_as_set, perform, prepare
 from treadle.host.executors import drive_of
@@ -103,9 +103,8 @@ def _rehearse(home: str) -> None:
         nothing()
 
     codec.decoder(ToReporter)
-    with suppress(TreadleError):  # runs say so
+    with suppress(Exception), Instance.ephemeral() as instance:  # runs say what is wrong
         Instance.get(home).close()
-    with Instance.ephemeral() as instance:
         perform(prepare(rehearsal, Run(job_name="rehearsal"), instance, instance.sink()), instance, capture=False)
 
 
