@@ -124,7 +124,7 @@ def test_the_location_of_a_job(job: str, location: str | None, found: str) -> No
         ("__ASSET_JOB", "2024-01-02", None),
         ("mail", None, None),
         ("daily", "2020-01-01", "no partition '2020-01-01'"),
-        ("__ASSET_JOB", None, "needs a partition, for example '2024-01-03'"),
+        ("__ASSET_JOB", None, "needs a partition: --partition KEY, for example '2024-01-03'"),
         ("mail", "2024-01-02", "has no partitions"),
     ],
 )

@@ -14,7 +14,7 @@ import click
 
 from treadle.author.jobs import JobDefinition
 from treadle.cli import failure, output, report
-from treadle.cli.given import config_of, read_tags
+from treadle.cli.given import config_of, read_range, read_tags
 from treadle.cli.home import open_home
 from treadle.cli.progress import Lines
 from treadle.core.subsets import PartitionKeyRange
@@ -128,9 +128,7 @@ def _check_partition_given(job: JobDefinition, given: bool) -> None:
 
 
 def _range_of(job: JobDefinition, text: str) -> PartitionKeyRange:
-    first, dots, last = text.partition("...")
-    if not dots or not first or not last:
-        raise click.UsageError(f"--partition-range is {text!r}. Write the first and the last key: FIRST...LAST.")
+    first, last = read_range(text)
     each = [one for one in job.assets.values() if one.partitions_def is not None and one.specs]
     for definition in each:
         policy = definition.backfill_policy

@@ -96,6 +96,18 @@ def _json_config(text: str | None) -> dict[str, Any] | None:
     return data
 
 
+def read_range(text: str) -> tuple[str, str]:
+    """The first and the last key of a range of partitions.
+
+    Raises:
+        click.UsageError: it is none.
+    """
+    first, dots, last = text.partition("...")
+    if not dots or not first or not last:
+        raise click.UsageError(f"--partition-range is {text!r}. Write the first and the last key: FIRST...LAST.")
+    return first, last
+
+
 def read_tags(values: Sequence[str]) -> dict[str, str]:
     """Tags from JSON objects and `key=value` texts.
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import click
+from msgspec import structs
 
-from treadle.cli.given import config_of, read_tags
+from treadle.cli.given import config_of, read_range, read_tags
 from treadle.cli.home import find_run, open_home
 from treadle.core import tags as tag_names
+from treadle.core.keys import IMPLICIT_JOB, AssetKey
+from treadle.errors import InvocationError, SelectionError
+from treadle.spec.manifest import Jobs, Manifest, location_of_job
 
 F = TypeVar("F", bound=Callable[..., Any])
+_RANGE = (tag_names.PARTITION_RANGE_START, tag_names.PARTITION_RANGE_END)
 _OPTIONS = (
     click.option("-c", "--config", multiple=True, metavar="CONFIG", help="As for `job execute`. Repeatable."),
     click.option("--config-json", metavar="JSON", help="Run config as JSON. Not together with --config."),
@@ -31,13 +36,29 @@ def launch_options(command: F) -> F:
 
 
 @click.command("launch")
-@click.option("-j", "--job", required=True, metavar="NAME", help="The job.")
+@click.option("-j", "--job", metavar="NAME", help="The job; with --select, by default the one that makes all assets.")
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="SELECTION",
+    help="Only these assets of it: selections, separated by commas. Repeatable.",
+)
 @click.option("-l", "--location", metavar="NAME", help="Its code location, where there are several.")
 @launch_options
 @click.option("--partition", metavar="KEY", help="Partition to run for.")
+@click.option(
+    "--partition-range",
+    metavar="FIRST...LAST",
+    help="Partitions to run for, both ends included, in one run. Needs a single-run backfill policy.",
+)
 @_wait_option
-def launch_command(job: str, location: str | None, waits: bool, **options: Any) -> int:
-    """Put a run of a job into the queue, for `treadle dev` or the daemon to execute; print its id."""
+def launch_command(job: str | None, location: str | None, waits: bool, **options: Any) -> int:
+    """Put a run of a job or of assets into the queue, for `treadle dev` or the daemon to execute; print its id."""
+    if job is None and not options["select"]:
+        raise click.UsageError(
+            'Nothing says what to run. Name a job with --job, or assets with --select ("*" for all of them).'
+        )
+    job = job if job is not None else IMPLICIT_JOB
     return launch(job, location, waits=waits, **options)
 
 
@@ -51,36 +72,86 @@ def launch(
     op_selection: str | None = None,
     run_id: str | None = None,
     partition: str | None = None,
+    partition_range: str | None = None,
+    select: Sequence[str] = (),
     waits: bool = False,
 ) -> int:
     """Put a run into the queue and print its id; the exit code.
 
     Raises:
         click.UsageError: an option cannot be right.
-        InvocationError, UnknownPartitionError: there is no such job, location or partition.
+        InvocationError, UnknownPartitionError: there is no such job, location, asset or partition.
     """
     from treadle.host.launching import submit_run  # noqa: PLC0415  --help needs none of it
-    from treadle.spec.manifest import location_of_job  # noqa: PLC0415
 
-    run_tags = read_tags(tags)
+    run_tags, now, keys = read_tags(tags), datetime.now(UTC), None
+    if partition is not None and partition_range is not None:
+        raise click.UsageError("--partition and --partition-range both say what to run for. Give one of them.")
     if partition is not None:
         run_tags[tag_names.PARTITION] = partition
+    if partition_range is not None:
+        run_tags |= dict(zip(_RANGE, read_range(partition_range), strict=True))
     run_config = config_of(config, config_json) or {}
     clauses = [part.strip() for part in (op_selection or "").split(",") if part.strip()]
     with open_home() as instance:
         jobs = instance.store.locations.jobs()
         unknown = {record.name for record in instance.store.locations.all()} - jobs.keys()
+        if select:
+            location, keys = _selected(instance.store.locations.manifests(), unknown, job, location, select)
         location = location_of_job(job, jobs, location, unknown)
-        if location in jobs and tag_names.PARTITION_RANGE_START not in run_tags:
+        if location is not None and location in jobs:
+            there = jobs[location] if keys is None else _narrowed(instance, location, job, keys)
             partition = run_tags.get(tag_names.PARTITION)
-            jobs[location].check_partition(job, partition, datetime.now(UTC), instance)
-        if location in jobs:
-            run_tags = {**jobs[location].run_tags(job, partition), **run_tags}
+            for key in [run_tags.get(end) for end in _RANGE if end in run_tags] or [partition]:
+                there.check_partition(job, key, now, instance)
+            run_tags = {**there.run_tags(job, partition), **run_tags}
         run = instance.create_run(
             job_name=job, run_id=run_id, run_config=run_config, tags=run_tags, location_name=location,
-            op_selection=clauses or None,
+            op_selection=clauses or None, asset_selection=keys,
         )  # fmt: skip
         return _begun(instance, submit_run(instance, run.run_id).run_id, waits)
+
+
+def _selected(
+    manifests: Mapping[str, Manifest], unknown: Collection[str], job: str, location: str | None, select: Sequence[str]
+) -> tuple[str | None, frozenset[AssetKey]]:
+    """What a selection means among the assets of a job, by what is known of the locations; and in which one that is.
+
+    Raises:
+        InvocationError: nothing is known of them, or the selection means nothing there.
+    """
+    from treadle.spec.selection import parse_many  # noqa: PLC0415  whoever selects nothing needs none of it
+
+    known = {name: one for name, one in manifests.items() if location in (None, name) and job in one.job_names}
+    if not manifests or location in unknown:
+        raise InvocationError(
+            f"{f'Code location {location!r}' if location else 'No code location'} has "
+            f"{'not ' if location else ''}been loaded in this home yet, so nobody knows what --select means. Start "
+            "`treadle dev` or `treadle daemon run` first, or launch a job without --select."
+        )
+    found, fault = dict[str, frozenset[AssetKey]](), None
+    for name, manifest in known.items():
+        try:
+            found[name] = frozenset(parse_many(select).resolve(manifest.graph) & manifest.made_by(job))
+        except SelectionError as error:  # another location may have what this one has not
+            fault = error
+    found = {name: keys for name, keys in found.items() if keys}
+    if known and not found:
+        why = fault or f"{','.join(select)!r} selects nothing that {job!r} makes."
+        raise InvocationError(f"--select: {why}")
+    if len(found) > 1:
+        raise InvocationError(
+            f"--select means assets in several code locations: {', '.join(found)}. Choose one with -l."
+        )
+    return next(iter(found.items()), (location, frozenset[AssetKey]()))
+
+
+def _narrowed(instance: Any, location: str, job: str, keys: frozenset[AssetKey]) -> Jobs:
+    """What is known of a location, as if a job made these assets only."""
+    manifest = instance.store.locations.manifests()[location]
+    found = {manifest.specs[key].partitions_def for key in keys} - {None}
+    partitions = {job: found.pop() if len(found) == 1 else None} if found else {}
+    return structs.replace(manifest, partitions=partitions)
 
 
 @click.command("retry")

@@ -75,7 +75,7 @@ def needs(manifest: Manifest, run: Run) -> Needs:
             return Needs()  # the run will say so
         steps = [(node.pool, upstream[node.handle] & chosen) for node in job.nodes if node.handle in chosen]
     else:
-        keys = run.asset_selection or (manifest.made if job is None else frozenset(job.assets or ()))
+        keys = run.asset_selection or manifest.made_by(run.job_name)
         specs = [spec for key in keys if (spec := manifest.specs.get(key)) is not None]
         above = {spec.key: ({dep.asset_key for dep in spec.deps} & keys) - {spec.key} for spec in specs}
         steps = [(manifest.pools.get(spec.key), above[spec.key]) for spec in specs]

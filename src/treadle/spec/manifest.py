@@ -14,6 +14,7 @@ from treadle.core.keys import AssetKey, did_you_mean
 from treadle.core.partitions import PartitionsDefinition
 from treadle.errors import InvocationError
 from treadle.spec.assets import AssetCheckSpec, AssetSpec
+from treadle.spec.graph import AssetGraph
 from treadle.spec.nodes import NodeSpec
 
 
@@ -130,6 +131,16 @@ class Manifest(Jobs, frozen=True, omit_defaults=True, dict=True):
     def made(self) -> frozenset[AssetKey]:
         """What the job over all assets makes."""
         return frozenset(self.specs) - self.external
+
+    @cached_property
+    def graph(self) -> AssetGraph:
+        """The assets and what they are made from. Which node makes an asset is not known."""
+        return AssetGraph(self.assets, dict.fromkeys(self.made, ""), self.checks)
+
+    def made_by(self, job_name: str) -> frozenset[AssetKey]:
+        """The assets that a job makes."""
+        job = self.jobs_by_name.get(job_name)
+        return self.made if job is None else frozenset(job.assets or ())
 
     @cached_property
     def has_pools(self) -> bool:
