@@ -14,6 +14,8 @@ import pytest
 import treadle as tr
 from treadle.runtime.limits import Limit
 
+# what an alarm raises in a finalizer is lost, and it rings again: pytest has finalizers of its own
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 SHORT = 0.02
 
 

@@ -21,6 +21,8 @@ from treadle.errors import TimeLimitError
 from treadle.runtime import kin
 
 _OURS = ("treadle.store.", "treadle.host.", "treadle.runtime.run", "treadle.runtime.log", "treadle.runtime.capture")
+_LOST_IN = ("weakref", "_weakrefset")
+"""Modules whose functions the interpreter calls by itself: what is raised there is lost, with a word on stderr."""
 _AGAIN_S = 0.005
 
 
@@ -143,7 +145,7 @@ def _writes(frame: FrameType | None) -> bool:
     if kin.is_forking():
         return True
     while frame is not None and frame.f_globals.get("__name__") != "treadle.runtime.step":
-        if frame.f_globals.get("__name__", "").startswith(_OURS):
+        if frame.f_globals.get("__name__", "").startswith(_OURS + _LOST_IN):
             return True
         frame = frame.f_back
     return False
