@@ -222,7 +222,8 @@ def test_a_launched_run_makes_the_same_as_one_in_process(demo: tuple[str, Path],
             dev.send_signal(signal.SIGINT)
             said = dev.stdout.read()
     assert done.returncode == 0, done.stdout + done.stderr
-    assert said.count("\n") <= 2, said
+    assert not re.search("(?i)warning|leak|traceback", said)
+    assert re.search(r"succeeded in [\d.]+s\n$", said), said
     assert tables(tmp_path / "data") == tables(demo[1])
 
 
