@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.daemon.test_locations import Located
 from tests.daemon.test_service import CODE, Served, ended
 
 from treadle.core.keys import AssetKey
@@ -34,6 +36,21 @@ def endless():
         time.sleep(60)
 
 defs = Definitions(assets=[endless, *(made(number) for number in range(5000))])
+"""
+
+OTHER = """
+from treadle import AutomationCondition, Definitions, ScheduleDefinition, asset, job, op
+
+@op
+def fail(): raise ValueError("no")
+
+@job
+def fail_job(): fail()
+
+@asset(automation_condition=AutomationCondition.eager())
+def eager(): ...
+
+defs = Definitions([eager], jobs=[fail_job], schedules=[ScheduleDefinition(job=fail_job, cron_schedule="0 0 * * *")])
 """
 
 
@@ -129,6 +146,34 @@ def test_a_daemon_may_wait_for_the_runs_that_it_started(tmp_path: Path) -> None:
         served.process.wait()
         assert served.run(run).is_failure
         assert served.instance.all_logs(run.run_id, of_type={EventType.RUN_FAILURE})
+    finally:
+        served.close()
+
+
+def test_dev_says_what_is_loaded_and_what_becomes_of_runs(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text("import nothing_of_this_name")
+    (tmp_path / "other.py").write_text(OTHER)
+    served = Located(tmp_path, "dev -p 0 -f bad.py -f other.py")
+    try:
+        loaded = "2 of 3 code locations (other.py, defs.py); bad.py could not be loaded"
+        assert served.ready == f"Ready: {loaded}. Home: {served.home}. Ctrl-C ends it.\n"
+        failed = served.submit("fail_job", "other.py")
+        clock = r"\d\d:\d\d:\d\d  "
+        told = read_until(served.process, "failed")
+        assert re.search(rf"^{clock}run {failed.run_id[:8]}  fail_job  started$", told, re.MULTILINE)
+        assert re.search(rf"^{clock}run .*  fail_job  failed in \S+: step fail: ValueError: no$", told, re.MULTILINE)
+        assert "1 schedule, 1 automation condition: this version does not start them by itself yet" in served.errors
+        done = served.submit("say_job")
+        assert f"run {done.run_id[:8]}  say_job  succeeded in " in read_until(served.process, "succeeded")
+        slow = served.submit("slow_job")
+        served.until(lambda: served.marks("slow") and served.run(slow).status.value == "STARTED")
+        waits = submit_run(
+            served.instance, served.instance.create_run(job_name="say_job", location_name="bad.py").run_id
+        )
+        served.process.send_signal(signal.SIGINT)
+        assert f"run {slow.run_id[:8]}  slow_job  canceled in " in read_until(served.process, "canceled")
+        served.process.wait()
+        assert served.run(waits).status.value == "QUEUED"
     finally:
         served.close()
 

@@ -70,8 +70,8 @@ class Located(Served):
                 env={**os.environ, "TREADLE_HOME": str(self.home), "WITNESS": str(self.witness)},
             )  # fmt: skip
         assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line.startswith("Ready"), self.errors
+        self.ready = process.stdout.readline()
+        assert self.ready.startswith("Ready"), self.errors
         return process
 
     @property

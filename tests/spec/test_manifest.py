@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from treadle import (
+    AssetDep,
     AssetKey,
     AssetSpec,
     AutomationCondition,
     DailyPartitionsDefinition,
     Definitions,
+    MultiPartitionsDefinition,
+    MultiToSingleDimensionPartitionMapping,
     ScheduleDefinition,
+    StaticPartitionsDefinition,
     asset,
     asset_check,
     define_asset_job,
@@ -137,3 +144,21 @@ def test_whether_a_job_can_run_for_a_partition_is_known_without_its_code(
         return
     with pytest.raises((InvocationError, UnknownPartitionError), match=told):
         jobs.check_partition(name, key, now, None)
+
+
+def test_whoever_has_no_user_code_reads_conditions_and_multi_partitions(tmp_path: Path) -> None:
+    both = MultiPartitionsDefinition({"day": DAYS, "shop": StaticPartitionsDefinition(["a", "b"])})
+    mapping = MultiToSingleDimensionPartitionMapping("day")
+    specs = [
+        AssetSpec("wide", partitions_def=both, deps=[AssetDep(raw, partition_mapping=mapping)]),
+        AssetSpec("eager", automation_condition=AutomationCondition.eager()),
+    ]
+    (tmp_path / "manifest").write_bytes(manifest_of(Definitions([raw, *specs])))
+    code = (
+        "import sys; from treadle.spec.manifest import read_manifest\n"
+        "with open(sys.argv[1], 'rb') as file: print(len(read_manifest(file.read()).assets))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "manifest"], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.strip(), done.stderr) == ("3", "")

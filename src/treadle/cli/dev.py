@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import select
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import click
 
 from treadle.cli import failure, output
+from treadle.cli.progress import clock
 from treadle.cli.targets import targets_of, targets_options
+from treadle.daemon.news import Change
+from treadle.spec.manifest import Manifest
+from treadle.store.locations import LocationRecord
 
 START_METHOD = click.option(
     "--start-method", type=click.Choice(["auto", "fork", "spawn"]),
@@ -38,14 +46,16 @@ def serve(
 
     targets, home = targets_of(ctx, options), find_home()
 
-    def ready() -> None:
-        names = ", ".join(target.name for target in targets)
-        click.echo(f"Ready: {output.count(len(targets), 'code location')} ({names}), home {home}. Ctrl-C ends it.")
+    def ready(records: Sequence[LocationRecord]) -> None:
+        click.echo(f"Ready: {_loaded(records)}. Home: {home}. Ctrl-C ends it.")
         if service.url is not None:
             click.echo(f"Status: {service.url}")
-
-        if unused := Instance.get(home).settings.without_effect:
-            failure.warn(f"these settings have no effect yet: {', '.join(unused)}.")
+        with Instance.get(home) as instance:
+            if unused := instance.settings.without_effect:
+                failure.warn(f"these settings have no effect yet: {', '.join(unused)}.")
+            manifests = instance.store.locations.manifests()
+        if idle := _not_started([manifests[one.name] for one in records if one.name in manifests]):
+            failure.warn(f"{idle}: this version does not start them by itself yet.")
 
     def led(leader: str | None) -> None:
         if leader is None:
@@ -60,9 +70,46 @@ def serve(
     grace_s = GRACE_S if page is None else 0.5
     service = Service(
         home, targets, ready, Teller(), grace_s=grace_s, start_method=start_method, page=page,
-        watches=page is not None, led=led,
+        watches=page is not None, led=led, seen=_tell_run if page is not None else None,
     )  # fmt: skip
     service.run(cancels=page is not None)
+
+
+def _loaded(records: Sequence[LocationRecord]) -> str:
+    """Which code locations were loaded, and which were not."""
+    good, bad = ([one.name for one in records if (one.owner is not None) is served] for served in (True, False))
+    text = output.count(len(records), "code location")
+    text = f"{len(good)} of {text}" if bad else text
+    text += f" ({', '.join(good)})" if good else ""
+    return text + (f"; {', '.join(bad)} could not be loaded" if bad else "")
+
+
+def _not_started(manifests: Sequence[Manifest]) -> str:
+    """What is declared to start runs, and does not."""
+    numbers = (
+        (sum(len(one.schedules) for one in manifests), "schedule"),
+        (sum(len(one.sensors) for one in manifests), "sensor"),
+        (
+            sum(spec.automation_condition is not None for one in manifests for spec in one.assets),
+            "automation condition",
+        ),
+    )
+    return ", ".join(output.count(number, word) for number, word in numbers if number)
+
+
+_RUN_COLOURS = {"succeeded": "green", "failed": "red", "canceled": "yellow"}
+
+
+def _tell_run(change: Change) -> None:
+    """One line about a run; none if nobody reads what was said before: runs must not wait for that."""
+    run = change.record.run
+    what = click.style(change.word, fg=_RUN_COLOURS.get(change.word))
+    took = f" in {output.duration(change.took_s)}" if change.took_s is not None else ""
+    why = f": {change.why}" if change.why else ""
+    job = " ".join(filter(None, (run.job_name, output.about(run))))
+    with suppress(OSError, ValueError):
+        if select.select([], [sys.stdout], [], 0)[1]:
+            click.echo(f"{clock(change.at)}  run {run.run_id[:8]}  {job}  {what}{took}{why}")
 
 
 class Teller:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from treadle.daemon.launches import Launches
+from treadle.daemon.news import Change, News
 from treadle.daemon.runs import Monitor, Queue, Starter, served_elsewhere
 from treadle.daemon.watch import Watch
 from treadle.errors import StoreError
@@ -29,6 +30,7 @@ from treadle.runtime import kin
 from treadle.spec.manifest import read_manifest
 from treadle.state.runs import ACTIVE, Run, RunsFilter
 from treadle.store.leases import Lease
+from treadle.store.locations import LocationRecord
 
 TERM_S = 15.0
 SWEEP_S = 2.0
@@ -48,7 +50,7 @@ class Service:
     Args:
         home: the home.
         targets: the locations.
-        ready: called once each location has been loaded, or could not be.
+        ready: called with the state of each location once each has been loaded, or could not be.
         told: called when the state of a location has changed.
         grace_s: how long runs that are told to stop may take, in seconds.
         start_method: how runs start; by default as the settings say.
@@ -56,6 +58,7 @@ class Service:
         watches: whether a location is loaded again when its Python files change.
         led: called with the process that executes the home's runs, as `kin.identity` has it, if another does; and with
             None when this one has taken over.
+        seen: called with what becomes of the home's runs, while this process executes them.
 
     Attributes:
         url: where the status page is, if there is one.
@@ -65,7 +68,7 @@ class Service:
         self,
         home: Path,
         targets: Iterable[Target],
-        ready: Callable[[], None] = lambda: None,
+        ready: Callable[[list[LocationRecord]], None] = lambda _: None,
         told: Callable[[CodeLocation], None] = lambda _: None,
         *,
         grace_s: float = GRACE_S,
@@ -73,6 +76,7 @@ class Service:
         page: tuple[str, int | None] | None = None,
         watches: bool = False,
         led: Callable[[str | None], None] = lambda _: None,
+        seen: Callable[[Change], None] | None = None,
     ) -> None:
         self._instance = Instance.get(home)
         self._home = home
@@ -100,6 +104,8 @@ class Service:
         self._is_ready = False
         self._asked = dict.fromkeys(map(reload_key, self._front.locations), "")
         self._led = led
+        self._seen = seen
+        self._seen_runs: News | None = None
         self._leader: str | None = None
         self._waits = settings.wait_for_local_processes_on_shutdown
         self._lease: Lease | None = None
@@ -123,6 +129,7 @@ class Service:
             self._waiting.register(source, selectors.EVENT_READ, source.clear)
         try:
             self._asked = self._instance.store.cursors.get_many(self._asked)
+            self._seen_runs = News(self._instance) if self._seen is not None else None
             self._forget_others()
             self._front.start()
             self._serve()
@@ -168,12 +175,13 @@ class Service:
         self._front.tend()
         if not self._is_ready and all(one.state != "loading" for one in self._front.locations.values()):
             self._is_ready = True
-            self._ready()
+            self._ready([one.record for one in self._front.locations.values()])
             self._look_at_files()
         self._say_who_leads()
         if self._lease is not None:
             for loop in loops:
                 loop.look()
+        self._tell_runs()
 
     @contextmanager
     def _patience(self) -> Iterator[None]:
@@ -259,6 +267,16 @@ class Service:
         deadline = time.monotonic() + 1.0
         while self._instance.get_runs_count(active) and (left := deadline - time.monotonic()) > 0:
             self._woken(left)
+        self._tell_runs()
+        if self._seen is not None:
+            for record in self._instance.get_run_records(active):
+                self._seen(Change(time.time(), "is told to end", record))
+
+    def _tell_runs(self) -> None:
+        news = self._seen_runs.read() if self._seen_runs is not None else ()
+        if self._seen is not None and self._lease is not None:
+            for change in news:
+                self._seen(change)
 
     def _stop(self, *_: object) -> None:
         self._is_stopping = True

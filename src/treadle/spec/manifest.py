@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+import treadle.core.multi_mappings
+import treadle.spec.automation  # noqa: F401  these tell the codec what is in manifests, where no user code has done so
 from treadle.core import codec
 from treadle.core.keys import AssetKey, did_you_mean
 from treadle.core.partitions import PartitionsDefinition
