@@ -9,8 +9,7 @@ from typing import Any
 
 import msgspec
 
-import treadle.core.multi_mappings
-import treadle.spec.automation  # noqa: F401  these tell the codec what is in manifests, where no user code has done so
+import treadle.core.multi_mappings  # noqa: F401  tells the codec of what no user code has imported here
 from treadle.core import codec
 from treadle.core.keys import AssetKey, did_you_mean
 from treadle.core.partitions import PartitionsDefinition
@@ -155,6 +154,8 @@ _decoder, _jobs_decoder = codec.decoder(Manifest), codec.decoder(Jobs)
 
 def read_manifest(data: bytes) -> Manifest:
     """The manifest that `codec.encode` made these bytes of."""
+    import treadle.spec.automation  # noqa: F401, PLC0415  as above; most commands that open the store read no manifest
+
     return _decoder.decode(data)
 
 
