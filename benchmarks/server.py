@@ -78,7 +78,7 @@ def serving(side: Side, home: Path, assets: int = 0) -> Iterator[Server]:
 
 def _answer(side: Side, address: str) -> str:
     """What it says of the code over HTTP: the peer in GraphQL, we on a page."""
-    request, good, bad = urllib.request.Request(address), "<pre>ready</pre>", "<pre>failed</pre>"
+    request, good, bad = urllib.request.Request(address), '"good">ready<', '"bad">failed<'
     if side.api == "dagster":
         body = json.dumps({"query": _LOADED}).encode()
         request = urllib.request.Request(f"{address}/graphql", body, {"Content-Type": "application/json"})

@@ -127,10 +127,9 @@ class Queue:
         if not waiting:
             return []
         active = [record.run for record in store.runs.records(_UNDER_WAY)]
-        hindered = [
-            queue.Hold(run.run_id, why) for record in waiting if (why := self._starter.hindrance(run := record.run))
-        ]
-        runs = [record.run for record in waiting if record.run.run_id not in {one.run_id for one in hindered}]
+        hindrances = [(record.run, self._starter.hindrance(record.run)) for record in waiting]
+        hindered = [queue.Hold(run.run_id, why) for run, why in hindrances if why]
+        runs = [run for run, why in hindrances if not why]
         needs, pools = self._pools(runs, active)
         limits = replace(self._limits, pools=pools, is_paused=is_paused(self._instance))
         return hindered + queue.dequeue(
