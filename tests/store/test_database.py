@@ -250,3 +250,21 @@ def test_a_file_lock_excludes_others(tmp_path: Path) -> None:
         inside.set()
     thread.join()
     assert order == ["first", "second"]
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+def test_what_may_not_be_written_can_be_read(path: Path, is_written: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = Database(path)
+    with writer.transaction() as connection:
+        connection.execute("INSERT INTO cursors VALUES ('a', '1')")
+    if not is_written:
+        writer.close()
+    files = sorted(path.parent.iterdir())
+    monkeypatch.setattr(os, "access", lambda *_: False)  # whoever runs the tests may be root
+    store = Database(path)
+    assert store.read("SELECT * FROM cursors") == [("a", "1")]
+    with pytest.raises(StoreError, match="cannot be opened for writing"), store.transaction() as connection:
+        connection.execute("INSERT INTO cursors VALUES ('b', '1')")
+    assert sorted(path.parent.iterdir()) == files
+    store.close()
+    writer.close()

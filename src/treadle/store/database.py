@@ -6,6 +6,7 @@ Rules:
 - A fresh file is made aside and renamed into place under a file lock: nobody ever opens a half-made store.
 - SQLite connections must not cross a fork. Before this process forks, the connection is closed (waiting for a
   transaction in another thread to end); parent and child each open their own when they need it.
+- A store that may not be written can be read.
 - Durability: with `normal` a commit survives the death of any process (WAL, synchronous=NORMAL); with `full` it also
   survives a power cut, for one fsync a commit.
 """
@@ -181,8 +182,9 @@ class Database:
         if not self.path.exists():
             make(self.path)
         connection = sqlite3.connect(
-            self.path, timeout=min(5.0, self._patience_s), isolation_level=None, check_same_thread=False
-        )
+            _address(self.path), timeout=min(5.0, self._patience_s), isolation_level=None, check_same_thread=False,
+            uri=True,
+        )  # fmt: skip
         try:
             deadline = time.monotonic() + self._patience_s
             while True:
@@ -256,6 +258,17 @@ class Database:
                 "user may write the folder and every file in it."
             )
         return StoreError(f"SQLite refuses to work with the store {where}: {error}.")
+
+
+def _address(path: Path) -> str:
+    """Where SQLite finds the file. One that this process may not write is opened to be read.
+
+    Without a log beside it (another process works with it, or was killed) nobody writes it: SQLite needs no files then.
+    """
+    may_write = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    log = path.with_name(f"{path.name}-wal")
+    how = "mode=rw" if may_write else "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
+    return f"{path.absolute().as_uri()}?{how}"
 
 
 def _problem(version: str | None, names: set[str]) -> str | None:
