@@ -68,7 +68,8 @@ class LiveProgress:
         for timestamp, line in self._telling.lines(entry):
             dim = line.colour == "dim"
             text = click.style(line.text, fg=None if dim else line.colour or None, dim=dim or None)
-            self._add(f"{click.style(clock(timestamp), dim=True)}  {click.style(line.who, bold=True)}  {text}")
+            whole = f"{click.style(clock(timestamp), dim=True)}  {click.style(line.who, bold=True)}  {text}"
+            self._add(click.unstyle(whole) if os.environ.get("NO_COLOR") else whole)
             for below in line.below.splitlines():
                 self._add(f"    {below}")
 
