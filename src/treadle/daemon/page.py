@@ -33,6 +33,7 @@ table {{ border-collapse: collapse; width: 100% }}
 th, td {{ text-align: left; vertical-align: top; padding: .25rem 1rem .25rem 0; border-bottom: 1px solid #dde2ea }}
 td {{ white-space: pre-wrap; overflow-wrap: anywhere; min-width: 3rem }}
 p {{ overflow-wrap: anywhere }}
+th, td:is([data-of=status], [data-of=changed], [data-of=took], [data-of=age]) {{ white-space: nowrap }}
 code {{ font: 13px ui-monospace, monospace; white-space: nowrap }}
 .good {{ color: #16703a }} .bad {{ color: #b3261e; font-weight: 600 }}
 .busy {{ color: #1a56b0 }} .so {{ color: #8a5a00 }}
