@@ -2,9 +2,9 @@
 
 - `write` costs next to nothing. `commit` returns when everything written so far is in the store, in one transaction.
 - Between commits, a write that finds the oldest waiting event older than 50 ms commits; and if no write comes, because
-  the step works or sleeps, a thread does so 120 ms after the oldest was written. The thread starts with the first
-  write, waits on an event while there is nothing to watch, and looks at the clock at most once in 120 ms while there
-  is.
+  the step works or sleeps, a thread does so 120 ms after the oldest was written. The thread is one for all writers of
+  the process: it starts with the first write, waits on an event while there is nothing to watch, and looks at the clock
+  about once in 120 ms while there is.
 - A fork leaves the child with an empty buffer: what waited is the parent's.
 """
 
@@ -55,6 +55,7 @@ class EventWriter:
         self._oldest = 0.0
         self._closed = False
         self._dropped: UnstorableEventError | None = None  # by the thread; the next commit says so
+        self._reference = weakref.ref(self)
         self._reset()
         _writers.add(self)
 
@@ -62,8 +63,6 @@ class EventWriter:
         self._waiting.clear()
         self._batch: list[EventLogEntry] = []  # what is being committed, or could not be
         self._commit_lock = threading.RLock()
-        self._thread: threading.Thread | None = None
-        self._wake = threading.Event()
         self._asleep = True
 
     @property
@@ -85,8 +84,9 @@ class EventWriter:
             return
         self._oldest = _monotonic()
         waiting.append(entry)
-        if self._asleep:
-            self._watch()
+        if self._asleep and not self._closed:
+            self._asleep = False
+            _watch.add(self._reference)
 
     def commit(self) -> None:
         """Store everything written so far in one transaction.
@@ -112,32 +112,22 @@ class EventWriter:
                 raise dropped
 
     def close(self) -> None:
-        """Commit, and stop the thread."""
+        """Commit, and leave the thread."""
         self._closed = True
-        self._wake.set()
+        _watch.forget(self._reference)
         self.commit()
 
     # --- the thread ---------------------------------------------------------------------------------------------------
 
-    def _watch(self) -> None:
-        self._asleep = False
-        if self._closed:
-            return
-        if self._thread is None:
-            self._thread = threading.Thread(
-                target=_follow, args=(weakref.ref(self), self._wake), name="treadle-event-writer", daemon=True
-            )
-            self._thread.start()
-        else:
-            self._wake.set()
-
     def _look(self) -> float | None:
         """Commit what has waited long enough. How long until the next look, in seconds; None: until woken."""
         if not self.waiting:
+            _watch.forget(self._reference)
             self._asleep = True
-            if not self.waiting:  # a write between the two lines saw no sleeper to wake
+            if not self.waiting:
                 return None
-            self._asleep = False
+            self._asleep = False  # a write between the lines saw no sleeper to wake
+            _watch.add(self._reference)
         age = _monotonic() - self._oldest
         if age < SLEEPING_S:
             return SLEEPING_S - age
@@ -150,23 +140,52 @@ class EventWriter:
         return SLEEPING_S
 
 
-def _follow(reference: weakref.ref[EventWriter], wake: threading.Event) -> None:
-    """The thread's loop. It holds the writer only while it looks, so that a forgotten writer ends its thread."""
-    pause: float | None = SLEEPING_S
-    while True:
-        if pause is None:
-            wake.wait()
-            wake.clear()
-            pause = SLEEPING_S  # what was written just now has this long to be committed by its writer
-        wake.wait(pause)
+class _Watch:
+    """The thread, and the writers that it looks at: those that have something. It keeps none of them alive."""
+
+    def __init__(self) -> None:
+        self._awake: set[weakref.ref[EventWriter]] = set()
+        self._wake = threading.Event()
+        self._starting = threading.Lock()
+        self._is_started = False
+
+    def add(self, writer: weakref.ref[EventWriter]) -> None:
+        """Look at a writer from now on. What was written just now has some time to be committed by its writer."""
+        self._awake.add(writer)
+        self._wake.set()
+        if not self._is_started:
+            with self._starting:
+                if not self._is_started:
+                    threading.Thread(target=self._follow, name="treadle-event-writer", daemon=True).start()
+                    self._is_started = True
+
+    def forget(self, writer: weakref.ref[EventWriter]) -> None:
+        """Look at it no longer."""
+        self._awake.discard(writer)
+
+    def _follow(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            pause: float | None = SLEEPING_S
+            while pause is not None:
+                time.sleep(pause)
+                pauses = [self._look(reference) for reference in tuple(self._awake)]
+                pause = min((one for one in pauses if one is not None), default=None)
+
+    def _look(self, reference: weakref.ref[EventWriter]) -> float | None:
         writer = reference()
-        if writer is None or writer._closed:
-            return
-        pause = writer._look()
-        del writer
+        if writer is not None and not writer._closed:
+            return writer._look()
+        self.forget(reference)
+        return None
+
+
+_watch = _Watch()
 
 
 def _after_fork_in_child() -> None:
+    _watch.__init__()  # type: ignore[misc]  # the thread is the parent's
     for writer in list(_writers):
         writer._reset()
 
