@@ -263,8 +263,7 @@ class Front:
             return None
         if location.server is not None:
             return None
-        how = {"loading": "is being loaded", "failed": "could not be loaded"}.get(location.state, "has ended")
-        return f"Its code location {location.name!r} {how}."
+        return f"Its code location {location.name!r} {location.record.hindrance}."
 
     def tend(self) -> None:
         """Do what is due."""
