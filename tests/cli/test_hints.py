@@ -49,6 +49,7 @@ def definitions(write: Callable[..., Path]) -> None:
         ("run list --status FAILED", "Did you mean 'FAILURE'? There are QUEUED, NOT_STARTED, STARTING, STARTED, SUCC"),
         ("asset list -f gone.py", "There is no file 'gone.py'"),
         ("dev -f gone.py", "There is no file 'gone.py'"),
+        ("dev -w gone.yaml", "There is no workspace file 'gone.yaml'"),
         ("location reload defs.py", "Nobody serves code locations in this home."),
         ("run show 3f2a", "there is no store yet in"),
     ],

@@ -229,7 +229,7 @@ def test_a_failed_run_is_run_again_when_somebody_asks_for_it(served: Served) -> 
 def test_a_launch_for_a_partition_that_is_not_there_is_refused(served: Served) -> None:
     for options, told in (
         (["--partition", "2020-01-01"], "There is no partition '2020-01-01'"),
-        ([], "it needs a partition, for example"),
+        ([], "it needs a partition: --partition KEY, for example"),
     ):
         refused = command(served, "run", "launch", "-j", "daily_job", *options)
         assert told in refused.communicate(timeout=PATIENCE_S)[1]

@@ -91,6 +91,8 @@ def targets_of(ctx: click.Context, options: dict[str, Any]) -> list[Target]:
     if source == "empty_workspace":
         return []
     if source == "workspace":
+        if gone := [path for path in given[source] if not Path(path).exists()]:
+            raise click.UsageError(f"There is no workspace file {gone[0]!r}. Name the one that you have with -w.", ctx)
         return [target for path in given[source] for target in from_workspace(Path(path))]
     values = given[source] if isinstance(given[source], tuple) else (given[source],)
     if attribute and len(values) > 1:
