@@ -1,6 +1,7 @@
 """A run that this process executes itself: meanwhile it owns the run's lease, and its steps hold slots of pools.
 
-A thread renews the lease, asks for slots, and interrupts the run, as Ctrl-C would, when somebody cancels it.
+Beside its work the process renews the lease, asks for slots, and interrupts the run, as Ctrl-C would, when somebody
+cancels it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from treadle.host.launching import take_lease
 from treadle.host.nudge import DAEMON, POOLS, kept, nudge
 from treadle.host.settings import default_limit
 from treadle.runtime import kin
+from treadle.runtime.clock import Repeated
 from treadle.state.runs import Run, RunStatus
 from treadle.store.leases import Lease
 
@@ -46,19 +48,15 @@ class Ownership:
         self._claims: dict[str, tuple[str, int]] = {}  # the pool and the priority of each step that waits
         self._granted: set[str] = set()
         self._readable, self._writable = -1, -1  # a pipe, once somebody waits for slots
-        self._changed = threading.Event()
-        self._at_work = threading.Lock()  # held by the thread while it uses the store
-        self._is_over = False
         self._renew_at, self._look_at = time.monotonic() + TERM_S / 3, 0.0
         # nobody can interrupt what another thread does
         self._was_told = threading.current_thread() is not threading.main_thread()
-        threading.Thread(target=self._see_to_it, name="treadle-owner", daemon=True).start()
+        self._seeing_to_it = Repeated(self._see_to_it)
+        self._seeing_to_it.start(_LOOK_S)
 
     def close(self) -> None:
         """Own it no longer, and hold nothing."""
-        with self._at_work:
-            self._is_over = True
-        self._changed.set()
+        self._seeing_to_it.stop()
         with suppress(StoreError):  # the run has failed for it
             if self._readable >= 0:
                 self._free(None)
@@ -76,7 +74,7 @@ class Ownership:
             self._grant(step)
         else:
             self._claims[step] = (pool, priority)
-            self._changed.set()
+            self._seeing_to_it.soon()
 
     def granted(self) -> set[str]:
         """The steps that have been given a slot since this was asked last.
@@ -115,21 +113,16 @@ class Ownership:
             nudge(home, POOLS)
             nudge(home, DAEMON)
 
-    # --- the thread ---------------------------------------------------------------------------------------------------
+    # --- in a thread --------------------------------------------------------------------------------------------------
 
-    def _see_to_it(self) -> None:
-        while not self._is_over:
-            self._changed.wait(_CLAIM_S if self._claims else _LOOK_S)
-            self._changed.clear()
-            with self._at_work:
-                if self._is_over:
-                    return
-                try:
-                    self._look()
-                except FencedError:
-                    return  # the run hears of it with its next event
-                except StoreError:
-                    continue  # whoever writes next hears of it
+    def _see_to_it(self) -> float | None:
+        try:
+            self._look()
+        except FencedError:
+            return None  # the run hears of it with its next event
+        except StoreError:
+            pass  # whoever writes next hears of it
+        return _CLAIM_S if self._claims else _LOOK_S
 
     def _look(self) -> None:
         """Ask for slots, renew the lease, and see whether the run is to end, each if it is time."""

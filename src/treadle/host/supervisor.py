@@ -66,7 +66,8 @@ _run = codec.decoder(Run)
 
 def warm(argument: bytes) -> bytes:
     """Prepares the fork server of the supervisors of a home: what is slow the first time is done before any fork."""
-    codec.decoder(FromKeeper), codec.decoder(FromReporter)
+    for receives in (FromKeeper, FromReporter):
+        codec.decoder(receives)
     with suppress(TreadleError):  # who supervises a run says so
         Instance.get(argument.decode()).close()
     return b""

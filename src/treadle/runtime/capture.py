@@ -18,19 +18,22 @@ import errno
 import io
 import os
 import select
-import signal
+import stat
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from treadle.runtime.clock import Repeated
+
 _INTERVAL_S = 0.1
 _MANY_LINES = 500
 """So many lines since the last look are a burst: from then on they are written in blocks, until few bytes come."""
 _FEW_BYTES = 32 * 1024
 _PIECE = select.PIPE_BUF
-"""So many bytes at once are taken by a pipe that says it is ready."""
+"""So many bytes at once are taken by a pipe that says it is ready. A file takes more."""
+_LARGE_PIECE = 1 << 16
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -58,12 +61,12 @@ class Capture:
         self._patience_s = patience_s
         self._files: dict[int, int] = {}
         self._saved: dict[int, int] = {}
-        self._readers: dict[int, int] = {}
+        self._copied: dict[int, int] = {}  # how far what is in the files was copied on
+        self._pieces: dict[int, int] = {}
         self._streams: list[_Stream] = []
-        self._stopped = False
-        self._wake = threading.Event()
+        self._is_early = False  # a burst of lines is why it is looked at
         self._copying = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._following = Repeated(self._follow)
         self.lost: str | None = None
 
     def start(self) -> None:
@@ -71,23 +74,21 @@ class Capture:
         _flush()
         try:
             for fd, path in self._paths.items():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._files[fd] = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-                self._readers[fd] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                self._files[fd] = _opened(path)
         except OSError as error:
             self._give_up(error)
             self._close()
             return
         for fd, file in self._files.items():
-            os.lseek(self._readers[fd], 0, os.SEEK_END)
-            self._saved[fd] = _duplicate(fd)
+            self._copied[fd] = os.fstat(file).st_size
+            self._saved[fd] = saved = _duplicate(fd)
+            self._pieces[fd] = _LARGE_PIECE if stat.S_ISREG(os.fstat(saved).st_mode) else _PIECE
             os.dup2(file, fd)
         for fd, stream in ((1, sys.stdout), (2, sys.stderr)):
             with contextlib.suppress(AttributeError, OSError, ValueError):  # replaced by something, or closed
                 if type(stream) is io.TextIOWrapper and stream.fileno() == fd:
-                    self._streams.append(_Stream(stream, fd, self._no_room, self._wake.set))
-        self._thread = threading.Thread(target=self._follow, name="treadle-capture", daemon=True)
-        self._thread.start()
+                    self._streams.append(_Stream(stream, fd, self._no_room, self._hurry))
+        self._following.start(_INTERVAL_S)
 
     def position(self) -> tuple[int, int] | None:
         """How many bytes of stdout and stderr there are by now; None if nothing is captured. What was captured so far
@@ -101,10 +102,7 @@ class Capture:
     def stop(self) -> None:
         """Turn the descriptors back. What was captured last is still copied on."""
         _flush()
-        self._stopped = True
-        self._wake.set()
-        if self._thread is not None and self._thread.is_alive():
-            self._thread.join(self._patience_s)
+        self._following.stop(self._patience_s)
         for stream in self._streams:
             stream.give_back()
         for fd, saved in self._saved.items():
@@ -113,30 +111,35 @@ class Capture:
         self._close()
 
     def _close(self) -> None:
-        for descriptors in (self._files, self._readers, self._saved):
+        self._pieces.clear()
+        for descriptors in (self._files, self._saved):
             for fd in descriptors.values():
                 os.close(fd)
             descriptors.clear()
 
-    def _follow(self) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they are to wake the main thread
-        while not self._stopped:
-            is_early = self._wake.wait(_INTERVAL_S)
-            self._wake.clear()
-            for stream in self._streams:
-                stream.look(is_early)
-            if not is_early:
-                _flush()
-                self._copy()
+    def _hurry(self) -> None:
+        self._is_early = True
+        self._following.soon()
+
+    def _follow(self) -> float:
+        is_early, self._is_early = self._is_early, False
+        for stream in self._streams:
+            stream.look(is_early)
+        if not is_early:
+            _flush()
+            self._copy()
+        return _INTERVAL_S
 
     def _copy(self, patience_s: float | None = 0.0) -> None:
         """Copy what is new as far as it is taken without waiting for longer than `patience_s`; None: all of it."""
         if not self._copying.acquire(timeout=-1 if patience_s is None else patience_s):
             return
         try:
-            for fd in self._saved:  # not all of them if the start was interrupted
-                reader = self._readers[fd]
-                while (self._echo or self._is_ready(fd, patience_s)) and (data := os.read(reader, _PIECE)):
+            for fd, piece in self._pieces.items():  # not all of them if the start was interrupted
+                while data := os.pread(self._files[fd], piece, self._copied[fd]):
+                    if not self._echo and not self._is_ready(fd, patience_s):
+                        break
+                    self._copied[fd] += len(data)
                     (self._echo or self._write_on)(fd, data)
         finally:
             self._copying.release()
@@ -225,6 +228,15 @@ class _Raw(io.FileIO):
                 raise
             self._no_room(self.fileno(), bytes(data), error)
             return len(data)
+
+
+def _opened(path: Path) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o644)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, flags, 0o644)
 
 
 def _duplicate(fd: int) -> int:

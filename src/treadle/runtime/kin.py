@@ -15,7 +15,7 @@ import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -90,8 +90,12 @@ def kill_all(pids: Iterable[int]) -> int:
 
 def identity(pid: int | None = None) -> str:
     """A process (this one by default), so that others can tell whether it still lives: machine, id, its birth."""
-    pid = os.getpid() if pid is None else pid
-    return f"{socket.gethostname()}:{pid}:{_birth(pid)}"
+    return _own_identity(os.getpid()) if pid is None else f"{socket.gethostname()}:{pid}:{_birth(pid)}"
+
+
+@cache
+def _own_identity(pid: int) -> str:
+    return identity(pid)
 
 
 def lives(identity: str) -> bool | None:
@@ -127,8 +131,8 @@ def threads(pid: int | None = None) -> int:
 
 _HARMLESS = ("openblas", "mkl", "libiomp")
 """Libraries whose pools of threads, one less than there are processors, cope with a fork."""
-_COPES = "jemalloc_bg_thd"
-"""A thread of an allocator (pandas brings it, by way of pyarrow) that is started again in a child."""
+_COPES = ("jemalloc_bg_thd", "treadle-clock", "treadle-event-writer")
+"""Threads that are started again in a child: of an allocator (pandas brings it, by way of pyarrow), and ours."""
 
 
 def strange_threads() -> list[str]:
@@ -144,7 +148,7 @@ def strange_threads() -> list[str]:
     pools = sum(any(name in library.lower() for name in _HARMLESS) for library in mapped)
     unnamed = names.count(own)  # a library that does not name its threads leaves them the name of the process
     strange = max(0, unnamed - pools * ((os.cpu_count() or 1) - 1))
-    return sorted(name for name in names if name and name not in (own, _COPES)) + ["a thread without a name"] * strange
+    return sorted(name for name in names if name and name not in (own, *_COPES)) + ["a thread without a name"] * strange
 
 
 def memory(pid: int) -> int | None:

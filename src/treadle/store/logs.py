@@ -69,8 +69,11 @@ class LogStore:
     def complete(self, log_key: Sequence[str]) -> None:
         """Say that nothing more comes."""
         paths = self.paths(log_key)
-        paths.complete.parent.mkdir(parents=True, exist_ok=True)
-        paths.complete.touch()
+        try:
+            paths.complete.touch()
+        except FileNotFoundError:
+            paths.complete.parent.mkdir(parents=True, exist_ok=True)
+            paths.complete.touch()
 
     def is_complete(self, log_key: Sequence[str]) -> bool:
         """Whether nothing more comes."""

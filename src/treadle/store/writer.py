@@ -55,7 +55,7 @@ class EventWriter:
         self._oldest = 0.0
         self._closed = False
         self._dropped: UnstorableEventError | None = None  # by the thread; the next commit says so
-        self._reference = weakref.ref(self)
+        self._reference: weakref.ref[EventWriter] = weakref.ref(self)
         self._reset()
         _writers.add(self)
 
