@@ -6,7 +6,6 @@ process that adopts orphans does: whatever happens in between, all that descends
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import socket
@@ -17,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 _SET_PARENT_DEATH_SIGNAL = 1
 _SET_NAME = 15
@@ -27,19 +26,28 @@ WAKE = signal.SIGURG
 process that does not know it, nothing happens."""
 WAKE_S = 0.1
 _IS_LINUX = sys.platform == "linux"
-_libc = ctypes.CDLL(None, use_errno=True) if _IS_LINUX else None
+
+
+@cache
+def _libc() -> Any:
+    import ctypes  # noqa: PLC0415  commands only ask who lives
+
+    return ctypes.CDLL(None)
+
+
+def _set(option: int, value: int | bytes) -> None:
+    if _IS_LINUX:
+        _libc().prctl(option, value, 0, 0, 0)
 
 
 def adopt_orphans() -> None:
     """Become the parent of every descendant whose own parent ends."""
-    if _libc is not None:
-        _libc.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _set(_SET_CHILD_SUBREAPER, 1)
 
 
 def die_with_parent(parent: int) -> None:
     """Be killed when the parent ends. `parent` is its id: it may have ended already."""
-    if _libc is not None:
-        _libc.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+    _set(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -47,6 +55,8 @@ def die_with_parent(parent: int) -> None:
 def fork() -> int:
     """`os.fork`, without Python's warning about threads: those of harmless pools stay behind, and others are looked for
     before (`strange_threads`)."""
+    if _IS_LINUX:
+        _libc()  # once, not in each child
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         return os.fork()
@@ -54,8 +64,7 @@ def fork() -> int:
 
 def set_title(text: str) -> None:
     """What `ps` and `top` call this process; its first 15 bytes count."""
-    if _libc is not None:
-        _libc.prctl(_SET_NAME, text.encode(), 0, 0, 0)
+    _set(_SET_NAME, text.encode())
 
 
 def children(pid: int) -> list[int]:
