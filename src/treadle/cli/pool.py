@@ -48,7 +48,7 @@ def set_limit(name: str, limit: int) -> None:
     """Let at most LIMIT steps hold a slot of the pool NAME at once."""
     with open_home() as instance:
         instance.set_pool_limit(name, limit)
-    click.echo(f"At most {limit:,} steps hold a slot of pool {name!r} at once.")
+    click.echo(f"Pool {name!r} has {limit:,} slot{'' if limit == 1 else 's'}.")
 
 
 @group.command("delete")
