@@ -209,8 +209,7 @@ def test_writers_in_other_processes_wait_their_turn(tmp_path: Path) -> None:
 
 def test_a_launched_run_makes_the_same_as_one_in_process(demo: tuple[str, Path], tmp_path: Path) -> None:
     treadle = [sys.executable, "-c", "from treadle.cli.main import main; main()"]
-    days = [f"dagster/asset_partition_range_{end}=2013-{day}" for end, day in (("start", "01-01"), ("end", "12-31"))]
-    launch = ["run", "launch", "--job", "__ASSET_JOB", "--tags", days[0], "--tags", days[1], "--wait"]
+    launch = ["run", "launch", "--select", "*", "--partition-range", "2013-01-01...2013-12-31", "--wait"]
     environ = {**os.environ, "TREADLE_HOME": str(tmp_path / "home"), "FLIGHTS_DATA": str(tmp_path / "data")}
     command = [*treadle, "dev", "-p", "0", "-m", "flights.definitions"]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as dev:
