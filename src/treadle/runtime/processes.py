@@ -116,7 +116,8 @@ class StepProcesses(Crew[StepProcess]):
     def start(self, step: Step, number: int) -> None:
         """Start a process."""
         self.scope.emit(events.StepWorkerStarting(step.key))
-        self.scope.sink.commit()  # a fork copies what waits in memory
+        if not isinstance(self.scope.sink, Reporter):  # which has sent it
+            self.scope.sink.commit()  # a fork copies what waits in memory
         sys.stdout.flush()
         sys.stderr.flush()
         ours, theirs = pair()
