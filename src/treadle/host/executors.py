@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from treadle.author.executors import (
     Executor,
@@ -16,13 +16,14 @@ from treadle.author.executors import (
     multiprocess_executor,
     threaded_executor,
 )
-from treadle.decide.queue import TagLimit
 from treadle.errors import InvocationError, TreadleError, UserCodeError
 from treadle.host.instance import Instance
 from treadle.runtime.agenda import conducted_by, in_this_process
-from treadle.runtime.processes import Fresh, StepProcesses
 from treadle.runtime.run import Drive, RunScope
-from treadle.runtime.threads import StepThreads
+
+if TYPE_CHECKING:  # a command that executes a run in its own process starts without them
+    from treadle.decide.queue import TagLimit
+    from treadle.runtime.processes import Fresh
 
 _THREADS = 32
 
@@ -61,6 +62,8 @@ class _Choice:
         if root is multiprocess_executor:
             return self._processes(config)
         if root is threaded_executor:
+            from treadle.runtime.threads import StepThreads  # noqa: PLC0415
+
             return StepThreads((config or {}).get("max_concurrent") or _THREADS, _limits(config))
         if root is in_process_executor or root.executor_creation_fn is None:
             return in_this_process
@@ -92,6 +95,8 @@ class _Choice:
         config = config or {}
         if self._fresh is None:
             return in_this_process
+        from treadle.runtime.processes import StepProcesses  # noqa: PLC0415
+
         start = config.get("start_method") or ({"spawn": {}} if self._spawns else {})
         for name in (start.get("forkserver") or {}).get("preload_modules") or ():
             importlib.import_module(name)
@@ -100,6 +105,8 @@ class _Choice:
 
 
 def _limits(config: Mapping[str, Any] | None) -> list[TagLimit]:
+    from treadle.decide.queue import TagLimit  # noqa: PLC0415
+
     return [
         TagLimit.declared(limit["key"], limit["limit"], limit.get("value"))
         for limit in (config or {}).get("tag_concurrency_limits") or ()

@@ -8,7 +8,6 @@ their next `await`, in any thread.
 
 from __future__ import annotations
 
-import ctypes
 import signal
 import sys
 import threading
@@ -136,6 +135,8 @@ class _FarBell:
 
 def raise_in(thread: threading.Thread, error: type[BaseException] | None) -> None:
     """Have another thread raise this before its next instruction of Python; None takes back what it has not raised."""
+    import ctypes  # noqa: PLC0415  most processes limit nothing
+
     what = ctypes.py_object(error) if error is not None else None
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), what)
 
