@@ -36,8 +36,11 @@ setup: $(VENV_STAMP) ## Make .venv as uv.lock says (done by the other targets as
 demo: setup ## Materialize the example project, examples/flights
 	$(BIN)/python -m flights.demo
 
+# Tests that hang say where, and end.
+PATIENCE := $(if $(shell command -v timeout),timeout --foreground --signal=ABRT --kill-after=10 40m)
+
 test: setup ## Run the tests (ARGS="-k name" for some)
-	$(BIN)/python -m pytest $(ARGS)
+	$(PATIENCE) $(BIN)/python -X faulthandler -m pytest $(ARGS)
 
 lint: setup ## Check format, style, types, layers and the lock file
 	@failed=0; \

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -26,6 +27,14 @@ def run(*ops: Any, **options: Any) -> Any:
             one()
 
     return limited.execute_in_process(raise_on_error=False)
+
+
+def in_thread(act: Callable[[], None]) -> None:
+    """Call it there. What hangs fails its test, and does not keep the process of the tests from its end."""
+    thread = threading.Thread(target=act, daemon=True)
+    thread.start()
+    thread.join(30)
+    assert not thread.is_alive()
 
 
 def failures(result: Any) -> dict[str, str]:
@@ -190,11 +199,44 @@ def test_pools_by_their_older_tag() -> None:
 @pytest.mark.parametrize("fn", [spin, talk, await_it, generate_async])
 def test_a_limit_holds_in_other_threads_for_code_of_python(fn: Any) -> None:
     ends: list[str] = []
+    in_thread(lambda: ends.append(failures(run(tr.op(name="slow", timeout=SHORT)(fn)))["slow"]))
+    assert "longer than its limit" in ends[0]
 
-    def inside() -> None:
-        ends.append(failures(run(tr.op(name="slow", timeout=SHORT)(fn)))["slow"])
 
-    thread = threading.Thread(target=inside)
-    thread.start()
-    thread.join(30)
+class Slow(logging.Handler):
+    """Spends all its time between taking its lock and the block that gives it back."""
+
+    def acquire(self) -> None:
+        super().acquire()
+        until = time.monotonic() + SHORT / 2
+        while time.monotonic() < until:
+            pass
+
+    def emit(self, record: logging.LogRecord) -> None: ...
+
+
+@pytest.mark.parametrize("is_main", [True, False])
+def test_a_limit_leaves_no_lock_of_a_logger_held(is_main: bool) -> None:
+    handler = Slow()
+    root = logging.getLogger()
+    root.addHandler(handler)
+    free: list[bool] = []
+    ends: list[str] = []
+
+    def act() -> None:
+        ends.append(failures(run(tr.op(name="slow", timeout=SHORT)(talk)))["slow"])
+
+    def look() -> None:
+        free.append(handler.lock is not None and handler.lock.acquire(timeout=1))
+
+    try:
+        if is_main:
+            act()
+        else:
+            in_thread(act)
+        in_thread(look)
+    finally:
+        root.removeHandler(handler)
+        handler.createLock()  # a lock that is held would keep the process from its end
+    assert free == [True]
     assert "longer than its limit" in ends[0]

@@ -1,9 +1,9 @@
 """Limits of time: what one process can do about user code that takes too long.
 
 A limit is an alarm that raises between two instructions of Python, in the main thread also out of a call that waits (a
-sleep, a socket); never while Treadle writes to its store. C code that does not return is not ended by it, nor is a call
-that waits in another thread: for these only a process of its own is a limit that holds. Async functions are canceled at
-their next `await`, in any thread.
+sleep, a socket); never while Treadle writes to its store or a line is logged, whose locks other threads wait for. C code
+that does not return is not ended by it, nor is a call that waits in another thread: for these only a process of its own
+is a limit that holds. Async functions are canceled at their next `await`, in any thread.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from treadle.runtime import kin
 _OURS = ("treadle.store.", "treadle.host.", "treadle.runtime.run", "treadle.runtime.log", "treadle.runtime.capture")
 _LOST_IN = ("weakref", "_weakrefset")
 """Modules whose functions the interpreter calls by itself: what is raised there is lost, with a word on stderr."""
+_LOCKED_IN = ("logging",)
+"""Modules whose locks all threads share: one that stays held stops every thread that logs."""
 _AGAIN_S = 0.005
 
 
@@ -81,6 +83,7 @@ class Limit:
             raise self.exceeded() from None
         finally:
             bell.stop()
+            _late.pop(threading.get_ident(), None)
 
 
 class _Bell:
@@ -101,8 +104,11 @@ class _Bell:
         signal.signal(signal.SIGALRM, self._before)
 
     def _ring(self, number: int, frame: FrameType | None) -> None:
-        if self.is_on and not _writes(frame):
+        if not self.is_on:
+            return
+        if not _writes(frame):
             raise _TimeIsUp
+        _late[threading.get_ident()] = _TimeIsUp
 
 
 class _FarBell:
@@ -123,22 +129,43 @@ class _FarBell:
         self._stopped.set()
         with self._turn:
             self.is_on = False
-            raise_in(self._thread, None)
+            _raise_in(self._thread.ident or 0, None)
 
     def _ring(self, after_s: float) -> None:
         while not self._stopped.wait(after_s):
             after_s = _AGAIN_S
             with self._turn:
-                if self.is_on and not _writes(sys._current_frames().get(self._thread.ident or 0)):
+                if self.is_on:
                     raise_in(self._thread, _TimeIsUp)
 
 
-def raise_in(thread: threading.Thread, error: type[BaseException] | None) -> None:
-    """Have another thread raise this before its next instruction of Python; None takes back what it has not raised."""
+_late: dict[int, type[BaseException]] = {}  # by thread: what was to be raised when it was at something of ours
+
+
+def raise_if_late() -> None:
+    """Raise what came while the calling thread was at something that must not be cut in two, now that this is done.
+    What logs line after line would hardly ever be met outside of it."""
+    error = _late.pop(threading.get_ident(), None)
+    if error is not None:
+        raise error
+
+
+def raise_in(thread: threading.Thread, error: type[BaseException]) -> bool:
+    """Have another thread raise this before its next instruction of Python, unless it is at something that must not be
+    cut in two: then it is raised when a line has been logged, if one is. Whether it will be raised at once."""
+    ident = thread.ident or 0
+    if _writes(sys._current_frames().get(ident)):
+        _late[ident] = error
+        return False
+    _raise_in(ident, error)
+    return True
+
+
+def _raise_in(ident: int, error: type[BaseException] | None) -> None:
     import ctypes  # noqa: PLC0415  most processes limit nothing
 
-    what = ctypes.py_object(error) if error is not None else None
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), what)
+    what = ctypes.py_object(error) if error is not None else None  # None takes back what has not been raised
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), what)
 
 
 def _writes(frame: FrameType | None) -> bool:
@@ -146,7 +173,7 @@ def _writes(frame: FrameType | None) -> bool:
     if kin.is_forking():
         return True
     while frame is not None and frame.f_globals.get("__name__") != "treadle.runtime.step":
-        if frame.f_globals.get("__name__", "").startswith(_OURS + _LOST_IN):
+        if frame.f_globals.get("__name__", "").startswith(_OURS + _LOST_IN + _LOCKED_IN):
             return True
         frame = frame.f_back
     return False

@@ -12,6 +12,7 @@ from treadle.author.contexts import running
 from treadle.author.jobs import JobDefinition
 from treadle.author.loggers import default_loggers
 from treadle.errors import InvariantError, TreadleError, UserCodeError
+from treadle.runtime.limits import raise_if_late
 from treadle.state.error_info import error_info
 from treadle.state.events import EngineEvent, Event, EventLogEntry, LogMessage
 
@@ -51,6 +52,12 @@ class _ManagedHandler(_EventHandler):
             return None, self._emit
         scope = getattr(step, "scope", None)  # one in a thread has a log of its own
         return step.step_key, scope.emit if scope is not None else self._emit
+
+
+class _StepLogger(logging.Logger):
+    def handle(self, record: logging.LogRecord) -> None:
+        super().handle(record)
+        raise_if_late()
 
 
 @contextmanager
@@ -102,7 +109,7 @@ def step_logger(
     Args:
         level: lines below it are dropped.
     """
-    logger = logging.Logger("treadle.user.step", level)
+    logger = _StepLogger("treadle.user.step", level)
     logger.parent = _parent
     logger.addHandler(_EventHandler(emit, step_key, level))
     return logger

@@ -112,11 +112,11 @@ class StepThreads(Crew[StepThread]):
 
     def interrupt(self) -> None:
         """Tell all steps to end, and wait until they have, or some seconds: a call that waits in C hears nothing."""
-        for one in self.running.values():
-            raise_in(one.thread, ExecutionInterruptedError)
+        untold = list(self.running.values())
         self._loop.cancel()
         deadline = time.monotonic() + GRACE_S
         while self.running and time.monotonic() < deadline:
+            untold = [one for one in untold if not raise_in(one.thread, ExecutionInterruptedError)]
             self.wait(_LOOK_S)
         for one in list(self.running.values()):
             why = f"It did not end within {GRACE_S:g} s of being told to. What it waits for ends with its process."
