@@ -1,7 +1,7 @@
 """Limits of time: what one process can do about user code that takes too long.
 
 A limit is an alarm that raises between two instructions of Python, in the main thread also out of a call that waits (a
-sleep, a socket); never while Treadle writes to its store or a line is logged, whose locks other threads wait for. C code
+sleep, a socket); never while Treadle writes to its store or a line is logged, whose locks others wait for. C code
 that does not return is not ended by it, nor is a call that waits in another thread: for these only a process of its own
 is a limit that holds. Async functions are canceled at their next `await`, in any thread.
 """
