@@ -30,12 +30,11 @@ _MODULES = {
     ),
     "treadle.author.checks": "AssetChecksDefinition asset_check multi_asset_check",
     "treadle.author.config": "Config PermissiveConfig",
-    "treadle.author.config_mapping": "ConfigMapping config_mapping",
     "treadle.author.config_types": (
         "Array BoolSource Enum EnumValue Field IntSource Map Noneable Permissive ScalarUnion Selector Shape "
         "StringSource"
     ),
-    "treadle.author.configured": "configured",
+    "treadle.author.configured": "ConfigMapping config_mapping configured",
     "treadle.author.configurable": (
         "ConfigurableIOManager ConfigurableIOManagerFactory ConfigurableResource ConfigurableResourceFactory "
         "ResourceDependency"

@@ -50,10 +50,6 @@ from treadle.author.config import (
     Config as Config,
     PermissiveConfig as PermissiveConfig,
 )
-from treadle.author.config_mapping import (
-    ConfigMapping as ConfigMapping,
-    config_mapping as config_mapping,
-)
 from treadle.author.config_types import (
     Array as Array,
     BoolSource as BoolSource,
@@ -77,6 +73,8 @@ from treadle.author.configurable import (
     ResourceDependency as ResourceDependency,
 )
 from treadle.author.configured import (
+    ConfigMapping as ConfigMapping,
+    config_mapping as config_mapping,
     configured as configured,
 )
 from treadle.author.contexts import (

@@ -10,13 +10,12 @@ from typing import Any, Dict, List, Optional, Set  # noqa: UP035  # as users wri
 import pytest
 
 from treadle.author.config import Config
-from treadle.author.config_mapping import ConfigMapping, config_mapping
 from treadle.author.config_types import Enum, EnumValue, Field
+from treadle.author.configured import ConfigMapping, config_mapping
 from treadle.author.executors import ExecutorDefinition
 from treadle.author.graphs import GraphDefinition, graph, job
 from treadle.author.job_config import ResolvedConfig, resolve, run_config_of, run_config_schema, validate_run_config
 from treadle.author.jobs import JobDefinition
-from treadle.author.op_config import build_config
 from treadle.author.ops import op
 from treadle.author.resources import ResourceDefinition
 from treadle.author.run_config import RunConfig
@@ -113,7 +112,7 @@ def test_config_of_a_class_stays_data_until_the_step_builds_it() -> None:
 
     resolved = resolve(placing(classy), RunConfig(ops={"classy": Mine(a=1)}))
     assert resolved.ops == {"classy": {"a": 1, "b": "q"}}
-    assert build_config(classy, resolved.ops["classy"], "op") == Mine(a=1)
+    assert classy.build_config(resolved.ops["classy"], "op") == Mine(a=1)
     assert faults(placing(classy), {"ops": {"classy": {}}}) == [("root:ops:classy", "MISSING_REQUIRED_FIELD")]
 
 
@@ -123,7 +122,7 @@ def test_a_parameter_config_of_a_plain_type() -> None:
 
     assert resolve(placing(loose), {}).ops == {"loose": {}}
     resolved = resolve(placing(loose), {"ops": {"loose": {"config": {"z": 1}}}}).ops["loose"]
-    assert build_config(loose, resolved, "op") == {"z": 1}
+    assert loose.build_config(resolved, "op") == {"z": 1}
 
 
 def test_members_of_enums_are_looked_up() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from treadle.author import port
-from treadle.author.config_mapping import ConfigMapping
+from treadle.author.configured import ConfigMapping
 from treadle.author.graphs import graph, job
 from treadle.author.jobs import JobDefinition
 from treadle.author.ops import op

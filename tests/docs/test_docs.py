@@ -248,7 +248,7 @@ GROUPS = {
     "Resources and IO managers": (
         "author.resources author.configurable author.io_managers author.io_contexts author.env"
     ),
-    "Config": "author.config author.config_types author.run_config author.job_config author.config_mapping",
+    "Config": "author.config author.config_types author.run_config author.job_config author.configured",
     "Partitions": (
         "core.partitions core.time_partitions core.multi_partitions core.mappings core.multi_mappings core.subsets "
         "core.time"

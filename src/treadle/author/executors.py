@@ -133,7 +133,7 @@ class ExecutorDefinition(Configurable):
         description: str | None = None,
     ) -> None:
         self.name = check_name(name, "an executor")
-        self._config_schema = config_schema
+        self.config_schema = config_schema
         self.requirements = requirements
         self.executor_creation_fn = executor_creation_fn
         self.description = description

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeAlias
 from msgspec import structs
 
 from treadle.author.composition import Binding, PendingNode, Placeable
-from treadle.author.config_mapping import ConfigMapping
+from treadle.author.configured import ConfigMapping
 from treadle.author.input_config import input_config
 from treadle.author.jobs import FlatGraph, GraphPlace
 from treadle.author.ops import In, OpDefinition

@@ -21,7 +21,7 @@ from treadle.author.composition import (
     Placing,
     is_composing,
 )
-from treadle.author.config_mapping import ConfigMapping
+from treadle.author.configured import ConfigMapping
 from treadle.author.dependencies import (
     DependencyDefinition,
     DynamicCollectDependencyDefinition,
@@ -32,7 +32,6 @@ from treadle.author.dependencies import (
 )
 from treadle.author.flattening import flatten
 from treadle.author.jobs import FlatGraph, JobDefinition
-from treadle.author.op_config import call_mapping, config_field
 from treadle.author.ops import DEFAULT_OUTPUT
 from treadle.author.signature import NO_ANNOTATION, decorator, docstring, signature_of, where
 from treadle.author.types import ValueType, value_type
@@ -229,11 +228,10 @@ class GraphDefinition(Placing):
         outer = ConfigMapping.given(config_or_config_fn, config_schema)
 
         def both(config: Any) -> Any:
-            made = call_mapping(outer, config, f"the `configured` graph {self.name!r}")
+            made = outer.call(config, f"the `configured` graph {self.name!r}")
             what = f"The config that `configured` gives to graph {self.name!r}"
-            return call_mapping(
-                inner, resolve(config_field(inner).schema, made, env=os.environ, what=what), f"graph {self.name!r}"
-            )
+            checked = resolve(inner.config_field.field.schema, made, env=os.environ, what=what)
+            return inner.call(checked, f"graph {self.name!r}")
 
         made = copy.copy(self)
         made.name = check_name(name, "a graph")

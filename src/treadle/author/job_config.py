@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from treadle.author import config_types, executions
-from treadle.author.config_mapping import ConfigMapping
 from treadle.author.config_types import ConfigType
+from treadle.author.configured import ConfigMapping, ask
 from treadle.author.input_config import input_config
 from treadle.author.jobs import JobDefinition
-from treadle.author.op_config import ask, call_mapping, config_field, load_config
 from treadle.author.ops import OpDefinition, required_keys
 from treadle.author.run_config import RunConfig, run_config_dict
 from treadle.errors import ConfigError, InvocationError
@@ -183,7 +182,7 @@ def run_config_schema(job: JobDefinition) -> Shape:
     """What run config for this job looks like. If the job has a config mapping: what that takes."""
     mapping = job.config_mapping
     if mapping is not None:
-        mapped = config_field(mapping).schema
+        mapped = mapping.config_field.field.schema
         return mapped if isinstance(mapped, Shape) else config.PERMISSIVE
     layout = _layout(job)
     if layout.schema is None:
@@ -214,7 +213,7 @@ class _Schemas:
         job = self.job
         fields = {"ops": part(self.ops(tree, ""))}
         if "" in self.layout.mapped:
-            fields["ops"] = part(Shape({"config": config_field(self.layout.mapped[""])}))
+            fields["ops"] = part(Shape({"config": self.layout.mapped[""].config_field.field}))
         fields["resources"] = part(Shape({key: self.resource(key) for key in job.resource_defs}))
         executor = job.executor_def
         execution = executions.DEFAULT_EXECUTION if executor is None else executor.config_field.field
@@ -239,12 +238,12 @@ class _Schemas:
         fields: dict[str, config.Field] = {}
         op = self.job.ops.get(handle)
         if op is not None:
-            fields["config"] = config_field(op)
+            fields["config"] = op.config_field.field
             outputs = {name: one.field for name, one in _output_fields(self.layout.managers, op).items()}
             if outputs:
                 fields["outputs"] = part(Shape(outputs))
         elif handle in self.layout.mapped:
-            fields["config"] = config_field(self.layout.mapped[handle])
+            fields["config"] = self.layout.mapped[handle].config_field.field
         else:
             fields["ops"] = part(self.ops(inner, handle + "."))
         inputs = self.layout.inputs.get(handle)
@@ -326,12 +325,12 @@ def resolve(
     given = run_config_dict(run_config)
     mapping = job.config_mapping
     if mapping is not None:
-        value, faults = config.check(config_field(mapping).schema, given, env=env)
+        value, faults = config.check(mapping.config_field.field.schema, given, env=env)
         if faults:
             raise _refused(faults, f"The config that the config mapping of job {job.name!r} takes", given)
         if mapping.receive_processed_config_values is False:
-            value, _ = config.check(config_field(mapping).schema, given)
-        given = call_mapping(mapping, value, f"job {job.name!r}")
+            value, _ = config.check(mapping.config_field.field.schema, given)
+        given = mapping.call(value, f"job {job.name!r}")
     elif job.config is not None and job.partitioned_config is None:
         given = _with_defaults(run_config_dict(job.config), given)
     values = {**job.input_values, **(input_values or _NOTHING)}
@@ -422,7 +421,7 @@ class _Resolver(_Schemas):
                 self.for_inputs[handle, input_name] = self._load(open_input, value, (*here, "inputs", input_name))
             if handle in self.job.ops:
                 if "config" in entry:
-                    self.for_ops[handle] = load_config(self.job.ops[handle], entry["config"])
+                    self.for_ops[handle] = self.job.ops[handle].resolve_config(entry["config"])
                 if "outputs" in entry:
                     loads = _output_fields(self.layout.managers, self.job.ops[handle])
                     for name, value in entry["outputs"].items():
@@ -436,7 +435,7 @@ class _Resolver(_Schemas):
         """The config of the nodes of a graph that has a config mapping."""
         title = f"graph {handle!r} in job {self.job.name!r}" if handle else f"the graph of job {self.job.name!r}"
         # What it takes was checked with everything else, references to environment variables included.
-        made = call_mapping(self.layout.mapped[handle], given, title)
+        made = self.layout.mapped[handle].call(given, title)
         prefix = f"{handle}." if handle else ""
         places = [place for place in (*self.job.ops, *self.layout.groups) if place.startswith(prefix)]
         inside = _tree(place[len(prefix) :] for place in places)

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import msgspec
 
 from treadle.author import port
-from treadle.author.config_mapping import ConfigMapping
+from treadle.author.configured import ConfigMapping
 from treadle.author.io_managers import fs_io_manager
 from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, OpDefinition
 from treadle.author.partitioned_config import partition_tags

@@ -69,7 +69,7 @@ class LoggerDefinition(Configurable):
         description: str | None = None,
     ) -> None:
         self.logger_fn = logger_fn
-        self._config_schema = config_schema
+        self.config_schema = config_schema
         self.description = description
 
     def __call__(self, *args: Any, **kwargs: Any) -> logging.Logger:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import wraps
 from typing import Any, TypeVar
 
 from treadle.author import composition, port
-from treadle.author.op_config import map_config
+from treadle.author.configured import Configurable
 from treadle.author.outcomes import NO_VALUE
 from treadle.author.resources import is_resource_annotation
 from treadle.author.signature import NO_ANNOTATION, Signature, decorator, docstring, signature_of, where
@@ -130,7 +129,7 @@ _NOTHING: Mapping[str, str] = {}
 _NO_KEYS: frozenset[str] = frozenset()
 
 
-class OpDefinition(composition.Placing):
+class OpDefinition(composition.Placing, Configurable):
     """An op: a function with named inputs and outputs. Made by `@op`; call it in a test, a `@graph` or a `@job`.
 
     Attributes:
@@ -140,24 +139,7 @@ class OpDefinition(composition.Placing):
         required_resource_keys: every resource it needs, however it asked for it.
     """
 
-    __slots__ = (
-        "__dict__",
-        "code_version",
-        "config_class",
-        "config_schema",
-        "description",
-        "fn",
-        "ins",
-        "name",
-        "outs",
-        "pool",
-        "required_resource_keys",
-        "resource_args",
-        "retry_policy",
-        "signature",
-        "tags",
-        "timeout",
-    )
+    _takes = "The config that `configured` gives to {}"
 
     def __init__(
         self,
@@ -200,7 +182,6 @@ class OpDefinition(composition.Placing):
                 f"Keep the pool.{self.where}"
             )
         self.config_schema = config_schema
-        self.config_class: Any = None
         self.resource_args: Mapping[str, str] = _NOTHING
         names = signature.names
         if signature.annotations:
@@ -245,22 +226,19 @@ class OpDefinition(composition.Placing):
         self.config_class = annotation
         return tuple(name for name in names if name != "config")
 
-    @property
-    def has_config(self) -> bool:
-        """Whether it declares config."""
-        return self.config_class is not None or self.config_schema is not None or "mapped" in self.__dict__
-
     def configured(
         self, config_or_config_fn: Any, name: str, config_schema: Any = None, description: str | None = None
     ) -> OpDefinition:
         """This op under another name, with its config given now, or computed by a function from other config, which is
         as `config_schema` says.
         """
-        made = copy.copy(self)
+        made = self._configured(config_or_config_fn, config_schema, description)
         made.name = check_name(name, "an op")
-        made.description = description or self.description
-        map_config(made, self, config_or_config_fn, config_schema)
         return made
+
+    @property
+    def _what(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return f"op {self.name!r}"
 
     @property
     def limits(self) -> dict[str, Any]:

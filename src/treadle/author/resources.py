@@ -220,7 +220,7 @@ class ResourceDefinition(Configurable):
         self.resource_fn = resource_fn
         self.description = description
         self.version = version
-        self._config_schema = config_schema
+        self.config_schema = config_schema
         self._required = frozenset(required_resource_keys) if required_resource_keys else _EMPTY
         self._constant = _NO_CONSTANT  # the value itself, where there is nothing to set up: the short way of `start`
 

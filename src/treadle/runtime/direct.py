@@ -13,7 +13,6 @@ from treadle.author.assets_definition import AssetsDefinition
 from treadle.author.checks import AssetChecksDefinition
 from treadle.author.config_types import is_config_class
 from treadle.author.contexts import AssetCheckExecutionContext, AssetExecutionContext, OpExecutionContext
-from treadle.author.op_config import build_config, config_field, load_config
 from treadle.author.ops import OpDefinition
 from treadle.author.outcomes import AssetCheckResult, DynamicOutput, Output
 from treadle.author.resources import Resources, resources_by_hand
@@ -251,10 +250,10 @@ def _config_from_hand(op: OpDefinition, given: Any) -> Any:
     """
     if is_config_class(op.config_class) and isinstance(given, op.config_class):
         return given
-    field = config_field(op)
+    field = op.config_field.field
     value = given if given is not None else field.default if field.default is not schemas.UNSET else {}
     resolved = schemas.resolve(field.schema, value, env=os.environ, what=f"the config of {op.name!r}")
-    return build_config(op, load_config(op, resolved), repr(op.name), ("ops", op.name, "config"))
+    return op.build_config(op.resolve_config(resolved), repr(op.name), ("ops", op.name, "config"))
 
 
 def invoke_op(op: OpDefinition, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

@@ -9,7 +9,6 @@ from typing import Any
 
 from treadle.author.config_types import is_config_class
 from treadle.author.contexts import running
-from treadle.author.op_config import build_config
 from treadle.author.outcomes import Failure, RetryRequested
 from treadle.decide.steps import Step
 from treadle.errors import (
@@ -151,7 +150,7 @@ def _take_config(context: StepContext, arguments: dict[str, Any]) -> None:
     op = context.op_def
     raw = context.scope.configs.get(context.step.node.handle)
     try:
-        config = build_config(op, raw, repr(op.name), ("ops", op.name, "config"))
+        config = op.build_config(raw, repr(op.name), ("ops", op.name, "config"))
     except ConfigError as error:  # the user's class refused what fits its schema
         cause = error.__cause__
         raise StepExecutionError(
