@@ -19,6 +19,20 @@ from treadle._version import __version__
 SCRIPT = Path(sys.executable).with_name("treadle")
 HEAVY = ("rich", "pydantic", "yaml", "sqlalchemy", "alembic", "asyncio")
 ONE = "import treadle\n\n@treadle.asset\ndef one():\n    print('printed', flush=True)\n"
+CYCLE = """import gc, os, treadle
+
+class Cycle:
+    def __init__(self):
+        self.itself = self
+
+    def __del__(self, write=os.write):
+        write(1, b"collected")
+
+@treadle.asset
+def cycle():
+    assert gc.isenabled()
+    Cycle()
+"""
 LONG = (
     "import threading, treadle\n\n@treadle.asset\ndef long():\n    print('READY', flush=True)\n"
     "    threading.Event().wait(60)\n"
@@ -42,6 +56,13 @@ def test_version_is_that_of_the_project() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert __version__ == project["version"]
     assert treadle("--version").stdout == f"treadle, version {__version__}\n"
+
+
+def test_garbage_of_user_code_is_collected(folder: Path) -> None:
+    (folder / "cycle.py").write_text(CYCLE)
+    done = treadle("asset", "materialize", "-f", "cycle.py")
+    assert done.returncode == 0
+    assert done.stdout.endswith("collected")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
+from functools import wraps
 from typing import Any, TextIO, TypeVar
 
 import click
@@ -40,9 +41,17 @@ _OPTIONS = (
 
 def execution_options(command: F) -> F:
     """The options of a command that executes; it hands them to `execute` as they are."""
+
+    @wraps(command)
+    def prepared(*args: Any, **kwargs: Any) -> Any:
+        # before any user code, for `spare_imports`; `asset list` and `job list` need none of it
+        from treadle.host import execution, executors, ownership  # noqa: F401, PLC0415
+
+        return command(*args, **kwargs)
+
     for option in reversed(_OPTIONS):
-        command = option(command)
-    return output.json_option(command)
+        prepared = option(prepared)
+    return output.json_option(prepared)
 
 
 def execute(

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import click
 
 from treadle.errors import InvocationError, RunNotFoundError
 from treadle.state.runs import Run
+
+
+def spare_imports() -> None:
+    """Have the collector of garbage pass over what has been imported: now, and when the process ends.
+
+    The console script switches it off until here, which is before anything of the user's is imported or runs.
+    """
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def open_home(*, makes: bool = True) -> Any:
@@ -19,6 +30,7 @@ def open_home(*, makes: bool = True) -> Any:
     """
     from treadle.host.instance import Instance  # noqa: PLC0415  the store takes a tenth of a second to import
 
+    spare_imports()
     instance = Instance.get()
     if makes or instance.store.database.exists:
         return instance

@@ -10,6 +10,7 @@ click.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -140,4 +141,5 @@ def _hint(error: click.ClickException, context: click.Context | None) -> str:
 
 def main() -> None:
     """The console script."""
+    gc.disable()  # until `home.spare_imports`: nothing that is imported is garbage
     sys.exit(run())

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from treadle.cli.home import spare_imports
 from treadle.core.keys import did_you_mean
 from treadle.host.targets import KINDS, Location, Target, discover, from_workspace, load, no_file
 
@@ -67,6 +68,7 @@ def targets_of(ctx: click.Context, options: dict[str, Any]) -> list[Target]:
         click.UsageError: they contradict each other, or there is no target at all.
         LoadError: a file that names targets cannot be right.
     """
+    spare_imports()
     given = {name: options.pop(name) for name in _SOURCES}
     attribute, folder = options.pop("attribute"), options.pop("working_directory")
     chosen = {name for name, value in given.items() if value}
