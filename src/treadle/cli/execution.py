@@ -15,7 +15,7 @@ import click
 
 from treadle.author.jobs import JobDefinition
 from treadle.cli import failure, output, report
-from treadle.cli.given import config_of, read_range, read_tags
+from treadle.cli.given import PARTITION_OPTIONS, config_of, range_of, read_tags
 from treadle.cli.home import open_home
 from treadle.cli.progress import Lines
 from treadle.core.subsets import PartitionKeyRange
@@ -23,11 +23,7 @@ from treadle.errors import ExecutionInterruptedError
 
 F = TypeVar("F", bound=Callable[..., Any])
 _OPTIONS = (
-    click.option("--partition", metavar="KEY", help="Partition to run for."),
-    click.option(
-        "--partition-range", metavar="FIRST...LAST",
-        help="Partitions to run for, both ends included, in one run. Needs a single-run backfill policy.",
-    ),
+    *PARTITION_OPTIONS,
     click.option(
         "-c", "--config", multiple=True, metavar="CONFIG",
         help="Run config: a YAML or JSON file, a glob of files, or the config itself. Repeatable; earlier ones win.",
@@ -76,12 +72,11 @@ def execute(
     from treadle.host.execution import run_job  # noqa: PLC0415  `asset list` and `job list` need no runtime
     from treadle.host.executors import drive_of  # noqa: PLC0415
 
-    if partition is not None and partition_range is not None:
-        raise click.UsageError("--partition and --partition-range both say what to run for. Give one of them.")
-    key_range = _range_of(job, partition_range) if partition_range is not None else None
+    ends = range_of(partition, partition_range)
+    key_range = _checked_range(job, *ends) if ends is not None else None
     run_config = config_of(config, config_json)
     run_tags = read_tags(tags)
-    _check_partition_given(job, partition is not None or partition_range is not None)
+    _check_partition_given(job, partition is not None or ends is not None)
     account = report.Account()
     with open_home() as instance, _shown(job, verbose, as_json) as (listener, out):
 
@@ -136,8 +131,7 @@ def _check_partition_given(job: JobDefinition, given: bool) -> None:
         )
 
 
-def _range_of(job: JobDefinition, text: str) -> PartitionKeyRange:
-    first, last = read_range(text)
+def _checked_range(job: JobDefinition, first: str, last: str) -> PartitionKeyRange:
     each = [one for one in job.assets.values() if one.partitions_def is not None and one.specs]
     for definition in each:
         policy = definition.backfill_policy

@@ -1,4 +1,4 @@
-"""What options say about a run: its config and its tags. Reading them needs no definitions."""
+"""What options say about a run: its config, tags and partitions. Reading them needs no definitions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ from typing import Any
 
 import click
 import msgspec
+
+PARTITION_OPTIONS = (
+    click.option("--partition", metavar="KEY", help="Partition to run for."),
+    click.option(
+        "--partition-range", metavar="FIRST...LAST",
+        help="Partitions to run for, both ends included, in one run. Needs a single-run backfill policy.",
+    ),
+)  # fmt: skip
 
 
 def config_of(config: Sequence[str], config_json: str | None) -> dict[str, Any] | None:
@@ -96,12 +104,21 @@ def _json_config(text: str | None) -> dict[str, Any] | None:
     return data
 
 
-def read_range(text: str) -> tuple[str, str]:
-    """The first and the last key of a range of partitions.
+def clauses_of(text: str | None) -> list[str]:
+    """The clauses of a selection of ops or steps."""
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def range_of(partition: str | None, text: str | None) -> tuple[str, str] | None:
+    """The first and the last key of the range of partitions that `text` is; None without any.
 
     Raises:
-        click.UsageError: it is none.
+        click.UsageError: it is none, or a single partition is given as well.
     """
+    if text is None:
+        return None
+    if partition is not None:
+        raise click.UsageError("--partition and --partition-range both say what to run for. Give one of them.")
     first, dots, last = text.partition("...")
     if not dots or not first or not last:
         raise click.UsageError(f"--partition-range is {text!r}. Write the first and the last key: FIRST...LAST.")

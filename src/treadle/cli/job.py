@@ -10,6 +10,7 @@ from treadle.author.definitions import Definitions
 from treadle.author.jobs import JobDefinition
 from treadle.cli import output
 from treadle.cli.execution import execute, execution_options
+from treadle.cli.given import clauses_of
 from treadle.cli.targets import location_of, target_options
 from treadle.core.keys import IMPLICIT_JOB, did_you_mean
 from treadle.errors import SelectionError
@@ -72,7 +73,7 @@ def execute_job(ctx: click.Context, name: str | None, op_selection: str | None, 
             there = f"These are there: {', '.join(names)}." if names else "There are none."
             raise click.UsageError(f"Nothing says which job to execute. Choose one with -j. {there}", ctx)
         name = names[0]
-    clauses = [part.strip() for part in op_selection.split(",") if part.strip()] if op_selection else None
+    clauses = clauses_of(op_selection) or None
     if name != IMPLICIT_JOB and name not in definitions.jobs_by_name:
         there = ", ".join(sorted(definitions.jobs_by_name)) or "none"
         near = did_you_mean(name, definitions.jobs_by_name)

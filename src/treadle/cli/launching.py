@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 from msgspec import structs
 
-from treadle.cli.given import config_of, read_range, read_tags
+from treadle.cli.given import PARTITION_OPTIONS, clauses_of, config_of, range_of, read_tags
 from treadle.cli.home import find_run, open_home
 from treadle.core import tags as tag_names
 from treadle.core.keys import IMPLICIT_JOB, AssetKey
@@ -45,12 +45,8 @@ def launch_options(command: F) -> F:
 )
 @click.option("-l", "--location", metavar="NAME", help="Its code location, where there are several.")
 @launch_options
-@click.option("--partition", metavar="KEY", help="Partition to run for.")
-@click.option(
-    "--partition-range",
-    metavar="FIRST...LAST",
-    help="Partitions to run for, both ends included, in one run. Needs a single-run backfill policy.",
-)
+@PARTITION_OPTIONS[0]
+@PARTITION_OPTIONS[1]
 @_wait_option
 def launch_command(job: str | None, location: str | None, waits: bool, **options: Any) -> int:
     """Put a run of a job or of assets into the queue, for `treadle dev` or the daemon to execute; print its id."""
@@ -85,14 +81,12 @@ def launch(
     from treadle.host.launching import submit_run  # noqa: PLC0415  --help needs none of it
 
     run_tags, now, keys = read_tags(tags), datetime.now(UTC), None
-    if partition is not None and partition_range is not None:
-        raise click.UsageError("--partition and --partition-range both say what to run for. Give one of them.")
+    ends = range_of(partition, partition_range)
     if partition is not None:
         run_tags[tag_names.PARTITION] = partition
-    if partition_range is not None:
-        run_tags |= dict(zip(_RANGE, read_range(partition_range), strict=True))
+    if ends is not None:
+        run_tags |= dict(zip(_RANGE, ends, strict=True))
     run_config = config_of(config, config_json) or {}
-    clauses = [part.strip() for part in (op_selection or "").split(",") if part.strip()]
     with open_home() as instance:
         jobs = instance.store.locations.jobs()
         unknown = {record.name for record in instance.store.locations.all()} - jobs.keys()
@@ -107,7 +101,7 @@ def launch(
             run_tags = {**there.run_tags(job, partition), **run_tags}
         run = instance.create_run(
             job_name=job, run_id=run_id, run_config=run_config, tags=run_tags, location_name=location,
-            op_selection=clauses or None, asset_selection=keys,
+            op_selection=clauses_of(op_selection) or None, asset_selection=keys,
         )  # fmt: skip
         return _begun(instance, submit_run(instance, run.run_id).run_id, waits)
 
@@ -166,7 +160,7 @@ def retry_command(run_id: str, what: str | None, steps: str | None, waits: bool)
     """Put a run into the queue that runs RUN_ID (the beginning of the id is enough) again; print its id."""
     from treadle.daemon.runs import run_again  # noqa: PLC0415  --help needs none of it
 
-    clauses = [part.strip() for part in (steps or "").split(",") if part.strip()]
+    clauses = clauses_of(steps)
     if what is not None and clauses:
         raise click.UsageError("--steps says what to run again, and so does the other option. Give one of them.")
     with open_home() as instance:

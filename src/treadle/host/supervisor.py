@@ -28,6 +28,7 @@ from treadle.runtime.channel import Channel
 from treadle.runtime.reporting import Claim, Completed, Free, FromReporter, Granted, Refused, Stored, Told
 from treadle.state.error_info import ErrorInfo
 from treadle.state.events import (
+    AnyEvent,
     EngineEvent,
     ErrorSource,
     Event,
@@ -66,7 +67,7 @@ _run = codec.decoder(Run)
 
 def warm(argument: bytes) -> bytes:
     """Prepares the fork server of the supervisors of a home: what is slow the first time is done before any fork."""
-    for receives in (FromKeeper, FromReporter):
+    for receives in (FromKeeper, FromReporter, AnyEvent):
         codec.decoder(receives)
     with suppress(TreadleError):  # who supervises a run says so
         Instance.get(argument.decode()).close()

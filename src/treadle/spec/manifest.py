@@ -149,19 +149,16 @@ class Manifest(Jobs, frozen=True, omit_defaults=True, dict=True):
         return bool(self.pools) or any(node.pool for job in self.jobs for node in job.nodes)
 
 
-_decoder, _jobs_decoder = codec.decoder(Manifest), codec.decoder(Jobs)
-
-
 def read_manifest(data: bytes) -> Manifest:
     """The manifest that `codec.encode` made these bytes of."""
     import treadle.spec.automation  # noqa: F401, PLC0415  as above; most commands that open the store read no manifest
 
-    return _decoder.decode(data)
+    return codec.decoder(Manifest).decode(data)
 
 
 def read_jobs(data: bytes) -> Jobs:
     """The jobs of the manifest that `codec.encode` made these bytes of."""
-    return _jobs_decoder.decode(data)
+    return codec.decoder(Jobs).decode(data)
 
 
 def location_of_job(

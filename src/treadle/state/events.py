@@ -8,6 +8,7 @@ sentence for people is derived from its data (`message`), never stored.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, TypeAlias, get_args
 
 import msgspec
@@ -605,8 +606,10 @@ def reported(fact: Reported, step_key: str | None) -> Event:
     )
 
 
-_decoder = codec.decoder(AnyEvent)
-_tag_decoder = codec.decoder(dict[str, Any])
+@cache
+def _decoder() -> Any:
+    """Takes five milliseconds to be made, and many processes read no events."""
+    return codec.decoder(AnyEvent)
 
 
 def encode_event(event: Event) -> bytes:
@@ -617,9 +620,9 @@ def encode_event(event: Event) -> bytes:
 def decode_event(body: bytes) -> Event:
     """The event that `body` holds; `Unknown` if a later version wrote a kind that this one does not know."""
     try:
-        return _decoder.decode(body)
+        return _decoder().decode(body)
     except codec.DecodeError:
-        raw = _tag_decoder.decode(body)
+        raw = codec.decoder(dict[str, Any]).decode(body)
         return Unknown(kind=str(raw.get("type", "")), raw=body)
 
 

@@ -46,9 +46,6 @@ class LocationRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         return {"loading": "is being loaded", "failed": "could not be loaded"}.get(self.state, "has ended")
 
 
-_decoder = codec.decoder(LocationRecord)
-
-
 class Locations:
     """The tables of code locations."""
 
@@ -75,7 +72,8 @@ class Locations:
 
     def all(self) -> list[LocationRecord]:
         """Every location, by name."""
-        return [_decoder.decode(body) for (body,) in self._database.read("SELECT body FROM locations ORDER BY name")]
+        decoder = codec.decoder(LocationRecord)
+        return [decoder.decode(body) for (body,) in self._database.read("SELECT body FROM locations ORDER BY name")]
 
     def manifests(self) -> dict[str, Manifest]:
         """The last good manifest of each location that has had one, by name."""
