@@ -61,7 +61,6 @@ def test_membership_and_reading() -> None:
     ]
     assert not BOTH.has_partition_key(MultiPartitionKey({"date": "2024-01-01", "place": "us"}), NOW)
     assert BOTH.get_partition_key_from_str("2024-01-02|eu").keys_by_dimension["region"] == "eu"
-    assert BOTH.is_valid_key_format("x|y")
     with pytest.raises(UnknownPartitionError, match=r"date\|region"):
         BOTH.get_partition_key_from_str("2024-01-02")
     with pytest.raises(UnknownPartitionError):
@@ -79,7 +78,7 @@ def test_ranges_are_by_dimension() -> None:
 def test_dimensions() -> None:
     assert BOTH.partition_dimension_names == ["date", "region"]
     assert BOTH.get_partitions_def_for_dimension("region") is REGIONS
-    assert (BOTH.primary_dimension.name, BOTH.secondary_dimension.name) == ("date", "region")
+    assert BOTH.primary_dimension.name == "date"
     assert (CUBE.primary_dimension.name, CUBE.inner_dimension, CUBE.outer_dimensions) == ("d", "d", ("a", "x"))
     assert BOTH.time_window_partitions_def is DAILY
     assert BOTH.time_window_for_partition_key("2024-01-02|us").start == datetime(2024, 1, 2, tzinfo=UTC)

@@ -43,7 +43,6 @@ def test_static_keys_keep_their_order() -> None:
     assert LETTERS.get_num_partitions() == 3
     assert [key for key in "abcd" if LETTERS.has_partition_key(key)] == ["a", "b", "c"]
     assert not LETTERS.has_partition_key(1)  # type: ignore[arg-type]
-    assert LETTERS.filter_valid_partition_keys({"a", "z"}) == {"a"}
     assert LETTERS.get_tags_for_partition_key("a") == {"dagster/partition": "a"}
 
 
@@ -114,7 +113,6 @@ def test_static_is_a_value() -> None:
     assert StaticPartitionsDefinition(["a", "b", "c"]) != LETTERS
     assert pickle.loads(pickle.dumps(LETTERS)) == LETTERS
     assert round_trip(LETTERS) == LETTERS
-    assert same.get_serializable_unique_identifier() == LETTERS.get_serializable_unique_identifier()
 
 
 def test_definitions_travel_inside_structs() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
+import dagster._windows  # noqa: F401  what it attaches is in place with partitions
 import treadle
 from dagster._deprecated import with_old_arguments
 from treadle.core.partitions import PartitionsDefinition, Store, effective_time

@@ -144,12 +144,6 @@ class MultiPartitionsDefinition(PartitionsDefinition):
         return min(self.partitions_defs, key=lambda one: not isinstance(one[1], TimeWindowPartitionsDefinition))
 
     @property
-    def secondary_dimension(self) -> PartitionDimensionDefinition:
-        """The first dimension that is not the primary one."""
-        primary = self.primary_dimension.name
-        return next(one for one in self.partitions_defs if one.name != primary)
-
-    @property
     def has_time_window_dimension(self) -> bool:
         """Whether exactly one dimension is by time."""
         return sum(isinstance(one, TimeWindowPartitionsDefinition) for one in self._defs) == 1
@@ -186,10 +180,6 @@ class MultiPartitionsDefinition(PartitionsDefinition):
             return list(parts.values()) if list(parts) == self.partition_dimension_names else None
         found = partition_key.split(SEPARATOR)
         return found if len(found) == len(self._defs) else None
-
-    def is_valid_key_format(self, partition_key: str) -> bool:
-        """Whether this has as many parts as there are dimensions."""
-        return self._parts(partition_key) is not None
 
     def get_partition_key_from_str(self, partition_key_str: str) -> MultiPartitionKey:
         """The key written as this string.
@@ -242,10 +232,6 @@ class MultiPartitionsDefinition(PartitionsDefinition):
             one.has_partition_key(part, *at) for one, part in zip(self._defs, parts, strict=True)
         )
 
-    def filter_valid_partition_keys(self, partition_keys: Iterable[str]) -> set[str]:
-        """Those of the keys that exist."""
-        return {self.get_partition_key_from_str(key) for key in partition_keys if self.has_partition_key(key)}
-
     def _ranges(self, ends: PartitionKeyRange) -> Iterator[tuple[PartitionsDefinition, PartitionKeyRange]]:
         """Each dimension with its range: a range of keys is every combination of the dimensions' ranges."""
         starts, stops = (self.get_partition_key_from_str(key).dimension_keys for key in ends)
@@ -268,21 +254,9 @@ class MultiPartitionsDefinition(PartitionsDefinition):
         dynamic_partitions_store: Store = None,
     ) -> Sequence[MultiPartitionKey]:
         """All keys whose part in one dimension is this."""
-        return self.get_multipartition_keys_with_dimension_values(
-            dimension_name, [dimension_partition_key], current_time, dynamic_partitions_store
-        )
-
-    def get_multipartition_keys_with_dimension_values(
-        self,
-        dimension_name: str,
-        dimension_partition_keys: Sequence[str],
-        current_time: Now = None,
-        dynamic_partitions_store: Store = None,
-    ) -> Sequence[MultiPartitionKey]:
-        """All keys whose part in one dimension is one of these."""
         self.get_partitions_def_for_dimension(dimension_name)
         return self._product(
-            dimension_partition_keys
+            [dimension_partition_key]
             if name == dimension_name
             else one.get_partition_keys(current_time, dynamic_partitions_store)
             for name, one in self.partitions_defs

@@ -6,7 +6,7 @@ a list. Whoever needs "now" or the dynamic keys passes them, or pins them with `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
@@ -204,19 +204,9 @@ class PartitionsDefinition:
         if not self.has_partition_key(partition_key, *at):
             raise self._unknown(partition_key, self._nearby_keys(at))
 
-    def filter_valid_partition_keys(self, partition_keys: Set[str]) -> Set[str]:
-        """Those of the keys that exist."""
-        return {key for key in partition_keys if self.has_partition_key(key)}
-
     def get_tags_for_partition_key(self, partition_key: str) -> Mapping[str, str]:
         """The tags of a run of this partition."""
         return {tags.PARTITION: partition_key}
-
-    def get_serializable_unique_identifier(self) -> str:
-        """A hash of the definition's content: equal definitions have equal identifiers."""
-        import hashlib  # noqa: PLC0415  loads OpenSSL, which starting up need not
-
-        return hashlib.sha1(codec.encode(self.to_wire()), usedforsecurity=False).hexdigest()
 
     # --- subsets
 

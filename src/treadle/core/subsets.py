@@ -2,8 +2,8 @@
 
 Four kinds, chosen by the definition: spans of instants for time windows, a bitmap of positions for static keys, one row
 a combination for several dimensions, and a set of keys where nothing better is known (dynamic and user-made
-definitions). Positions are of this moment's definition and never stored: the store keeps interned ids, see `to_ids`
-here and `subset_from_ids` of definitions.
+definitions). Positions are of this moment's definition and never stored: the store keeps interned ids, see
+`subset_from_ids` of definitions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import and_, or_, sub
 from typing import Any, NamedTuple, Self, TypeAlias, TypeGuard
 
-from pyroaring import BitMap, FrozenBitMap
+from pyroaring import FrozenBitMap
 
 from treadle.core.windows import WindowSequence
 from treadle.errors import InvocationError
@@ -58,17 +58,9 @@ class PartitionSubset:
         """The keys as the fewest ranges of neighbours. `partitions_def` is not needed."""
         return [PartitionKeyRange(key, key) for key in self]
 
-    def with_partition_keys(self, partition_keys: Iterable[str]) -> PartitionSubset:
-        """This subset and these keys."""
-        return self | self.partitions_def.subset_with_partition_keys(partition_keys)
-
     def empty_subset(self) -> PartitionSubset:
         """The empty subset of the same definition."""
         return self.partitions_def.empty_subset()
-
-    def to_ids(self, ids_of: Callable[[Sequence[str]], Iterable[int]]) -> BitMap:
-        """The subset as stored: a bitmap of the interned ids that `ids_of` gives for keys."""
-        return BitMap(ids_of(self.get_partition_keys()))
 
     def to_wire(self) -> dict[str, Any]:
         """The subset as plain data, which `subset_from_wire` of its definition reads."""

@@ -247,34 +247,23 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         first, stop = self.bounds(at.effective_dt)
         return tick is not None and first <= tick < stop and not self.windows.excludes(tick)
 
-    def _first_tick(self, current_time: Now) -> int | None:
-        first, stop = self.bounds(current_time)
-        return first if first < stop else None
-
     def _last_tick(self, current_time: Now) -> int | None:
         first, stop = self.bounds(current_time)
         last = self.windows.last(stop - 1) if first < stop else None
         return last if last is not None and last >= first else None
 
     def _first(self, at: PartitionLoadingContext) -> str | None:
-        return self._key(self._first_tick(at.effective_dt))
+        first, stop = self.bounds(at.effective_dt)
+        return self.windows.format.key(first) if first < stop else None
 
     def _last(self, at: PartitionLoadingContext) -> str | None:
-        return self._key(self._last_tick(at.effective_dt))
-
-    def _key(self, tick: int | None) -> str | None:
-        return None if tick is None else self.windows.format.key(tick)
-
-    def _window(self, tick: int | None) -> TimeWindow | None:
-        return None if tick is None else self.windows.cadence.window(tick)
-
-    def get_first_partition_window(self, current_time: Now = None) -> TimeWindow | None:
-        """The first window that exists, or None."""
-        return self._window(self._first_tick(current_time))
+        last = self._last_tick(at.effective_dt)
+        return None if last is None else self.windows.format.key(last)
 
     def get_last_partition_window(self, current_time: Now = None) -> TimeWindow | None:
         """The last window that exists, or None."""
-        return self._window(self._last_tick(current_time))
+        last = self._last_tick(current_time)
+        return None if last is None else self.windows.cadence.window(last)
 
     def _nearby_keys(self, at: PartitionLoadingContext) -> Sequence[str]:
         first, stop = self.bounds(at.effective_dt)
@@ -303,25 +292,6 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         """
         return self.windows.cadence.window(self._tick(partition_key))
 
-    def time_windows_for_partition_keys(
-        self, partition_keys: Iterable[str], validate: bool = True
-    ) -> Sequence[TimeWindow]:
-        """The windows of these keys, neighbours joined, oldest first."""
-        subset = self.subset_with_partition_keys(partition_keys)
-        if validate:
-            for key in subset - self.subset_with_all_partitions():
-                raise self._unknown(key, self._nearby_keys(_NOW))
-        zone = self.windows.cadence.zone
-        return [TimeWindow(zone.at(start), zone.at(end)) for start, end in subset.spans]
-
-    def start_time_for_partition_key(self, partition_key: str) -> datetime:
-        """When the window with this key starts."""
-        return self.windows.cadence.zone.at(self._tick(partition_key))
-
-    def end_time_for_partition_key(self, partition_key: str) -> datetime:
-        """When the window with this key ends."""
-        return self.time_window_for_partition_key(partition_key).end
-
     def get_partition_key_for_timestamp(self, timestamp: float, end_closed: bool = False) -> str:
         """The key of the window that holds this time (seconds since 1970 UTC).
 
@@ -336,44 +306,6 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
             )
         return self.windows.format.key(tick)
 
-    def get_partition_key(self, key: str | date | datetime) -> str:
-        """The key of the window that holds this date or time; a string is checked and given back.
-
-        Raises:
-            UnknownPartitionError: there is no such partition.
-        """
-        if not isinstance(key, str):
-            instant = _instant(_moment(key), self.windows.cadence.zone)
-            key = self.windows.format.key(self.windows.cadence.floor(instant))
-        tick = self._tick(key)
-        if tick < self._start or self.windows.excludes(tick):
-            raise self._unknown(key, self._nearby_keys(_NOW))
-        return key
-
-    def get_next_partition_key(self, partition_key: str) -> str | None:
-        """The key after this one, or None if it does not exist yet."""
-        return self._key(self._next_tick(self.windows.cadence.next(self._tick(partition_key)), self.bounds()))
-
-    def get_next_partition_window(
-        self, end_dt: datetime, respect_bounds: bool = True, current_time: Now = None
-    ) -> TimeWindow | None:
-        """The first window that starts at or after `end_dt`; None if it does not exist and bounds are respected."""
-        bounds = self.bounds(current_time) if respect_bounds else _UNBOUNDED
-        return self._window(self._next_tick(instant_from(end_dt, self.windows.cadence.zone), bounds))
-
-    def _next_tick(self, instant: int, bounds: tuple[int, int]) -> int | None:
-        tick = self.windows.first(instant)
-        return None if tick is None or tick >= bounds[1] else max(tick, bounds[0])
-
-    def get_prev_partition_window(
-        self, start_dt: datetime, respect_bounds: bool = True, current_time: Now = None
-    ) -> TimeWindow | None:
-        """The last window that ends at or before `start_dt`; None if it does not exist and bounds are respected."""
-        first, stop = self.bounds(current_time) if respect_bounds else _UNBOUNDED
-        cadence = self.windows.cadence
-        tick = self.windows.last(min(cadence.floor(instant_of(start_dt, cadence.zone)), stop) - 1)
-        return None if tick is None or tick < first else cadence.window(tick)
-
     def get_partition_keys_in_time_window(self, time_window: TimeWindow) -> Sequence[str]:
         """The keys of the windows that exist and start inside `time_window`."""
         return list(self.get_partition_subset_in_time_window(time_window))
@@ -384,28 +316,6 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         low, high = (instant_from(at, cadence.zone) for at in time_window)
         low, high = max(low, first), min(high, stop)
         return TimeSubset(self, self.windows.spans(cadence.ceil(low), cadence.ceil(high)) if low < high else ())
-
-    def get_num_partitions_in_window(self, time_window: TimeWindow) -> int:
-        """How many windows that exist start inside `time_window`."""
-        return len(self.get_partition_subset_in_time_window(time_window))
-
-    def has_any_partitions_in_window(self, time_window: TimeWindow) -> bool:
-        """Whether a window that exists starts inside `time_window`."""
-        return not self.get_partition_subset_in_time_window(time_window).is_empty
-
-    def get_partition_key_range_for_time_window(
-        self, time_window: TimeWindow, respect_bounds: bool = True
-    ) -> PartitionKeyRange:
-        """The keys from the window that holds the start to the window that holds the last moment of `time_window`."""
-        start, end = (instant_from(at, self.windows.cadence.zone) for at in time_window)
-        first, last = self.windows.last(start), self.windows.last(end - 1)
-        if respect_bounds:
-            low, stop = self.bounds()
-            first = low if first is None or first < low else first
-            last = self.windows.last(min(stop, end) - 1)
-        if first is None or last is None or last < first:
-            raise UnknownPartitionError(f"{self!s} has no partition between {time_window.start} and {time_window.end}.")
-        return PartitionKeyRange(self.windows.format.key(first), self.windows.format.key(last))
 
     def _ticks_between(self, ends: PartitionKeyRange, at: PartitionLoadingContext) -> tuple[int, int]:
         first, stop = self.bounds(at.effective_dt)
@@ -420,18 +330,6 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
 
     def _subset_between(self, ends: PartitionKeyRange, at: PartitionLoadingContext) -> TimeSubset:
         return TimeSubset(self, self.windows.spans(*self._ticks_between(ends, at)))
-
-    def is_window_start_excluded(self, window_start: datetime) -> bool:
-        """Whether `exclusions` leave out the window that starts here."""
-        return self.windows.excludes(instant_of(window_start, self.windows.cadence.zone))
-
-    def less_than(self, partition_key1: str, partition_key2: str) -> bool:
-        """Whether the first key's window starts before the second's."""
-        return self._tick(partition_key1) < self._tick(partition_key2)
-
-    def equal_except_for_start_or_end(self, other: TimeWindowPartitionsDefinition) -> bool:
-        """Whether both have the same windows and keys, whatever their bounds."""
-        return self.windows == other.windows and self.end_offset == other.end_offset
 
     # --- subsets
 
@@ -503,10 +401,6 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         name = f"{kind.value.lower()} partitions" if kind is not None else f"partitions by cron {self.cron_schedule!r}"
         zone = "" if self.timezone == "UTC" else f" ({self.timezone})"
         return f"{name} from {self.start.strftime(self.fmt)}{zone}"
-
-
-_NOW = PartitionLoadingContext()
-_UNBOUNDED = -(1 << 62), 1 << 62
 
 
 def _moment(value: date) -> datetime:
