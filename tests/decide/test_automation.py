@@ -74,7 +74,7 @@ def test_the_explanation_has_the_shape_of_the_condition() -> None:
     deps, rest = root.children
     assert [(child.key, child.true) for child in deps.children] == [(key("x"), True), (key("y"), False)]
     assert rest.condition.name == "NOT"
-    assert rest.children[0].condition.get_label() == "in_progress"
+    assert rest.children[0].condition.label == "in_progress"
 
 
 def test_a_cursor_of_everything_travels() -> None:

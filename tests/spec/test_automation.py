@@ -24,7 +24,7 @@ DECODER = codec.decoder(Condition)
 def shown(condition: Condition) -> str:
     """A tree, with all labels and names: `[label]NAME(children)`."""
     children = ", ".join(shown(child) for child in condition.children)
-    label = f"[{condition.get_label()}]" if condition.get_label() else ""
+    label = f"[{condition.label}]" if condition.label else ""
     return f"{label}{condition.name}" + (f"({children})" if children else "")
 
 
@@ -116,7 +116,7 @@ def test_trees(condition: Condition, tree: str) -> None:
 )
 def test_leaves_are_called_as_what_makes_them(name: str) -> None:
     made = getattr(Condition, name)()
-    assert (made.name, made.label, made.children, made.operator_type) == (name, None, (), "identity")
+    assert (made.name, made.label, made.children) == (name, None, ())
 
 
 def test_parts_without_a_label_join_into_one_level() -> None:
@@ -137,15 +137,8 @@ def test_it_reads_as_an_expression() -> None:
     )
     narrowed = Condition.all_deps_match(Condition.missing()).allow(AssetSelection.groups("g"))
     assert repr(narrowed) == '<AutomationCondition all_deps_match(missing).allow(group:"g")>'
-    assert Condition.eager().get_label() == "eager"
-    assert Condition.eager().with_label(None).get_label() is None
-
-
-def test_what_must_be_remembered() -> None:
-    remembering = [Condition.missing().since(Condition.in_progress()), Condition.missing().newly_true()]
-    remembering += [Condition.initial_evaluation(), Condition.code_version_changed()]
-    assert all(condition.requires_cursor for condition in remembering)
-    assert not any(condition.requires_cursor for condition in (Condition.eager(), Condition.data_version_changed()))
+    assert Condition.eager().label == "eager"
+    assert Condition.eager().with_label(None).label is None
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,7 @@ _BESIDE = {
         ("AssetsDefinition", "asset", "graph_asset", "graph_multi_asset", "multi_asset"), "dagster._source_assets"
     ),
     "AssetSelection": "dagster._selections",
+    "AutomationCondition": "dagster._conditions",
     "OpDefinition": "dagster._deprecated",
     "RunFailureSensorContext": "dagster._sensors",
     "RunStatusSensorContext": "dagster._sensors",

@@ -9,10 +9,10 @@ What a tree means for the assets there are is decided elsewhere. Conditions of u
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any, ClassVar, Literal, Self, TypeAlias, TypeVar
+from typing import Any, ClassVar, ParamSpec, Self, TypeAlias, TypeVar, cast
 
 import msgspec
 from msgspec import structs
@@ -24,8 +24,14 @@ from treadle.errors import DefinitionError
 from treadle.spec.policies import AutomationRule
 from treadle.spec.selection import AssetSelection
 
-Operator: TypeAlias = Literal["and", "or", "not", "identity"]
 _New = TypeVar("_New", bound="AutomationCondition")
+_Made = TypeVar("_Made")
+_P = ParamSpec("_P")
+
+
+def _kept(make: Callable[_P, _Made]) -> Callable[_P, _Made]:
+    """Many assets have the same condition: let it be one object, whose parts are evaluated once for all of them."""
+    return cast(Callable[_P, _Made], lru_cache(maxsize=256)(make))
 
 
 def _leaf(
@@ -67,30 +73,14 @@ class AutomationCondition(AutomationRule):
         return ""
 
     @property
-    def operator_type(self) -> Operator:
-        """How it combines its children; "identity" if it does so in a way of its own, or has none."""
-        return self._operator
-
-    _operator: ClassVar[Operator] = "identity"
-
-    @property
     def children(self) -> Sequence[AutomationCondition]:
         """The conditions that this one is made of."""
         return ()
 
     @property
-    def requires_cursor(self) -> bool:
-        """Whether it has to remember something from one evaluation to the next; its children are not looked at."""
-        return False
-
-    @property
     def is_serializable(self) -> bool:
         """Whether it can be evaluated without the user's code: no part of it is a class of theirs."""
         return False
-
-    def get_label(self) -> str | None:
-        """Its label, if it has one."""
-        return self.label
 
     def with_label(self, label: str | None) -> Self:
         """This condition under a name; None takes the name away."""
@@ -138,7 +128,11 @@ class AutomationCondition(AutomationRule):
             new: what comes in its place; it is not looked into.
         """
         _checked(new, "replace()")
-        return new if self._is(old) else self
+        return new if self._is(old) else self._mapped("replace", old, new)
+
+    def _mapped(self, method: str, *args: Any) -> Self:
+        """It with each child being what that method of it gives; children without the method stay."""
+        return self
 
     def _is(self, wanted: AutomationCondition | str) -> bool:
         if isinstance(wanted, str):
@@ -150,17 +144,19 @@ class AutomationCondition(AutomationRule):
     missing = _leaf("missing", "It was never materialized or observed; a check was never evaluated.")
 
     @staticmethod
+    @_kept
     def newly_missing() -> NewlyTrue:
         """It became missing."""
-        return _NEWLY_MISSING
+        return NewlyTrue(Operand("missing"), label="newly_missing")
 
     run_in_progress = _leaf("run_in_progress", "It is part of a run that has not ended.")
     backfill_in_progress = _leaf("backfill_in_progress", "It is part of a backfill that has not ended.")
 
     @staticmethod
+    @_kept
     def in_progress() -> AnyOf:
         """It is part of a run or backfill that has not ended."""
-        return _IN_PROGRESS
+        return (Operand("run_in_progress") | Operand("backfill_in_progress")).with_label("in_progress")
 
     execution_failed = _leaf("execution_failed", "The latest run that should have made it failed.")
     newly_updated = _leaf("newly_updated", "It was updated since the last evaluation.")
@@ -206,13 +202,18 @@ class AutomationCondition(AutomationRule):
         return InLatestTimeWindow(lookback_delta)
 
     @staticmethod
+    @_kept
     def cron_tick_passed(cron_schedule: str, cron_timezone: str = "UTC") -> CronTickPassed:
         """A tick of this cron schedule came since the last evaluation.
 
         Raises:
             DefinitionError: the schedule or the time zone cannot be read.
         """
-        return _cron_tick(cron_schedule, cron_timezone)
+        if not isinstance(cron_schedule, str):
+            raise DefinitionError(f"A cron schedule is a string, such as '0 6 * * *', not {cron_schedule!r}.")
+        parse_cron(cron_schedule)
+        zone_of(cron_timezone)
+        return CronTickPassed(cron_schedule, cron_timezone)
 
     check_passed = _leaf("check_passed", "Of a check: its latest evaluation passed.")
     check_failed = _leaf("check_failed", "Of a check: its latest evaluation did not pass.")
@@ -264,48 +265,67 @@ class AutomationCondition(AutomationRule):
     # --- put together
 
     @staticmethod
+    @_kept
     def any_deps_updated() -> DepsMatch:
         """A dependency was updated since the last evaluation by a run that does not make this too, or will be now."""
-        return _ANY_DEPS_UPDATED
+        alone = Operand("newly_updated") & ~Operand("executed_with_root_target")
+        updated = alone.with_label("newly_updated_without_root") | Operand("will_be_requested")
+        return DepsMatch(False, updated, label="any_deps_updated")
 
     @staticmethod
+    @_kept
     def any_deps_missing() -> DepsMatch:
         """A dependency is missing, and this evaluation does not request it."""
-        return _ANY_DEPS_MISSING
+        return DepsMatch(False, Operand("missing") & ~Operand("will_be_requested"), label="any_deps_missing")
 
     @staticmethod
+    @_kept
     def any_deps_in_progress() -> DepsMatch:
         """A dependency is part of a run or backfill that has not ended."""
-        return _ANY_DEPS_IN_PROGRESS
+        return DepsMatch(False, AutomationCondition.in_progress(), label="any_deps_in_progress")
 
     @staticmethod
+    @_kept
     def all_deps_blocking_checks_passed() -> DepsMatch:
         """All blocking checks of all dependencies passed."""
-        return _ALL_DEPS_BLOCKING_CHECKS_PASSED
+        passed = ChecksMatch(True, Operand("check_passed"), blocking_only=True, label="all_blocking_checks_passed")
+        return DepsMatch(True, passed, label="all_deps_blocking_checks_passed")
 
     @staticmethod
+    @_kept
     def all_deps_updated_since_cron(cron_schedule: str, cron_timezone: str = "UTC") -> DepsMatch:
         """Every dependency was updated since the last tick of the cron schedule, or will be by this evaluation."""
-        return _all_deps_updated_since_cron(cron_schedule, cron_timezone)
+        tick = AutomationCondition.cron_tick_passed(cron_schedule, cron_timezone)
+        updated = Operand("newly_updated").since(tick) | Operand("will_be_requested")
+        return DepsMatch(True, updated, label=f"all_deps_updated_since_cron({cron_schedule}, {cron_timezone})")
 
     @staticmethod
+    @_kept
     def eager() -> AllOf:
         """Make it whenever a dependency is updated or it becomes missing, once all of them are there and at rest."""
-        return _EAGER
+        this = AutomationCondition
+        why = (this.newly_missing() | this.any_deps_updated()).since_last_handled()
+        rest = ~this.any_deps_missing() & ~this.any_deps_in_progress() & ~this.in_progress()
+        return (InLatestTimeWindow() & why & rest).with_label("eager")
 
     @staticmethod
+    @_kept
     def on_cron(cron_schedule: str, cron_timezone: str = "UTC") -> AllOf:
         """Make it after each tick of the cron schedule, once every dependency was updated since that tick.
 
         Raises:
             DefinitionError: the schedule or the time zone cannot be read.
         """
-        return _on_cron(cron_schedule, cron_timezone)
+        tick = AutomationCondition.cron_tick_passed(cron_schedule, cron_timezone).since_last_handled()
+        deps = AutomationCondition.all_deps_updated_since_cron(cron_schedule, cron_timezone)
+        return (InLatestTimeWindow() & tick & deps).with_label(f"on_cron({cron_schedule}, {cron_timezone})")
 
     @staticmethod
+    @_kept
     def on_missing() -> AllOf:
         """Make it when it becomes missing and no dependency is."""
-        return _ON_MISSING
+        missing = Operand("missing").newly_true().since_last_handled().with_label("missing_since_last_handled")
+        return (InLatestTimeWindow() & missing & ~AutomationCondition.any_deps_missing()).with_label("on_missing")
 
     # --- as a value
 
@@ -338,7 +358,6 @@ class _Node(msgspec.Struct, AutomationCondition, frozen=True, kw_only=True, omit
     _name: ClassVar[str] = ""
     _description: ClassVar[str] = ""
     _parts: ClassVar[tuple[str, ...]] = ()  # the fields that hold one condition each
-    _remembers: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
@@ -353,22 +372,13 @@ class _Node(msgspec.Struct, AutomationCondition, frozen=True, kw_only=True, omit
         return tuple(getattr(self, part) for part in self._parts)
 
     @property
-    def requires_cursor(self) -> bool:
-        return self._remembers
-
-    @property
     def is_serializable(self) -> bool:
         return all(child.is_serializable for child in self.children)
 
     def with_label(self, label: str | None) -> Self:
         return structs.replace(self, label=label)
 
-    def replace(self, old: AutomationCondition | str, new: _New) -> Self | _New:
-        _checked(new, "replace()")
-        return new if self._is(old) else self._mapped("replace", old, new)
-
     def _mapped(self, method: str, *args: Any) -> Self:
-        """It with each child being what that method of it gives; children without the method stay."""
         children = self.children
         mapped = [getattr(child, method)(*args) if hasattr(child, method) else child for child in children]
         if all(new is old for new, old in zip(mapped, children, strict=True)):
@@ -394,10 +404,6 @@ class Operand(_Node, frozen=True, tag="is"):
     @property
     def name(self) -> str:
         return self.kind
-
-    @property
-    def requires_cursor(self) -> bool:
-        return self.kind in ("initial_evaluation", "code_version_changed")
 
 
 class CronTickPassed(_Node, frozen=True, tag="cron_tick_passed"):
@@ -510,7 +516,7 @@ class _Several(_Narrowed, frozen=True):
 class AllOf(_Several, frozen=True, tag="and"):
     """True where all operands are."""
 
-    _name, _description, _operator, _sign = "AND", "All of", "and", " & "
+    _name, _description, _sign = "AND", "All of", " & "
 
     def without(self, condition: AutomationCondition) -> AllOf:
         """This without one of its operands.
@@ -530,7 +536,7 @@ class AllOf(_Several, frozen=True, tag="and"):
 class AnyOf(_Several, frozen=True, tag="or"):
     """True where an operand is."""
 
-    _name, _description, _operator, _sign = "OR", "Any of", "or", " | "
+    _name, _description, _sign = "OR", "Any of", " | "
 
 
 class Not(_Narrowed, frozen=True, tag="not"):
@@ -538,7 +544,7 @@ class Not(_Narrowed, frozen=True, tag="not"):
 
     operand: Tree
 
-    _name, _description, _operator, _parts = "NOT", "Not", "not", ("operand",)
+    _name, _description, _parts = "NOT", "Not", ("operand",)
 
     def _text(self) -> str:
         return f"~{_enclosed(self.operand)}"
@@ -550,7 +556,7 @@ class Since(_Narrowed, frozen=True, tag="since"):
     trigger_condition: Tree
     reset_condition: Tree
 
-    _name, _remembers, _parts = "SINCE", True, ("trigger_condition", "reset_condition")
+    _name, _parts = "SINCE", ("trigger_condition", "reset_condition")
 
     def _text(self) -> str:
         return f"{_enclosed(self.trigger_condition)}.since({self.reset_condition})"
@@ -561,7 +567,7 @@ class NewlyTrue(_Narrowed, frozen=True, tag="newly_true"):
 
     operand: Tree
 
-    _name, _remembers, _parts = "NEWLY_TRUE", True, ("operand",)
+    _name, _parts = "NEWLY_TRUE", ("operand",)
 
     def _text(self) -> str:
         return f"{_enclosed(self.operand)}.newly_true()"
@@ -579,10 +585,6 @@ class _Others(_Node, frozen=True):
     operand: Tree
 
     _parts = ("operand",)
-
-    @property
-    def operator_type(self) -> Operator:
-        return "and" if self.every else "or"
 
     def _text(self) -> str:
         text = f"{self.name.partition('(')[0].lower()}({self.operand})"
@@ -725,52 +727,7 @@ def _job_roots(every: bool, condition: Any) -> JobRootsMatch:
     return JobRootsMatch(every, condition, label=f"{which}_job_root_assets_match({condition.label or condition.name})")
 
 
-@lru_cache(maxsize=256)
-def _cron_tick(cron_schedule: str, cron_timezone: str) -> CronTickPassed:
-    if not isinstance(cron_schedule, str):
-        raise DefinitionError(f"A cron schedule is a string, such as '0 6 * * *', not {cron_schedule!r}.")
-    parse_cron(cron_schedule)
-    zone_of(cron_timezone)
-    return CronTickPassed(cron_schedule, cron_timezone)
-
-
-_MISSING = Operand("missing")
-_UPDATED = Operand("newly_updated")
-_WILL_BE_REQUESTED = Operand("will_be_requested")
-_HANDLED = (Operand("newly_requested") | _UPDATED | Operand("initial_evaluation")).with_label("handled")
-_IN_PROGRESS = (Operand("run_in_progress") | Operand("backfill_in_progress")).with_label("in_progress")
-_NEWLY_MISSING = NewlyTrue(_MISSING, label="newly_missing")
-_UPDATED_ALONE = (_UPDATED & ~Operand("executed_with_root_target")).with_label("newly_updated_without_root")
-_ANY_DEPS_UPDATED = DepsMatch(False, _UPDATED_ALONE | _WILL_BE_REQUESTED, label="any_deps_updated")
-_ANY_DEPS_MISSING = DepsMatch(False, _MISSING & ~_WILL_BE_REQUESTED, label="any_deps_missing")
-_ANY_DEPS_IN_PROGRESS = DepsMatch(False, _IN_PROGRESS, label="any_deps_in_progress")
-_BLOCKING_CHECKS_PASSED = ChecksMatch(
-    True, Operand("check_passed"), blocking_only=True, label="all_blocking_checks_passed"
-)
-_ALL_DEPS_BLOCKING_CHECKS_PASSED = DepsMatch(True, _BLOCKING_CHECKS_PASSED, label="all_deps_blocking_checks_passed")
-_MISSING_UNHANDLED = Since(NewlyTrue(_MISSING), _HANDLED, label="missing_since_last_handled")
-_EAGER = (
-    InLatestTimeWindow()
-    & (_NEWLY_MISSING | _ANY_DEPS_UPDATED).since(_HANDLED)
-    & ~_ANY_DEPS_MISSING
-    & ~_ANY_DEPS_IN_PROGRESS
-    & ~_IN_PROGRESS
-).with_label("eager")
-_ON_MISSING = (InLatestTimeWindow() & _MISSING_UNHANDLED & ~_ANY_DEPS_MISSING).with_label("on_missing")
-
-
-@lru_cache(maxsize=256)
-def _all_deps_updated_since_cron(cron_schedule: str, cron_timezone: str) -> DepsMatch:
-    updated = Since(Operand("newly_updated"), _cron_tick(cron_schedule, cron_timezone))
-    label = f"all_deps_updated_since_cron({cron_schedule}, {cron_timezone})"
-    return DepsMatch(True, AnyOf((updated, _WILL_BE_REQUESTED)), label=label)
-
-
-@lru_cache(maxsize=256)
-def _on_cron(cron_schedule: str, cron_timezone: str) -> AllOf:
-    tick = Since(_cron_tick(cron_schedule, cron_timezone), _HANDLED)
-    deps = _all_deps_updated_since_cron(cron_schedule, cron_timezone)
-    return AllOf((InLatestTimeWindow(), tick, deps), label=f"on_cron({cron_schedule}, {cron_timezone})")
+_HANDLED = (Operand("newly_requested") | Operand("newly_updated") | Operand("initial_evaluation")).with_label("handled")
 
 
 # --- on the wire ---------------------------------------------------------------------------------------------------
