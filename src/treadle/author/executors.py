@@ -10,8 +10,9 @@ from __future__ import annotations
 import enum
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
+
+import msgspec
 
 from treadle.author.config_types import ConfigType, Field
 from treadle.author.configured import Configurable
@@ -38,8 +39,7 @@ Requirements: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class InitExecutorContext:
+class InitExecutorContext(msgspec.Struct, frozen=True):
     """What the function of an executor may look at.
 
     Attributes:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from treadle.author.composition import (
     Binding,
@@ -66,8 +67,7 @@ class GraphOut:
         self.description = description
 
 
-@dataclass(frozen=True, slots=True)
-class MappedOutput:
+class MappedOutput(msgspec.Struct, frozen=True):
     """An output of a graph: which output of which of its nodes it is."""
 
     node: str

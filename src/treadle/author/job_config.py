@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from treadle.author import config_types, executions
 from treadle.author.config_types import ConfigType
@@ -30,8 +31,7 @@ _Tree = dict[str, Any]
 """Places in a job that the schema has: names to the trees of what is inside, which for ops is nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedConfig:
+class ResolvedConfig(msgspec.Struct, frozen=True):
     """What a run's config comes to, with defaults and environment variables filled in.
 
     Attributes:
@@ -44,20 +44,19 @@ class ResolvedConfig:
         outputs: the config of outputs whose IO manager takes any, by (handle, output).
     """
 
-    ops: Mapping[str, Any] = field(default_factory=dict)
-    inputs: Mapping[tuple[str, str], Any] = field(default_factory=dict)
-    input_values: Mapping[str, Any] = field(default_factory=dict)
-    resources: Mapping[str, Any] = field(default_factory=dict)
-    execution: Mapping[str, Any] = field(default_factory=dict)
-    loggers: Mapping[str, Any] = field(default_factory=dict)
-    outputs: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    ops: Mapping[str, Any] = {}
+    inputs: Mapping[tuple[str, str], Any] = {}
+    input_values: Mapping[str, Any] = {}
+    resources: Mapping[str, Any] = {}
+    execution: Mapping[str, Any] = {}
+    loggers: Mapping[str, Any] = {}
+    outputs: Mapping[tuple[str, str], Any] = {}
 
 
 # --- what takes config ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _OpenInput:
+class _OpenInput(msgspec.Struct, frozen=True):
     """An input that run config can give a value, or that its input manager takes config for.
 
     Attributes:
@@ -69,8 +68,7 @@ class _OpenInput:
     field: config.Field | None
 
 
-@dataclass(slots=True)
-class _Layout:
+class _Layout(msgspec.Struct):
     """What in a job takes config. Made once a job, kept in `job.config_schema`.
 
     Attributes:
@@ -201,8 +199,7 @@ def _tree(handles: Iterable[str]) -> _Tree:
     return tree
 
 
-@dataclass(slots=True)
-class _Schemas:
+class _Schemas(msgspec.Struct):
     """Makes the parts of the schema of a job. `selected`: handles of the ops that run; None is all."""
 
     job: JobDefinition
@@ -346,15 +343,14 @@ def _with_defaults(default: Mapping[str, Any], given: Mapping[str, Any]) -> dict
     return merged
 
 
-@dataclass(slots=True)
 class _Resolver(_Schemas):
     """One run's config on its way to those it is for."""
 
     env: Mapping[str, str] | None
     values: Mapping[str, Any]
-    for_ops: dict[str, Any] = field(default_factory=dict)
-    for_inputs: dict[tuple[str, str], Any] = field(default_factory=dict)
-    for_outputs: dict[tuple[str, str], Any] = field(default_factory=dict)
+    for_ops: dict[str, Any] = {}
+    for_inputs: dict[tuple[str, str], Any] = {}
+    for_outputs: dict[tuple[str, str], Any] = {}
 
     def resolve(self, given: Mapping[str, Any]) -> ResolvedConfig:
         self._check_values()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from copy import copy
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -32,8 +31,7 @@ from treadle.spec.retry import RetryPolicy
 _NOTHING: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class GraphPlace:
+class GraphPlace(msgspec.Struct, frozen=True):
     """A graph at one place of a job: the config that it takes, and what it gives.
 
     Attributes:
@@ -44,11 +42,10 @@ class GraphPlace:
 
     config: ConfigMapping | None
     input_types: Mapping[str, Any]
-    outputs: Mapping[str, FromOutput] = field(default_factory=dict)
+    outputs: Mapping[str, FromOutput] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class FlatGraph:
+class FlatGraph(msgspec.Struct, frozen=True):
     """A graph with all graphs inside it dissolved.
 
     Attributes:
@@ -65,7 +62,7 @@ class FlatGraph:
     outputs: Mapping[str, FromOutput]
     inputs: Set[str]
     node_hooks: Mapping[str, frozenset[Any]]
-    graphs: Mapping[str, GraphPlace] = field(default_factory=dict)
+    graphs: Mapping[str, GraphPlace] = {}
 
 
 class JobGraph(Protocol):
@@ -84,19 +81,20 @@ def _with_policy(node: NodeSpec, policy: RetryPolicy) -> NodeSpec:
     return node if node.retry_policy is not None else msgspec.structs.replace(node, retry_policy=policy)
 
 
-@dataclass(frozen=True, slots=True)
-class _Nodes:
+class _Nodes(msgspec.Struct, frozen=True):
     """Nodes as they are, in the place of a graph."""
 
     name: str
     flat: FlatGraph
     description: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = {}
 
     def flatten(self, job_name: str, op_retry_policy: RetryPolicy | None) -> FlatGraph:
         if op_retry_policy is None:
             return self.flat
-        return replace(self.flat, nodes=tuple(_with_policy(node, op_retry_policy) for node in self.flat.nodes))
+        return msgspec.structs.replace(
+            self.flat, nodes=tuple(_with_policy(node, op_retry_policy) for node in self.flat.nodes)
+        )
 
 
 class JobDefinition:

@@ -15,9 +15,10 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Mapping, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, TypeVar
+
+import msgspec
 
 from treadle.author import port
 from treadle.author.configured import Configurable
@@ -511,8 +512,7 @@ def resources_by_hand(resources: Mapping[str, Any] | None, instance: Any = None)
     return values
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceInit:
+class ResourceInit(msgspec.Struct, frozen=True):
     """What every resource of a run may look at while it is set up.
 
     Attributes:

@@ -11,9 +11,10 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
+
+import msgspec
 
 from treadle.errors import DefinitionError
 
@@ -24,8 +25,7 @@ _CALLING = _VARKEYWORDS | _GENERATOR | _COROUTINE | _ASYNC_GENERATOR
 NO_ANNOTATION: Any = object()
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(msgspec.Struct, frozen=True):
     """What a function takes and gives back.
 
     Attributes:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from treadle.author.asset_jobs import UnresolvedAssetJobDefinition
 from treadle.author.jobs import JobDefinition
@@ -24,8 +25,7 @@ from treadle.spec.selection import AssetSelection
 Job = JobDefinition | UnresolvedAssetJobDefinition
 
 
-@dataclass(frozen=True, slots=True)
-class TickFunction:
+class TickFunction(msgspec.Struct, frozen=True):
     """A user's function of a tick: what it takes, and how it is called.
 
     Attributes:

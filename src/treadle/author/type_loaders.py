@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Set
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from treadle.author.config_types import ConfigType, schema_from
 
@@ -52,8 +53,7 @@ class TypeLoader(ABC):
         return ConfigType(written.schema, lambda config: LoadLater(self, written.load(config)))
 
 
-@dataclass(frozen=True, slots=True)
-class LoadLater:
+class LoadLater(msgspec.Struct, frozen=True):
     """The value of an input that its loader makes once the step runs."""
 
     loader: TypeLoader

@@ -7,9 +7,10 @@ runs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TextIO
+
+import msgspec
 
 from treadle.cli import failure, output, report
 from treadle.core.keys import IMPLICIT_JOB
@@ -21,8 +22,7 @@ _LEVELS = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
 _LEVEL_COLOURS = {10: "dim", 20: "", 30: "yellow", 40: "red", 50: "red"}
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """A line to show: whose (a step, or the run), what, in which colour, and text below it."""
 
     who: str

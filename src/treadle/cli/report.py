@@ -6,9 +6,10 @@ One `Account` serves the summary after an execution, `run show` and the JSON of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
+
+import msgspec
 
 from treadle.cli import failure, output
 from treadle.core.keys import IMPLICIT_JOB
@@ -24,8 +25,7 @@ _ENDS = {events.StepSucceeded: "SUCCEEDED", events.StepFailed: "FAILED", events.
 _STARTS = (events.StepStarted, events.StepRestarted)
 
 
-@dataclass(slots=True)
-class StepAccount:
+class StepAccount(msgspec.Struct):
     """A step: its status word, when it started and ended (epoch seconds), its attempts and how it failed."""
 
     key: str
@@ -35,7 +35,7 @@ class StepAccount:
     attempts: int = 1
     error: ErrorInfo | None = None
     description: str | None = None
-    metadata: Mapping[str, MetadataValue] = field(default_factory=dict)
+    metadata: Mapping[str, MetadataValue] = {}
 
     @property
     def duration(self) -> float | None:
@@ -43,8 +43,7 @@ class StepAccount:
         return self.end - self.start if self.start is not None and self.end is not None else None
 
 
-@dataclass(slots=True)
-class Account:
+class Account(msgspec.Struct):
     """What the events of a run tell.
 
     Attributes:
@@ -54,9 +53,9 @@ class Account:
         error: what failed outside of a step.
     """
 
-    steps: dict[str, StepAccount] = field(default_factory=dict)
-    made: list[tuple[float, AssetMaterialization]] = field(default_factory=list)
-    checked: list[tuple[float, AssetCheckEvaluation]] = field(default_factory=list)
+    steps: dict[str, StepAccount] = {}
+    made: list[tuple[float, AssetMaterialization]] = []
+    checked: list[tuple[float, AssetCheckEvaluation]] = []
     start: float | None = None
     end: float | None = None
     error: ErrorInfo | None = None

@@ -6,12 +6,12 @@ On the command line first, then from the environment, then from the project's fi
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
+from msgspec import structs
 
 from treadle.cli.home import spare_imports
 from treadle.core.keys import did_you_mean
@@ -88,7 +88,7 @@ def targets_of(ctx: click.Context, options: dict[str, Any]) -> list[Target]:
                 f"workspace.yaml in {working or Path.cwd()}. Give a file with -f or a module with -m.",
                 ctx,
             )
-        return [replace(one, attribute=attribute) for one in targets] if attribute else targets
+        return [structs.replace(one, attribute=attribute) for one in targets] if attribute else targets
     source = chosen.pop()
     if source == "empty_workspace":
         return []

@@ -9,9 +9,10 @@ bundle their arguments into a `Between`; each mapping answers over that in `_ups
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, ClassVar, Self
+
+import msgspec
 
 from treadle.core.partitions import Now, PartitionsDefinition, Store
 from treadle.core.subsets import KeySubset, PartitionSubset, Span, TimeSubset, difference, intersection, united
@@ -20,8 +21,7 @@ from treadle.core.windows import WindowSequence
 from treadle.errors import DefinitionError, InvariantError
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamPartitionsResult:
+class UpstreamPartitionsResult(msgspec.Struct, frozen=True):
     """What a set of downstream partitions needs.
 
     Attributes:
@@ -38,8 +38,7 @@ class UpstreamPartitionsResult:
         return list(self.required_but_nonexistent_subset)
 
 
-@dataclass(frozen=True, slots=True)
-class Between:
+class Between(msgspec.Struct, frozen=True):
     """What a mapping is asked about: its two sides, the time, and the store of dynamic keys.
 
     `downstream` is None if the downstream asset has no partitions.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import TypeAlias
+
+import msgspec
 
 from treadle.core import tags
 from treadle.core.keys import AssetCheckKey, AssetKey
@@ -15,8 +16,7 @@ from treadle.spec.graph import in_order
 from treadle.spec.nodes import FromAsset, FromOutput, NodeSpec, OutputSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """The steps of a run.
 
     Attributes:
@@ -33,8 +33,7 @@ class Plan:
         return {step.node.handle for step in self.steps.values()}
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(msgspec.Struct, frozen=True):
     """What of a job shall run; None leaves a choice open.
 
     Attributes:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+
+import msgspec
 
 from treadle.core.keys import did_you_mean
 from treadle.decide.plan import Plan
@@ -24,8 +25,7 @@ OF_OUTCOMES = frozenset({EventType.STEP_OUTPUT, EventType.STEP_SUCCESS, EventTyp
 """The events that `outcomes` looks at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(msgspec.Struct, frozen=True):
     """A step that succeeded.
 
     Attributes:
@@ -47,8 +47,7 @@ class Made:
         return tuple(key for name, key in self.keys if name == output)
 
 
-@dataclass(frozen=True, slots=True)
-class Continuation:
+class Continuation(msgspec.Struct, frozen=True):
     """What a run that continues others does.
 
     Attributes:

@@ -9,8 +9,9 @@ of them together, and `inc[a,?]` for those below `a`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import TypeAlias
+
+import msgspec
 
 from treadle.core.keys import AssetCheckKey, AssetKey
 from treadle.errors import DefinitionError
@@ -20,8 +21,7 @@ Dimension: TypeAlias = tuple[str, str]
 """A dynamic output: its node and its name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(msgspec.Struct, frozen=True):
     """What a step needs of a node that is, or feeds, a template.
 
     Attributes:
@@ -35,8 +35,7 @@ class Link:
     depth: int
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """A node that will run.
 
     Attributes:
@@ -101,7 +100,7 @@ def at(step: Step, coordinates: tuple[str, ...]) -> Step:
     sources = tuple(source(link) for link in step.links)
     groups = tuple(tuple(source(link) for link in group) for group in step.lists)
     linked = {link.node for group in (step.links, *step.lists) for link in group}
-    return replace(
+    return msgspec.structs.replace(
         step,
         key=step_key(step.key, coordinates, len(step.over)),
         upstream=frozenset(
@@ -115,7 +114,7 @@ def at(step: Step, coordinates: tuple[str, ...]) -> Step:
 
 def below(step: Step, coordinates: tuple[str, ...]) -> Step:
     """What stands for all steps of a template below these coordinates, when none of them will run."""
-    return replace(step, key=step_key(step.key, coordinates, len(step.over)), mapped=coordinates)
+    return msgspec.structs.replace(step, key=step_key(step.key, coordinates, len(step.over)), mapped=coordinates)
 
 
 def spread(steps: dict[str, Step]) -> dict[str, Step]:
@@ -160,7 +159,7 @@ def _spread(step: Step, made: Mapping[str, Step]) -> Step:
             f"{step.node.handle!r} makes an asset or a check, and would run once for each value of {over[-1][0]!r}. "
             "Collect the values before: `.collect()`."
         )
-    template = replace(step, over=over, links=tuple(links), lists=tuple(lists))
+    template = msgspec.structs.replace(step, over=over, links=tuple(links), lists=tuple(lists))
     return template if over else at(template, ())
 
 

@@ -15,10 +15,11 @@ import pkgutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
+
+import msgspec
 
 from treadle.author.asset_jobs import UnresolvedAssetJobDefinition
 from treadle.author.assets_definition import AssetsDefinition
@@ -43,8 +44,7 @@ WORKSPACE_FILES = ("workspace.yaml", "workspace.yml", "treadle.yaml")
 _OWN_NAMES = ("treadle", "dagster")
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """Where the definitions of one code location are.
 
     Attributes:
@@ -93,8 +93,7 @@ class Target:
         return f"{what} {self.value!r}" + (f", attribute {self.attribute!r}" if self.attribute else "")
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(msgspec.Struct, frozen=True):
     """A code location that has been loaded: its name, its definitions, and the module they were found in."""
 
     name: str
@@ -131,14 +130,14 @@ def _load_folder(target: Target) -> Location:
     if target.attribute:
         raise LoadError(f"{target.value!r} is a folder, which has no {target.attribute!r}. Give the file that has it.")
     if (folder / "__init__.py").is_file():
-        package = _import(replace(target, value=str(folder / "__init__.py")))
+        package = _import(msgspec.structs.replace(target, value=str(folder / "__init__.py")))
         modules = [package, *_below(target, package)]
     else:
         _prepend_path(folder, target.folder)
         modules = []
         for info in pkgutil.iter_modules([str(folder)]):
             path = folder / info.name / "__init__.py" if info.ispkg else folder / f"{info.name}.py"
-            modules.append(module := _import(replace(target, value=str(path))))
+            modules.append(module := _import(msgspec.structs.replace(target, value=str(path))))
             modules += _below(target, module)
     if not modules:
         raise LoadError(f"There is no Python file in the folder {target.value!r} ({folder}). Name another one.")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+import msgspec
 
 from treadle.core.keys import AssetKey
 from treadle.state.events import EventLogEntry
@@ -66,8 +67,7 @@ class Memory(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class LogFiles:
+class LogFiles(msgspec.Struct, frozen=True):
     """Where a process writes what it captures.
 
     Attributes:

@@ -8,8 +8,9 @@ deltas one after the other equals applying the events one by one, however they w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+import msgspec
 
 from treadle.core.keys import AssetCheckKey, AssetKey
 from treadle.state.events import (
@@ -29,8 +30,7 @@ Numbered: TypeAlias = "tuple[int, EventLogEntry]"
 ENDS = frozenset({EventType.RUN_SUCCESS, EventType.RUN_FAILURE, EventType.RUN_CANCELED})
 
 
-@dataclass(slots=True)
-class AssetDelta:
+class AssetDelta(msgspec.Struct):
     """What a batch says about one asset. Entries come with their place in the batch.
 
     Attributes:
@@ -48,13 +48,12 @@ class AssetDelta:
     planned: Numbered | None = None
     whole: str | None = None
     last_run: str | None = None
-    materialized: set[str] = field(default_factory=set)
-    partitions: dict[str, str] = field(default_factory=dict)
-    makers: set[str] = field(default_factory=set)
+    materialized: set[str] = set()
+    partitions: dict[str, str] = {}
+    makers: set[str] = set()
 
 
-@dataclass(slots=True)
-class CheckDelta:
+class CheckDelta(msgspec.Struct):
     """What a batch says about one check: its last plan and its last evaluation, and whether the plan came later."""
 
     planned: Numbered | None = None
@@ -66,16 +65,15 @@ class CheckDelta:
         return self.planned is not None and (self.evaluated is None or self.planned[0] > self.evaluated[0])
 
 
-@dataclass(slots=True)
-class Delta:
+class Delta(msgspec.Struct):
     """The net effect of some consecutive events: assets and checks first, then transitions of runs, then the wipe.
 
     `last` is the place of its last event in the batch.
     """
 
-    assets: dict[AssetKey, AssetDelta] = field(default_factory=dict)
-    checks: dict[AssetCheckKey, CheckDelta] = field(default_factory=dict)
-    runs: dict[str, list[EventLogEntry]] = field(default_factory=dict)
+    assets: dict[AssetKey, AssetDelta] = {}
+    checks: dict[AssetCheckKey, CheckDelta] = {}
+    runs: dict[str, list[EventLogEntry]] = {}
     wiped: Numbered | None = None
     last: int = 0
 

@@ -85,8 +85,7 @@ class EventRecordsFilter:
             raise InvocationError("asset_partitions says whose partitions only together with asset_key. Give both.")
 
 
-@dataclass(frozen=True, slots=True)
-class AssetRecordsFilter:
+class AssetRecordsFilter(msgspec.Struct, frozen=True):
     """Which events of one asset are meant. Attributes as for `EventRecordsFilter`."""
 
     asset_key: AssetKey
@@ -98,8 +97,7 @@ class AssetRecordsFilter:
     storage_ids: Sequence[int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RunStatusChangeRecordsFilter:
+class RunStatusChangeRecordsFilter(msgspec.Struct, frozen=True):
     """Which status changes of runs are meant.
 
     Attributes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -14,7 +13,7 @@ import msgspec
 from treadle.core import tags as tag
 from treadle.core.keys import AssetCheckKey, AssetKey
 
-_set = object.__setattr__
+_set = msgspec.structs.force_setattr
 
 
 class RunStatus(enum.Enum):
@@ -108,8 +107,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     end_time: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RunsFilter:
+class RunsFilter(msgspec.Struct, frozen=True):
     """Which runs are meant; every condition that is given must hold.
 
     Attributes:
@@ -124,7 +122,7 @@ class RunsFilter:
     run_ids: Sequence[str] | None = None
     job_name: str | None = None
     statuses: Sequence[RunStatus] = ()
-    tags: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    tags: Mapping[str, str | Sequence[str]] = {}
     updated_after: datetime | None = None
     updated_before: datetime | None = None
     created_after: datetime | None = None

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from dataclasses import dataclass
+
+import msgspec
 
 from treadle.errors import FencedError
 from treadle.store.database import Database
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(msgspec.Struct, frozen=True):
     """What somebody owns.
 
     Attributes:

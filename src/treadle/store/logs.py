@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from treadle.errors import InvocationError
 
 _CHUNK = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class LogPaths:
+class LogPaths(msgspec.Struct, frozen=True):
     """Where the log of one key is: the files of stdout and stderr, and the file that says that nothing more comes."""
 
     out: Path
@@ -25,8 +25,7 @@ class LogPaths:
     complete: Path
 
 
-@dataclass(frozen=True, slots=True)
-class LogData:
+class LogData(msgspec.Struct, frozen=True):
     """A piece of a captured log.
 
     Attributes:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from treadle.errors import InvocationError
 from treadle.store.database import Database
@@ -27,8 +28,7 @@ _FIRST = (  # those that hold a slot or are next, as many as there are slots
 )
 
 
-@dataclass(slots=True)
-class Pool:
+class Pool(msgspec.Struct):
     """A pool.
 
     Attributes:
@@ -40,8 +40,8 @@ class Pool:
 
     name: str
     limit: int | None = None
-    holders: list[tuple[str, str]] = field(default_factory=list)
-    waiting: list[tuple[str, str]] = field(default_factory=list)
+    holders: list[tuple[str, str]] = []
+    waiting: list[tuple[str, str]] = []
 
 
 class Pools:
