@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from treadle import AssetCheckKey, AssetCheckSpec, AssetDep, AssetJobKey, AssetKey, AssetSpec
+from treadle.decide import automation_world
 from treadle.decide.automation import Evaluator, Outcome
 from treadle.decide.automation_view import Changes, Cursor, Facts, RunFacts, Subset, Target, Update
 from treadle.decide.automation_world import Custom
@@ -64,7 +65,7 @@ class World:
         self._evaluator = self._new()
 
     def _new(self) -> Evaluator:
-        return Evaluator(self.graph, self.conditions, self._jobs, self._custom)
+        return Evaluator(automation_world.World(self.graph, self.conditions, self._jobs, self._custom))
 
     # --- happening
 

@@ -24,7 +24,7 @@ import msgspec
 
 from treadle.core import codec
 from treadle.core.keys import AssetKey, CoercibleToAssetKey
-from treadle.core.table import TableColumn, TableColumnDep, TableColumnLineage, TableRecord, TableSchema
+from treadle.core.table import TableColumn, TableColumnLineage, TableRecord, TableSchema
 from treadle.errors import MetadataError
 
 # --- keys with a meaning of their own ------------------------------------------------------------------------------
@@ -481,18 +481,10 @@ _KINDS: dict[str, type[MetadataValue]] = {
 # --- the wire ------------------------------------------------------------------------------------------------------
 
 
-def _revive(cls: type, raw: Any) -> Any:
-    if cls is AssetKey:
-        return AssetKey(raw)
-    if cls is TableColumnDep:
-        return TableColumnDep(*raw)
-    raise NotImplementedError(cls)  # msgspec's protocol for types that no kind contains
-
-
 def _decode(raw: Any) -> MetadataValue:
     # One class at a time and not the union: msgspec remembers how to convert a class, but builds a union anew.
     try:
-        return msgspec.convert(raw, _KINDS[raw["type"]], dec_hook=_revive)
+        return codec.from_builtins(raw, _KINDS[raw["type"]])
     except (msgspec.ValidationError, MetadataError, LookupError, TypeError):
         return UnknownMetadataValue(raw)
 

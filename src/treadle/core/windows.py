@@ -23,7 +23,6 @@ from treadle.core.time import (
     Zone,
     days_of_month,
     instant_from,
-    instant_of,
     parse_cron,
     zone_of,
 )
@@ -249,26 +248,10 @@ def cadence(cron_schedule: str, timezone: str = "UTC") -> Cadence:
     return Cadence(parse_cron(cron_schedule), zone_of(timezone))
 
 
-def _cadences(cron_schedule: str | Sequence[str], timezone: str) -> list[Cadence]:
-    expressions = [cron_schedule] if isinstance(cron_schedule, str) else cron_schedule
-    return [cadence(expression, timezone) for expression in expressions]
-
-
-def next_tick(cron_schedule: str | Sequence[str], after: datetime, timezone: str = "UTC") -> datetime:
-    """The first tick strictly after `after`. A list of expressions is their union."""
-    instant = instant_of(after)
-    return zone_of(timezone).at(min(one.next(instant) for one in _cadences(cron_schedule, timezone)))
-
-
-def previous_tick(cron_schedule: str | Sequence[str], before: datetime, timezone: str = "UTC") -> datetime:
-    """The last tick strictly before `before`. A list of expressions is their union."""
-    instant = instant_from(before)
-    return zone_of(timezone).at(max(one.previous(instant) for one in _cadences(cron_schedule, timezone)))
-
-
 def iterate_ticks(cron_schedule: str | Sequence[str], start: datetime, timezone: str = "UTC") -> Iterator[datetime]:
     """Ticks from `start` (inclusive) on, ascending, without end. A list of expressions is their union."""
-    cadences, instant = _cadences(cron_schedule, timezone), instant_from(start)
+    expressions = [cron_schedule] if isinstance(cron_schedule, str) else cron_schedule
+    cadences, instant = [cadence(one, timezone) for one in expressions], instant_from(start)
     while True:
         instant = min(one.ceil(instant) for one in cadences)
         yield zone_of(timezone).at(instant)

@@ -8,22 +8,20 @@ hangs on it.
 from __future__ import annotations
 
 import heapq
-from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from treadle.core.keys import AssetCheckKey, AssetJobKey, AssetKey
+from treadle.core.keys import AssetCheckKey, AssetKey
 from treadle.core.multi_partitions import MultiPartitionsDefinition
 from treadle.core.partitions import PartitionsDefinition
 from treadle.core.subsets import PartitionSubset
 from treadle.core.time import instant_of
 from treadle.core.time_partitions import TimeWindowPartitionsDefinition
 from treadle.decide.automation_view import Cursor, Evaluation, Subset, Target, View, known_part, some
-from treadle.decide.automation_world import Custom, Tick, World
+from treadle.decide.automation_world import Tick, Trail, World
 from treadle.decide.conditions import Frame
-from treadle.spec.automation import AutomationCondition
-from treadle.spec.graph import AssetGraph
+from treadle.spec.graph import AssetGraph, in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +47,14 @@ class Outcome:
 
 
 class Evaluator:
-    """Evaluates the conditions of one set of definitions. Arguments as for `World`.
+    """Evaluates the conditions of one set of definitions.
 
     It keeps what the last evaluation found out, to do less at the next. It never changes what comes out.
     """
 
-    def __init__(
-        self,
-        graph: AssetGraph,
-        conditions: Mapping[Target, AutomationCondition],
-        jobs: Mapping[AssetJobKey, frozenset[AssetKey]] | None = None,
-        custom: Custom | None = None,
-    ) -> None:
-        self.world = World(graph, conditions, jobs, custom)
-        self._targets = _ordered(graph, conditions)
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._targets = _ordered(world)
         self._place = {target: place for place, target in enumerate(self._targets)}
         self._forget()
 
@@ -138,9 +130,9 @@ class Evaluator:
             else:
                 true.pop(target, None)
             memory[target] = frame.notes
-            if frame.is_restless:
+            if frame.trail.is_restless:
                 restless.add(place)
-            self._note(place, frame, tick)
+            self._note(place, frame.trail, tick)
             for key in self._request(tick, target, result.true, true):
                 restless |= self._readers.get(key, _NOBODY)
                 for other in self._watchers.get(key, _NOBODY):
@@ -156,22 +148,22 @@ class Evaluator:
         after = Cursor(tick.evaluation_id, tick.view.position, tick.time, memory, tick.requested)
         return Outcome(tick.requested, true, evaluations, after, self._next_alarm(), not restless)
 
-    def _note(self, place: int, frame: Frame, tick: Tick) -> None:
+    def _note(self, place: int, trail: Trail, tick: Tick) -> None:
         """Remember what the evaluation of a target hung on."""
-        for key in frame.reads:
+        for key in trail.reads:
             self._readers.setdefault(key, set()).add(place)
-        for key in frame.watches:
+        for key in trail.watches:
             self._watchers.setdefault(key, set()).add(place)
-        for name in frame.wholes:
+        for name in trail.wholes:
             definition, subset = tick.wholes[name]
             if name not in self._wholes:
                 self._wholes[name] = (definition, subset, set())
             self._wholes[name][2].add(place)
             for row in _rows(definition):
-                frame.wake_at(row.windows.cadence.next(instant_of(tick.view.now)))
-        if frame.wake is not None:
-            self._wakes[place] = frame.wake
-            heapq.heappush(self._alarms, (frame.wake, place))
+                trail.wake_at(row.windows.cadence.next(instant_of(tick.view.now)))
+        if trail.wake is not None:
+            self._wakes[place] = trail.wake
+            heapq.heappush(self._alarms, (trail.wake, place))
         else:
             self._wakes.pop(place, None)
 
@@ -224,10 +216,10 @@ def _is_dynamic(definition: PartitionsDefinition) -> bool:
     return definition.kind in ("dynamic", "custom")
 
 
-def _ordered(graph: AssetGraph, conditions: Mapping[Target, AutomationCondition]) -> list[Target]:
+def _ordered(world: World) -> list[Target]:
     """The targets, each after all that it depends on; assets that are made together count as one."""
-    places = _places(graph)
-    return sorted(conditions, key=lambda target: _rank(graph, places, target))
+    places = _places(world.graph)
+    return sorted(world.conditions, key=lambda target: _rank(world.graph, places, target))
 
 
 def _rank(graph: AssetGraph, places: Mapping[AssetKey, int], target: Target) -> tuple[int, int, str]:
@@ -244,21 +236,13 @@ def _places(graph: AssetGraph) -> dict[AssetKey, int]:
     if not graph.neighbours:
         return {key: place for place, key in enumerate(graph.order)}
     group = {key: min(graph.neighbours.get(key, (key,))) for key in graph.specs}
-    above: dict[AssetKey, set[AssetKey]] = {one: set() for one in group.values()}
-    below: dict[AssetKey, set[AssetKey]] = {one: set() for one in group.values()}
+    above: dict[AssetKey, set[AssetKey]] = {group[key]: set() for key in graph.order}
+    below: dict[AssetKey, set[AssetKey]] = {one: set() for one in above}
     for key, parents in graph.parents.items():
         for parent in parents:
             if group[parent] != group[key]:
                 above[group[key]].add(group[parent])
                 below[group[parent]].add(group[key])
-    waiting = {one: len(parents) for one, parents in above.items()}
-    ready = deque(one for one in dict.fromkeys(group[key] for key in graph.order) if not waiting[one])
-    places: dict[AssetKey, int] = {}
-    while ready:
-        one = ready.popleft()
-        places[one] = len(places)
-        for other in below[one]:
-            waiting[other] -= 1
-            if not waiting[other]:
-                ready.append(other)
+    order = in_order({one: len(parents) for one, parents in above.items()}, below)
+    places = {one: place for place, one in enumerate(order)}
     return {key: places.get(group[key], len(places)) for key in graph.order}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NamedTuple, TypeAlias, cast
 
@@ -205,15 +205,36 @@ class World:
         return self._link(upstream, downstream, None)
 
 
-class Found(NamedTuple):
-    """What was found out about a dependency, and what that hung on: see `conditions.Frame`."""
+@dataclass(slots=True)
+class Trail:
+    """What an evaluation hung on.
 
-    evaluation: Evaluation
-    reads: set[Target]
-    watches: set[Target]
-    wholes: set[int]
-    is_restless: bool
-    wake: float | None
+    Attributes:
+        reads: everything whose facts it looked at.
+        watches: everything whose requests it looked at.
+        wholes: the definitions whose partitions it looked at.
+        is_restless: whether another evaluation right after this one might come to something else.
+        wake: when, by time alone, it may come to something else.
+    """
+
+    reads: set[Target] = field(default_factory=set)
+    watches: set[Target] = field(default_factory=set)
+    wholes: set[int] = field(default_factory=set)
+    is_restless: bool = False
+    wake: float | None = None
+
+    def wake_at(self, time: float | None) -> None:
+        """Time alone may change something then."""
+        if time is not None and (self.wake is None or time < self.wake):
+            self.wake = time
+
+    def add(self, other: Trail) -> None:
+        """It hung on what a part of it hung on, too."""
+        self.reads |= other.reads
+        self.watches |= other.watches
+        self.wholes |= other.wholes
+        self.is_restless |= other.is_restless
+        self.wake_at(other.wake)
 
 
 class Tick:
@@ -241,7 +262,7 @@ class Tick:
         self.time = view.now.timestamp()
         self.changes = view.changes(previous.position) if previous is not None else None
         self.wholes: dict[int, tuple[PartitionsDefinition, PartitionSubset]] = {}
-        self.shared: dict[tuple[int, AssetKey, bool], Found] = {}
+        self.shared: dict[tuple[int, AssetKey, bool], tuple[Evaluation, Trail]] = {}
         self._full: dict[Target, Subset] = {}
         self._empty: dict[Target, Subset] = {}
         self._windows: dict[tuple[int, timedelta | None], PartitionSubset] = {}

@@ -28,7 +28,7 @@ from treadle.decide.automation_view import (
     minus,
     some,
 )
-from treadle.decide.automation_world import CustomCall, Edge, Found, Tick
+from treadle.decide.automation_world import CustomCall, Edge, Tick, Trail
 from treadle.errors import InvocationError
 from treadle.spec.automation import (
     AllOf,
@@ -104,11 +104,7 @@ class Frame:
     """The evaluation of the condition of one target.
 
     Attributes:
-        reads: everything whose facts it looked at.
-        watches: everything whose requests it looked at.
-        wholes: the definitions whose partitions it looked at.
-        is_restless: whether another evaluation right after this one might come to something else.
-        wake: when, by time alone, it may come to something else.
+        trail: what it hung on.
         notes: what is to be remembered.
 
     What is found out about a dependency is the same for all that depend on it, unless `_is_own` says that the target
@@ -122,11 +118,7 @@ class Frame:
         self.is_first = memory is None
         self.memory: Memory = memory or {}
         self.notes: dict[str, Note] = {}
-        self.reads: set[Target] = set()
-        self.watches: set[Target] = set()
-        self.wholes: set[int] = set()
-        self.is_restless = self.is_first
-        self.wake: float | None = None
+        self.trail = Trail(is_restless=self.is_first)
         self._is_own = False
         self._subject: tuple[Target, bool] = (target, False)  # whom `_about` is about, and if one run can make both
         self._around: list[tuple[AutomationCondition, Target]] = []
@@ -209,7 +201,7 @@ class Frame:
         for piece in self._remembered(name, key):
             true = minus(true, piece.subset)
         if some(true):
-            self.is_restless = True
+            self.trail.is_restless = True
         if some(child.true):
             self.notes[name] = Note(key, (Piece(None, None, child.true),))
         return Evaluation(key, condition, true, (child,))
@@ -242,27 +234,17 @@ class Frame:
         place = (id(condition), key, together)
         found = self.tick.shared.get(place)
         if found is None or key == self.target:
-            reads, watches, wholes = self.reads, self.watches, self.wholes
-            is_restless, wake, is_own = self.is_restless, self.wake, self._is_own
-            self.reads, self.watches, self.wholes = set(), set(), set()
-            self.is_restless, self.wake, self._is_own = False, None, key == self.target
-            subject, self._subject = self._subject, (key, together)
-            found = Found(
-                self.evaluate(condition, key, candidates), self.reads, self.watches, self.wholes,
-                self.is_restless, self.wake,
-            )  # fmt: skip
+            around = self.trail, self._is_own, self._subject
+            self.trail, self._is_own, self._subject = Trail(), key == self.target, (key, together)
+            found = self.evaluate(condition, key, candidates), self.trail
             if not self._is_own:
                 self.tick.shared[place] = found
-            self.reads, self.watches, self.wholes = reads, watches, wholes
-            self.is_restless, self.wake, self._is_own = is_restless, wake, is_own or self._is_own
-            self._subject = subject
-        self.reads |= found.reads
-        self.watches |= found.watches
-        self.wholes |= found.wholes
-        self.is_restless |= found.is_restless
-        if found.wake is not None:
-            self.wake_at(found.wake)
-        return found.evaluation
+            is_own = self._is_own
+            self.trail, self._is_own, self._subject = around
+            self._is_own |= is_own
+        evaluation, trail = found
+        self.trail.add(trail)
+        return evaluation
 
     def _up(self, subset: Subset, edge: Edge) -> Subset:
         for link in reversed(edge.links):
@@ -333,7 +315,7 @@ class Frame:
 
     def _operand(self, condition: Operand, key: Target, candidates: Subset) -> Evaluation:
         kind = condition.kind
-        self.reads.add(key)
+        self.trail.reads.add(key)
         fact = _BY_FACTS.get(kind)
         if fact is not None:
             full = self._full(key)
@@ -348,7 +330,7 @@ class Frame:
         if kind == "newly_requested":
             return self._newly_requested(condition, key)
         if kind == "will_be_requested":
-            self.watches.add(key)
+            self.trail.watches.add(key)
             subject, together = self._subject
             if subject is not key:
                 self._is_own = True
@@ -367,7 +349,7 @@ class Frame:
     def _full(self, key: Target) -> Subset:
         full = self.tick.full(key)
         if full is not True:
-            self.wholes.add(id(self.world.partitions_of(key)))
+            self.trail.wholes.add(id(self.world.partitions_of(key)))
         return full
 
     def _updated(self, key: Target) -> tuple[Piece, ...]:
@@ -381,7 +363,7 @@ class Frame:
         self._is_own = True
         if self.is_first:
             return ()
-        self.is_restless = True
+        self.trail.is_restless = True
         groups: dict[str | int, list[Update]] = {}
         for place, update in enumerate(updates):  # each on its own if it is of no run, as long as they are few
             name = update.run_id or (place if len(updates) <= _MOST_PIECES else "")
@@ -410,7 +392,7 @@ class Frame:
         found = known_part(subset, self.world.partitions_of(key)) if subset is not None else None
         if previous is None or found is None or not some(found):
             return Evaluation(key, condition, self.tick.empty(key))
-        self.is_restless = True
+        self.trail.is_restless = True
         found = found & self._full(key)
         return Evaluation(key, condition, found, (), (Piece(previous.position, previous.time, found),))
 
@@ -429,7 +411,7 @@ class Frame:
         return run is not None and self.target in run.targets
 
     def _run_tags(self, condition: RunTagsMatch, key: Target, candidates: Subset) -> Evaluation:
-        self.reads.add(key)
+        self.trail.reads.add(key)
 
         def fits(run_id: str) -> bool:
             run = self.tick.view.run(run_id) if run_id else None
@@ -443,7 +425,7 @@ class Frame:
             return Evaluation(key, condition, self._made_by(key, candidates, fits))
         self._is_own = True
         updates = () if self.is_first else self.tick.updates(key)
-        self.is_restless |= bool(updates)
+        self.trail.is_restless |= bool(updates)
         fitting = [(update.partition, fits(update.run_id)) for update in updates]
         found = {partition for partition, fit in fitting if fit}
         if condition.kind == "all_new_updates_have_run_tags":
@@ -454,12 +436,12 @@ class Frame:
         ticks = cadence(condition.cron_schedule, condition.cron_timezone)
         now = instant_of(self.tick.view.now)
         last = ticks.floor(now)
-        self.wake_at(ticks.next(now))
+        self.trail.wake_at(ticks.next(now))
         previous = self.tick.previous
         self._is_own = True
         if self.is_first or previous is None or last <= previous.time:
             return Evaluation(key, condition, self.tick.empty(key))
-        self.is_restless = True
+        self.trail.is_restless = True
         full = self._full(key)
         return Evaluation(key, condition, full, (), (Piece(None, float(last), full),))
 
@@ -469,10 +451,6 @@ class Frame:
             return Evaluation(key, condition, True)
         self._full(key)
         return Evaluation(key, condition, self.tick.latest_window(definition, condition.lookback_delta))
-
-    def wake_at(self, time: float) -> None:
-        if self.wake is None or time < self.wake:
-            self.wake = time
 
     def _check_status(self, condition: Operand, key: Target) -> Subset:
         if not isinstance(key, AssetCheckKey):
@@ -488,7 +466,7 @@ class Frame:
             self.notes[name] = Note(key, text=now)
         if before is None or before == now:
             return self.tick.empty(key)
-        self.is_restless = True
+        self.trail.is_restless = True
         return self._full(key)
 
     def _data_version(self, condition: Operand, key: Target) -> Subset:
@@ -496,7 +474,7 @@ class Frame:
         self._is_own = True
         if self.is_first or previous is None or not updates or not isinstance(key, AssetKey):
             return self.tick.empty(key)
-        self.is_restless = True
+        self.trail.is_restless = True
         version, position = self.tick.view.version, self.tick.view.position
         partitions = {update.partition for update in updates}
         return self.tick.subset(
@@ -510,7 +488,7 @@ class Frame:
             return self.tick.empty(key)
         state, until = freshness(policy, made_at, self.tick.view.now)
         if until is not None:
-            self.wake_at(until)
+            self.trail.wake_at(until)
         return self._full(key) if condition.kind == f"freshness_{state}" else self.tick.empty(key)
 
     # --- users' conditions
@@ -521,7 +499,7 @@ class Frame:
                 f"Condition {condition.name!r} of {_shown(self.target)} is a class of its project and can only be "
                 "evaluated where that code is. Give its sensor use_user_code_server=True."
             )
-        self.is_restless = True
+        self.trail.is_restless = True
         name = ".".join([*(self.world.name(one) for one, _ in self._around), self._place(condition, key)])
         names = (self._place(condition, key), *(self.world.name(one) for one, _ in reversed(self._around)))
         known = self.memory.get(name)

@@ -24,7 +24,7 @@ from treadle.core.subsets import PartitionSubset
 from treadle.core.time import utc_now
 from treadle.decide.automation import Evaluator, Outcome
 from treadle.decide.automation_view import Changes, Cursor, Evaluation, Facts, RunFacts, Subset, Target, Update, size
-from treadle.decide.automation_world import CustomAnswer, CustomCall
+from treadle.decide.automation_world import CustomAnswer, CustomCall, World
 from treadle.errors import InvocationError, UserCodeError
 from treadle.host.instance import Instance
 from treadle.spec.automation import AutomationCondition
@@ -241,7 +241,7 @@ class Automation:
             if isinstance(condition, AutomationCondition) and isinstance(job, UnresolvedAssetJobDefinition):
                 conditions[AssetJobKey(job.name)] = condition
                 jobs[AssetJobKey(job.name)] = frozenset(job.selection.resolve(graph))
-        self._evaluator = Evaluator(graph, conditions, jobs, self._ask)
+        self._evaluator = Evaluator(World(graph, conditions, jobs, self._ask))
 
     def evaluate(self, now: datetime, cursor: Cursor | None = None) -> Outcome:
         """Evaluate the conditions at `now`. The cost follows the change if `cursor` is that of the last outcome.

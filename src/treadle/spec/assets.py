@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from treadle.core import tags as tag_rules
 from treadle.core.keys import AssetCheckKey, AssetKey, CoercibleToAssetKey, check_dict, check_name
@@ -241,13 +241,8 @@ class AssetSpec:
 
     def with_keys(self, renamed: Mapping[AssetKey, AssetKey]) -> AssetSpec:
         """This spec with other keys for it and for what it depends on."""
-        changed = object.__new__(AssetSpec)  # all else was checked when this was made
-        for name in _ATTRIBUTES:
-            _set(changed, name, getattr(self, name))
-        _set(changed, "key", renamed.get(self.key, self.key))
-        if self.deps:
-            _set(changed, "deps", deps_of([dep.with_keys(renamed) for dep in self.deps]))
-        return changed
+        deps = deps_of([dep.with_keys(renamed) for dep in self.deps])
+        return _changed(self, key=renamed.get(self.key, self.key), deps=deps)
 
     def grouped(self) -> AssetSpec:
         """This spec, in the group `default` if it is in none."""
@@ -260,6 +255,15 @@ class AssetSpec:
 
 _ATTRIBUTES = tuple(field.name for field in fields(AssetSpec))
 _EMPTY: Mapping[str, Any] = {}
+_Spec = TypeVar("_Spec", bound="AssetSpec | AssetCheckSpec")
+
+
+def _changed(spec: _Spec, **changes: Any) -> _Spec:
+    """The same but for what is named. Nothing is checked: all else was when it was made."""
+    made = object.__new__(type(spec))
+    for name in type(spec).__slots__:
+        _set(made, name, changes[name] if name in changes else getattr(spec, name))
+    return made
 
 
 def _asset(key: AssetKey) -> str:
@@ -331,13 +335,5 @@ class AssetCheckSpec:
 
     def with_keys(self, renamed: Mapping[AssetKey, AssetKey]) -> AssetCheckSpec:
         """This spec with other keys for the asset that it checks and for what it looks at."""
-        return AssetCheckSpec(
-            self.name,
-            asset=renamed.get(self.asset_key, self.asset_key),
-            description=self.description,
-            additional_deps=[dep.with_keys(renamed) for dep in self.additional_deps],
-            blocking=self.blocking,
-            metadata=self.metadata,
-            automation_condition=self.automation_condition,
-            partitions_def=self.partitions_def,
-        )
+        deps = deps_of([dep.with_keys(renamed) for dep in self.additional_deps])
+        return _changed(self, asset_key=renamed.get(self.asset_key, self.asset_key), additional_deps=deps)

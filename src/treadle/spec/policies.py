@@ -108,13 +108,20 @@ def _shortest_interval(cron_schedule: str) -> timedelta:
     return min(after - before for before, after in pairwise(ticks))
 
 
-_WANTED = {
-    "automation_condition": "an AutomationCondition, such as AutomationCondition.eager()",
-    "backfill_policy": "a BackfillPolicy, such as BackfillPolicy.single_run()",
-    "freshness_policy": "a FreshnessPolicy, such as FreshnessPolicy.time_window(fail_window=timedelta(days=1))",
-    "partitions_def": 'a PartitionsDefinition, such as DailyPartitionsDefinition("2026-01-01")',
-    "retry_policy": "a RetryPolicy, such as RetryPolicy(max_retries=3)",
-    "op_retry_policy": "a RetryPolicy, such as RetryPolicy(max_retries=3)",
+_RETRY = RetryPolicy, "a RetryPolicy, such as RetryPolicy(max_retries=3)"
+_WANTED: dict[str, tuple[type, str]] = {
+    "automation_condition": (AutomationRule, "an AutomationCondition, such as AutomationCondition.eager()"),
+    "backfill_policy": (BackfillPolicy, "a BackfillPolicy, such as BackfillPolicy.single_run()"),
+    "freshness_policy": (
+        FreshnessPolicy,
+        "a FreshnessPolicy, such as FreshnessPolicy.time_window(fail_window=timedelta(days=1))",
+    ),
+    "partitions_def": (
+        PartitionsDefinition,
+        'a PartitionsDefinition, such as DailyPartitionsDefinition("2026-01-01")',
+    ),
+    "retry_policy": _RETRY,
+    "op_retry_policy": _RETRY,
 }
 
 
@@ -131,7 +138,7 @@ def wrong_type(what: str, name: str, value: Any, place: str = "") -> DefinitionE
         hint = f" {value.__name__} is a class: make an object of it."
     elif callable(value):
         hint = f" {getattr(value, '__name__', value)} is a function: call it."
-    return DefinitionError(f"{what}: {name} takes {_WANTED[name]}, not {value!r}.{hint}{place}")
+    return DefinitionError(f"{what}: {name} takes {_WANTED[name][1]}, not {value!r}.{hint}{place}")
 
 
 def check_types(what: str, place: str = "", **given: Any) -> None:
@@ -141,15 +148,5 @@ def check_types(what: str, place: str = "", **given: Any) -> None:
         DefinitionError: one is given and of another type.
     """
     for name, value in given.items():
-        if value is not None and not isinstance(value, _TYPES[name]):
+        if value is not None and not isinstance(value, _WANTED[name][0]):
             raise wrong_type(what, name, value, place)
-
-
-_TYPES: dict[str, type] = {
-    "automation_condition": AutomationRule,
-    "backfill_policy": BackfillPolicy,
-    "freshness_policy": FreshnessPolicy,
-    "partitions_def": PartitionsDefinition,
-    "retry_policy": RetryPolicy,
-    "op_retry_policy": RetryPolicy,
-}

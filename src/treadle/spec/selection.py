@@ -718,15 +718,7 @@ _Any: TypeAlias = (
 
 
 def _from_plain(raw: Any) -> AssetSelection:
-    return msgspec.convert(raw, _Any, dec_hook=_hook)
-
-
-def _hook(cls: type, raw: Any) -> Any:
-    if cls is AssetKey:
-        return AssetKey(raw)
-    if cls is AssetCheckKey:
-        return AssetCheckKey(AssetKey(raw[0]), raw[1])
-    return _from_plain(raw)
+    return codec.from_builtins(raw, _Any)
 
 
 codec.register(AssetSelection, msgspec.to_builtins, _from_plain)  # structs encode themselves: only decoding asks here
