@@ -11,6 +11,7 @@ from treadle.author.assets_definition import AssetsDefinition
 from treadle.author.jobs import JobDefinition
 from treadle.author.ops import OpDefinition
 from treadle.author.outcomes import DataProvenance
+from treadle.author.told import told
 from treadle.core.keys import AssetCheckKey, AssetKey, CoercibleToAssetKey
 from treadle.core.metadata import MetadataValue
 from treadle.core.multi_partitions import MultiPartitionKey
@@ -91,75 +92,25 @@ class OpExecutionContext:
             _there(step.assets_def, cls._what)
         return cls(step)
 
-    @property
-    def run(self) -> Run:
-        """The run."""
-        return self._step.run
-
-    @property
-    def run_id(self) -> str:
-        """The id of the run."""
-        return self._step.run.run_id
-
-    @property
-    def run_config(self) -> Mapping[str, object]:
-        """The config the run was launched with."""
-        return self._step.run.run_config
-
-    @property
-    def run_tags(self) -> Mapping[str, str]:
-        """The tags of the run."""
-        return self._step.run.tags
-
-    @property
-    def job_name(self) -> str:
-        """The job."""
-        return self._step.run.job_name
-
-    @property
-    def location_name(self) -> str | None:
-        """The code location that the job comes from, if it comes from one."""
-        return self._step.run.location_name
+    run: Run = told("run", "The run.")
+    run_id: str = told("run.run_id", "The id of the run.")
+    run_config: Mapping[str, object] = told("run.run_config", "The config the run was launched with.")
+    run_tags: Mapping[str, str] = told("run.tags", "The tags of the run.")
+    job_name: str = told("run.job_name", "The job.")
+    location_name: str | None = told("run.location_name", "The code location of the job, if it comes from one.")
 
     @property
     def job_def(self) -> JobDefinition:
         """The definition of the job."""
         return _there(self._step.job_def, "job_def")
 
-    @property
-    def op_def(self) -> OpDefinition:
-        """The definition of the op."""
-        return self._step.op_def
-
-    @property
-    def op_config(self) -> Any:
-        """The config of the op, as validated."""
-        return self._step.op_config
-
-    @property
-    def log(self) -> logging.Logger:
-        """A logger whose lines are kept with the run."""
-        return self._step.log
-
-    @property
-    def instance(self) -> Any:
-        """The instance that remembers the run."""
-        return self._step.instance
-
-    @property
-    def resources(self) -> Any:
-        """The resources that the op requires, as attributes."""
-        return self._step.resources
-
-    @property
-    def step_key(self) -> str:
-        """The key of the step."""
-        return self._step.step_key
-
-    @property
-    def retry_number(self) -> int:
-        """0 in the first attempt, 1 in the first retry, and so on."""
-        return self._step.retry_number
+    op_def: OpDefinition = told("op_def", "The definition of the op.")
+    op_config: Any = told("op_config", "The config of the op, as validated.")
+    log: logging.Logger = told("log", "A logger whose lines are kept with the run.")
+    instance: Any = told("instance", "The instance that remembers the run.")
+    resources: Any = told("resources", "The resources that the op requires, as attributes.")
+    step_key: str = told("step_key", "The key of the step.")
+    retry_number: int = told("retry_number", "0 in the first attempt, 1 in the first retry, and so on.")
 
     def get_mapping_key(self) -> str | None:
         """The key of the dynamic output that this step is for, if any."""
@@ -284,10 +235,7 @@ class OpExecutionContext:
         outputs = self._step.selected_outputs
         return {key for name, key in definition.check_keys_by_output_name.items() if name in outputs}
 
-    @property
-    def selected_output_names(self) -> Set[str]:
-        """The outputs that this step was asked to produce."""
-        return self._step.selected_outputs
+    selected_output_names: Set[str] = told("selected_outputs", "The outputs that this step was asked to produce.")
 
     def asset_key_for_output(self, output_name: str = "result") -> AssetKey:
         """The asset that an output is."""

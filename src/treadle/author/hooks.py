@@ -12,6 +12,7 @@ from treadle.author.composition import PendingNode
 from treadle.author.ops import OpDefinition
 from treadle.author.resources import Resources, resources_by_hand
 from treadle.author.signature import decorator, where
+from treadle.author.told import told
 from treadle.core.keys import check_name
 from treadle.core.metadata import MetadataValue
 from treadle.errors import DefinitionError, InvariantError, InvocationError
@@ -130,55 +131,20 @@ class HookContext:
         """The resources that the hook requires."""
         return self.hook_def.required_resource_keys
 
-    @property
-    def job_name(self) -> str:
-        """The job."""
-        return self._step.job_name
-
-    @property
-    def run_id(self) -> str:
-        """The id of the run."""
-        return self._step.run_id
-
-    @property
-    def instance(self) -> Any:
-        """The instance that remembers the run."""
-        return self._step.instance
-
-    @property
-    def step_key(self) -> str:
-        """The key of the step."""
-        return self._step.step_key
-
-    @property
-    def op(self) -> PendingNode:
-        """The op as it was placed in the job, with its name there."""
-        return self._step.op
-
-    @property
-    def op_config(self) -> Any:
-        """The config of the op, as validated."""
-        return self._step.op_config
-
-    @property
-    def log(self) -> logging.Logger:
-        """A logger whose lines are kept with the run."""
-        return self._step.log
-
-    @property
-    def op_exception(self) -> BaseException | None:
-        """What the op raised, if it did."""
-        return self._step.op_exception
-
-    @property
-    def op_output_values(self) -> Mapping[str, Any]:
-        """The values that the op produced, by output; those of a dynamic output by mapping key."""
-        return self._step.op_output_values
-
-    @property
-    def op_output_metadata(self) -> Mapping[str, Mapping[str, MetadataValue] | Mapping[str, Any]]:
-        """The metadata of what the op produced, by output; that of a dynamic output by mapping key."""
-        return self._step.op_output_metadata
+    job_name: str = told("job_name", "The job.")
+    run_id: str = told("run_id", "The id of the run.")
+    instance: Any = told("instance", "The instance that remembers the run.")
+    step_key: str = told("step_key", "The key of the step.")
+    op: PendingNode = told("op", "The op as it was placed in the job, with its name there.")
+    op_config: Any = told("op_config", "The config of the op, as validated.")
+    log: logging.Logger = told("log", "A logger whose lines are kept with the run.")
+    op_exception: BaseException | None = told("op_exception", "What the op raised, if it did.")
+    op_output_values: Mapping[str, Any] = told(
+        "op_output_values", "The values that the op produced, by output; those of a dynamic output by mapping key."
+    )
+    op_output_metadata: Mapping[str, Mapping[str, MetadataValue] | Mapping[str, Any]] = told(
+        "op_output_metadata", "The metadata of what it produced, by output; that of a dynamic output by mapping key."
+    )
 
 
 class _ByHand:

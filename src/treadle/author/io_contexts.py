@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from treadle.author.resources import Resources, resources_by_hand
+from treadle.author.told import told
 from treadle.core.keys import AssetKey, CoercibleToAssetKey
 from treadle.core.metadata import MetadataValue, normalize
 from treadle.core.subsets import PartitionKeyRange
@@ -123,15 +124,8 @@ class _Context(ABC):
         """The same as `definition_metadata`."""
         return self.definition_metadata
 
-    @property
-    def job_name(self) -> str:
-        """The job that runs."""
-        return self._step.job_name
-
-    @property
-    def op_def(self) -> Any:
-        """The op that the input or output belongs to."""
-        return self._step.op_def
+    job_name: str = told("job_name", "The job that runs.")
+    op_def: Any = told("op_def", "The op that the input or output belongs to.")
 
     @property
     def dagster_type(self) -> Any:
@@ -140,15 +134,8 @@ class _Context(ABC):
             raise self._missing("type", f"Give it one: build_{self._what}_context(dagster_type=...).")
         return self._type
 
-    @property
-    def log(self) -> Any:
-        """A logger; messages go to the run's event log."""
-        return self._step.log
-
-    @property
-    def instance(self) -> Any:
-        """The instance that the run belongs to."""
-        return self._step.instance
+    log: Any = told("log", "A logger; messages go to the run's event log.")
+    instance: Any = told("instance", "The instance that the run belongs to.")
 
     @property
     def resources(self) -> Any:
@@ -160,10 +147,7 @@ class _Context(ABC):
         """The config of the IO manager itself."""
         return self._step.resource_config(self._manager_key)
 
-    @property
-    def step_context(self) -> Any:
-        """The context of the step."""
-        return self._step.step_context
+    step_context: Any = told("step_context", "The context of the step.")
 
     # --- assets ----------------------------------------------------------------------------------------------------
 
@@ -182,15 +166,8 @@ class _Context(ABC):
 
     # --- partitions ------------------------------------------------------------------------------------------------
 
-    @property
-    def has_partition_key(self) -> bool:
-        """Whether the run is for one partition."""
-        return self._step.has_partition_key
-
-    @property
-    def partition_key(self) -> str:
-        """The partition of the run."""
-        return self._step.partition_key
+    has_partition_key: bool = told("has_partition_key", "Whether the run is for one partition.")
+    partition_key: str = told("partition_key", "The partition of the run.")
 
     @property
     def has_asset_partitions(self) -> bool:
