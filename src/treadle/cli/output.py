@@ -4,7 +4,6 @@ it."""
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
@@ -68,7 +67,11 @@ def table(rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> str:
     if header:
         lines.insert(0, [header[i] for i in kept])
     widths = [max(len(line[i]) for line in lines) for i in range(len(kept))]
-    room = shutil.get_terminal_size().columns - _MARGIN if header and on_terminal() else None
+    room = None
+    if header and on_terminal():
+        import shutil  # noqa: PLC0415  it loads every kind of compression, and only people need it
+
+        room = shutil.get_terminal_size().columns - _MARGIN
     if room is not None and sum(widths) + 2 * len(widths) > room:
         lines = _narrowed(lines, room)
         widths = [max(len(line[i]) for line in lines) for i in range(len(kept))]

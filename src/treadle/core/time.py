@@ -18,7 +18,6 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -323,7 +322,9 @@ def _seconds(offset: timedelta | None) -> int:
     return 0 if offset is None else int(offset.total_seconds())
 
 
-def _load_zone(name: str) -> ZoneInfo:
+def _load_zone(name: str) -> tzinfo:
+    from zoneinfo import ZoneInfo  # noqa: PLC0415  most definitions name no zone
+
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError, TypeError) as error:

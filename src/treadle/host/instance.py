@@ -6,8 +6,6 @@ until something is asked of them.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -79,7 +77,7 @@ class Instance:
                 f"The settings ask for a store of kind {other!r}; this version keeps its store in SQLite. Remove that "
                 "block, or use `storage: {sqlite: {}}`."
             )
-        self._cleanup: weakref.finalize[[str, bool], Instance] | None = None
+        self._cleanup: weakref.finalize[[str], Instance] | None = None
         sqlite = self._settings.storage.sqlite
         path = None
         if home is not None:
@@ -129,11 +127,11 @@ class Instance:
     @staticmethod
     def local_temp(tempdir: str | None = None, overrides: Mapping[str, Any] | None = None) -> Instance:
         """An instance with a home of its own, in `tempdir` or in a temporary folder that is removed at the end."""
-        folder = tempdir or tempfile.mkdtemp(prefix="treadle-")
+        folder = tempdir or _temporary_folder()
         parsed = parse_settings(dict(overrides), "overrides", {}) if overrides else None
         instance = Instance(Path(folder).absolute(), parsed)
         if tempdir is None:
-            instance._cleanup = weakref.finalize(instance, shutil.rmtree, folder, True)
+            instance._cleanup = weakref.finalize(instance, _remove, folder)
         return instance
 
     def close(self) -> None:
@@ -173,8 +171,8 @@ class Instance:
     def root_directory(self) -> str:
         """The folder that holds its files."""
         if self._folder is None:
-            folder = tempfile.mkdtemp(prefix="treadle-")
-            self._cleanup = weakref.finalize(self, shutil.rmtree, folder, True)
+            folder = _temporary_folder()
+            self._cleanup = weakref.finalize(self, _remove, folder)
             self._folder = Path(folder)
         return str(self._folder)
 
@@ -663,6 +661,18 @@ class Instance:
     def check(self) -> list[str]:
         """What is damaged in the store, as SQLite's integrity check finds it; empty if nothing is."""
         return self.store.database.check()
+
+
+def _temporary_folder() -> str:
+    import tempfile  # noqa: PLC0415  it loads every kind of compression, and a home needs none
+
+    return tempfile.mkdtemp(prefix="treadle-")
+
+
+def _remove(folder: str) -> None:
+    import shutil  # noqa: PLC0415  as above
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _types(of_type: EventType | Collection[EventType] | None) -> Collection[EventType] | None:

@@ -10,7 +10,6 @@ from uuid import uuid4
 from treadle.core.keys import did_you_mean
 from treadle.errors import InvocationError, RunNotFoundError
 from treadle.host.instance import Instance
-from treadle.host.launchers import coordinator_of
 from treadle.host.nudge import DAEMON, Listener, nudge
 from treadle.runtime import kin
 from treadle.state.events import Event, RunCanceled, RunCanceling, RunStarting
@@ -32,6 +31,8 @@ def submit_run(instance: Instance, run_id: str) -> Run:
         InvocationError: it has been submitted or launched before.
         SettingsError: settings name a coordinator that cannot be made.
     """
+    from treadle.host.launchers import coordinator_of  # noqa: PLC0415  who executes a run submits none
+
     run, coordinator = _existing(instance, run_id), coordinator_of(instance)
     return coordinator.submit_run(coordinator.context_type(run, instance, partial(_begin, instance, run_id)))
 

@@ -6,7 +6,6 @@ follow the files by offset while they grow.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -103,6 +102,8 @@ class LogStore:
     def delete(self, prefix: Sequence[str]) -> None:
         """Delete all logs whose keys begin with `prefix`."""
         folder = self.paths(prefix).out.parent / prefix[-1]
+        import shutil  # noqa: PLC0415  as in `cli.output`
+
         shutil.rmtree(folder, ignore_errors=True)
 
     def keys(self, prefix: Sequence[str]) -> list[tuple[str, ...]]:
