@@ -259,7 +259,6 @@ def test_what_is_reported_from_outside_a_run(instance: Instance) -> None:
     assert record.status.value == "FAILED"
     [asset] = instance.get_asset_records([A, AssetKey("b")])
     assert asset.asset_entry.last_materialization == latest
-    assert asset.asset_entry.last_observation_storage_id == 2
     assert asset.asset_entry.last_event_storage_id == 2
     assert asset.asset_entry.last_run_id is None
     assert instance.get_asset_records() == [asset]

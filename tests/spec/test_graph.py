@@ -26,7 +26,7 @@ CHAIN = {"d": ["c"], "c": ["b"], "b": ["a"], "a": [], "x": ["a"]}
 
 def test_assets_only_named_as_dependencies_belong_to_it_as_external():
     found = graph({"b": ["a", "a2"], "c": ["a"]})
-    assert set(found.keys) == keys("a", "a2", "b", "c")
+    assert set(found.specs) == keys("a", "a2", "b", "c")
     assert found.materializable == keys("b", "c")
     assert found.parents[AssetKey("a")] == ()
     assert found.children[AssetKey("a")] == (AssetKey("b"), AssetKey("c"))
@@ -82,6 +82,6 @@ def test_order_puts_parents_first(pairs: list[tuple[int, int]], declared: list[i
     place = {key: index for index, key in enumerate(found.order)}
     assert len(place) == 10
     assert all(place[parent] < place[key] for key, parents in found.parents.items() for parent in parents)
-    for key in found.keys:
+    for key in found.specs:
         below = found.downstream({key})
-        assert all((key in found.upstream({other})) == (other in below) for other in found.keys)
+        assert all((key in found.upstream({other})) == (other in below) for other in found.specs)

@@ -16,7 +16,7 @@ from treadle.author.contexts import AssetExecutionContext, OpExecutionContext
 from treadle.author.results import ExecutionResult
 from treadle.state import events
 from treadle.state.events import Event, EventLogEntry, EventType, LogMessage
-from treadle.state.records import EventLogRecord, EventRecordsFilter
+from treadle.state.records import AssetEntry, EventLogRecord, EventRecordsFilter
 from treadle.state.runs import Run, RunRecord
 
 
@@ -166,6 +166,7 @@ _attach(Event, "pid", lambda event: None, "The process that wrote it, where the 
 _attach(Event, "node_handle", _node_handle, "The place of the op whose step it belongs to.")
 _attach(Event, "step_handle", _step_handle, "The place of the step that it belongs to.")
 _attach(Event, "step_kind_value", lambda event: "COMPUTE" if event.step_key else None, "What its step does.")
+_attach(events.LogsCaptured, "file_key", lambda event: event.log_key[-1], "The name of the files.")
 _attach(events.AssetObserved, "asset_observation", _own("observation"), "What was observed.")
 _attach(
     events.StepFailed, "user_failure_data", lambda e: e if e.description or e.metadata else None, "What `Failure` said."
@@ -212,6 +213,12 @@ for _name in ("execution_plan_snapshot_id", "job_code_origin", "job_snapshot_id"
     _attach(Run, _name, lambda run: None, "Runs keep what they were asked for, and no copies of definitions: None.")
 _attach(Run, "has_repository_load_data", lambda run: False, "As no run keeps a copy of definitions: False.")
 _attach(Run, "remote_job_origin", _origin, "Where its job comes from, if it comes from a code location.")
+_attach(
+    AssetEntry,
+    "last_observation_storage_id",
+    lambda entry: entry.last_observation_record and entry.last_observation_record.storage_id,
+    "The number of the latest observation in the log.",
+)
 _attach(EventLogRecord, "event_type", lambda record: record.event_log_entry.event.event_type, "Its kind.")
 _attach(RunRecord, "dagster_run", _own("run"), "The run.")
 _attach(ExecutionResult, "dagster_run", _own("run"), "The run, in its final state.")

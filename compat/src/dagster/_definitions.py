@@ -63,6 +63,6 @@ _MEMBERS: dict[str, Callable[..., Any]] = {
 for _name, _member in _MEMBERS.items():
     setattr(Definitions, _name, _member)
 
-AssetGraph.get_all_asset_keys = lambda graph: set(graph.keys)  # pyright: ignore[reportAttributeAccessIssue]
-AssetGraph.all_asset_keys = property(lambda graph: set(graph.keys))  # pyright: ignore[reportAttributeAccessIssue]
+AssetGraph.get_all_asset_keys = lambda graph: set(graph.specs)  # pyright: ignore[reportAttributeAccessIssue]
+AssetGraph.all_asset_keys = property(lambda graph: set(graph.specs))  # pyright: ignore[reportAttributeAccessIssue]
 AssetGraph.materializable_asset_keys = property(lambda graph: graph.materializable)  # pyright: ignore[reportAttributeAccessIssue]

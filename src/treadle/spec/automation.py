@@ -607,15 +607,15 @@ class _Chosen(_Others, frozen=True):
 
     def allow(self, selection: AssetSelection) -> Self:
         """This looking only at the assets of `selection`, besides those that were allowed before."""
-        chosen = AssetSelection.from_coercible(selection)
-        known = self.allow_selection
-        return structs.replace(self, allow_selection=chosen if known is None else chosen | known)
+        return self._choosing("allow_selection", selection)
 
     def ignore(self, selection: AssetSelection) -> Self:
         """This not looking at the assets of `selection`, nor at those that were ignored before."""
-        chosen = AssetSelection.from_coercible(selection)
-        known = self.ignore_selection
-        return structs.replace(self, ignore_selection=chosen if known is None else chosen | known)
+        return self._choosing("ignore_selection", selection)
+
+    def _choosing(self, field: str, selection: AssetSelection) -> Self:
+        chosen, known = AssetSelection.from_coercible(selection), getattr(self, field)
+        return structs.replace(self, **{field: chosen if known is None else chosen | known})
 
     def _named(self, kind: str, *given: str) -> str:
         selections = {"allow_selection": self.allow_selection, "ignore_selection": self.ignore_selection}

@@ -189,21 +189,14 @@ class ConfigFault(msgspec.Struct, frozen=True):
 
     @property
     def where(self) -> str:
-        """The path as text: `root:ops:o:config:y`."""
-        return render_path(self.path)
-
-
-def render_path(path: Path) -> str:
-    """`path` as text: fields after colons, indexes in brackets, keys of maps quoted."""
-    text = "root"
-    for part in path:
-        if isinstance(part, MapPart):
-            text += f":{part.key!r}:{part.of}"
-        elif isinstance(part, int):
-            text += f"[{part}]"
-        else:
-            text += f":{part}"
-    return text
+        """The path as text, `root:ops:o:config:y`: indexes in brackets, keys of maps quoted."""
+        text = "root"
+        for part in self.path:
+            if isinstance(part, MapPart):
+                text += f":{part.key!r}:{part.of}"
+            else:
+                text += f"[{part}]" if isinstance(part, int) else f":{part}"
+        return text
 
 
 def render_faults(faults: Sequence[ConfigFault], what: str = "The config") -> str:

@@ -46,11 +46,6 @@ class AssetGraph:
                 self.specs[key] = AssetSpec(key)
                 self.parents[key] = ()
 
-    @property
-    def keys(self) -> Iterable[AssetKey]:
-        """Every asset."""
-        return self.specs.keys()
-
     @cached_property
     def materializable(self) -> frozenset[AssetKey]:
         """The assets that something makes."""

@@ -13,7 +13,7 @@ Syntax is made of structs and not of dataclasses, though it stays in memory: ele
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NoReturn, TypeAlias
 
 import msgspec
@@ -27,13 +27,11 @@ MAX_NESTING: Final = 100
 
 
 class Attribute(msgspec.Struct, frozen=True):
-    """`name:value`, or `name:value=equals`. A value of None is `<null>`; `at` is where the value begins."""
+    """`name:value`, or `name:value=equals`. A value of None is `<null>`."""
 
     name: str
     value: str | None
     equals: str | None = None
-    quoted: bool = False
-    at: int = 0
 
 
 class Everything(msgspec.Struct, frozen=True):
@@ -93,11 +91,10 @@ class Form(msgspec.Struct, frozen=True):
 
 
 class Grammar(msgspec.Struct, frozen=True):
-    """Which attributes and functions a selection may use, and whether it can walk along dependencies."""
+    """Which attributes and functions a selection may use."""
 
     attributes: Mapping[str, Form]
     functions: frozenset[str] = frozenset()
-    walks: bool = True
 
 
 def fail(text: str, at: int, message: str) -> NoReturn:
@@ -188,16 +185,13 @@ class _Parser:
         return found
 
     def disjunction(self) -> Syntax:
-        children = [self.conjunction()]
-        while self.take("or", "OR"):
-            children.append(self.conjunction())
-        return children[0] if len(children) == 1 else Or(tuple(children))
+        return self._joined("or", Or, lambda: self._joined("and", And, self.negation))
 
-    def conjunction(self) -> Syntax:
-        children = [self.negation()]
-        while self.take("and", "AND"):
-            children.append(self.negation())
-        return children[0] if len(children) == 1 else And(tuple(children))
+    def _joined(self, word: str, kind: type[And] | type[Or], part: Callable[[], Syntax]) -> Syntax:
+        children = [part()]
+        while self.take(word, word.upper()):
+            children.append(part())
+        return children[0] if len(children) == 1 else kind(tuple(children))
 
     def negation(self) -> Syntax:
         count = 0
@@ -211,7 +205,6 @@ class _Parser:
         return found
 
     def walk(self) -> Syntax:
-        start = self.token
         up = self._levels_before()
         child = self.atom()
         down = None
@@ -219,10 +212,7 @@ class _Parser:
             down = self._depth() if self.token.kind == "number" else ALL
         if up is None and down is None:
             return child
-        if not self.grammar.walks:
-            self.fail("`+` has no meaning here: these things do not depend on each other. Remove it.", start.at)
-        if self.token.text == "+":
-            self.fail("one `+` is enough: it means all levels. For two levels write `2+x` or `x+2`.")
+        self._refuse_another_plus()
         return Walk(child, up, down)
 
     def _levels_before(self) -> int | None:
@@ -234,9 +224,12 @@ class _Parser:
             depth = ALL
         else:
             return None
+        self._refuse_another_plus()
+        return depth
+
+    def _refuse_another_plus(self) -> None:
         if self.token.text == "+":
             self.fail("one `+` is enough: it means all levels. For two levels write `2+x` or `x+2`.")
-        return depth
 
     def _depth(self) -> int:
         token = self.token
@@ -286,7 +279,6 @@ class _Parser:
             known = ", ".join(self.grammar.attributes)
             self.fail(f"there is no attribute `{name.text}`. Attributes are {known}.")
         self.position += 2
-        token = self.token
         value = self._value(name.text, form)
         equals = None
         if self.token.text == "=" and self.token.kind == "symbol" and value is not None:
@@ -294,7 +286,7 @@ class _Parser:
                 self.fail(f"`{name.text}:` takes one value. Put a value that holds `=` in double quotes.")
             self.position += 1
             equals = self._value(name.text, Form(null=False))
-        return Attribute(name.text, value, equals, token.kind == "quoted", token.at)
+        return Attribute(name.text, value, equals)
 
     def _value(self, name: str, form: Form) -> str | None:
         token = self.token

@@ -163,11 +163,6 @@ class LogsCaptured(Event, frozen=True, tag="LOGS_CAPTURED"):
     step_keys: tuple[str, ...] = ()
 
     @property
-    def file_key(self) -> str:
-        """The last part of the log key: the name of the files."""
-        return self.log_key[-1]
-
-    @property
     def message(self) -> str:
         steps = f" for step{'s' if len(self.step_keys) > 1 else ''}: {', '.join(self.step_keys)}"
         return f"Started capturing logs{steps if len(self.step_keys) <= 3 else f' for {len(self.step_keys)} steps'}."

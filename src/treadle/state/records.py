@@ -152,15 +152,10 @@ class AssetEntry(msgspec.Struct, frozen=True, kw_only=True):
         return self.last_observation_record.event_log_entry if self.last_observation_record else None
 
     @property
-    def last_observation_storage_id(self) -> int | None:
-        """The number of the latest observation in the log."""
-        return self.last_observation_record.storage_id if self.last_observation_record else None
-
-    @property
     def last_event_storage_id(self) -> int | None:
         """The number of the latest materialization or observation in the log."""
-        ids = [i for i in (self.last_materialization_storage_id, self.last_observation_storage_id) if i is not None]
-        return max(ids, default=None)
+        records = filter(None, (self.last_materialization_record, self.last_observation_record))
+        return max((record.storage_id for record in records), default=None)
 
 
 class AssetRecord(msgspec.Struct, frozen=True):
