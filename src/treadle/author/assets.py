@@ -400,7 +400,7 @@ def multi_asset(
         everything = inputs.deps(keys)
         if specs and deps:
             raise DefinitionError(f"{fn.__name__!r}: with specs, their deps say what they depend on.{where(fn)}")
-        made = [_spec_with(spec, shared, everything) for spec in described]
+        made = [spec_with(spec, shared, "@multi_asset", everything) for spec in described]
         for output, out in (outs or {}).items():
             needed = _internal(output, internal_asset_deps, everything)
             made.append(spec_of_out(keys_by_output[output], out, needed, shared))
@@ -471,14 +471,20 @@ def spec_of_out(key: AssetKey, out: AssetOut, deps: tuple[AssetDep, ...], shared
     return AssetSpec(key, deps=deps, skippable=not out.is_required, **args)
 
 
-def _spec_with(spec: AssetSpec, shared: Mapping[str, Any], everything: tuple[AssetDep, ...]) -> AssetSpec:
-    """A spec with what is said for all of the function's assets; and with all that the function loads or waits for."""
+def spec_with(
+    spec: AssetSpec, shared: Mapping[str, Any], by: str, everything: tuple[AssetDep, ...] = (), where: str = ""
+) -> AssetSpec:
+    """A spec with what `by` says for all of the function's assets; and with all that the function loads or waits for.
+
+    Raises:
+        DefinitionError: the spec says something else.
+    """
     changes: dict[str, Any] = {}
     for field, value in shared.items():
         own = getattr(spec, field)
         if own is not None and value is not None and own != value:
             raise DefinitionError(
-                f"{spec.key} has its own {field}, and @multi_asset gives another. Keep one of the two."
+                f"{spec.key} has its own {field}, and {by} gives another. Keep one of the two.{where}"
             )
         if own is None and value is not None:
             changes[field] = value

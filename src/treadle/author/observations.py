@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 
-from treadle.author.assets import io_manager_key_of, key_of
+from treadle.author.assets import io_manager_key_of, key_of, spec_with
 from treadle.author.assets_definition import AssetsDefinition, derived
 from treadle.author.ops import DEFAULT_OUTPUT, OpDefinition, Out
-from treadle.author.outcomes import AssetCheckResult, DataVersion, Outcome
+from treadle.author.outcomes import AssetResult, DataVersion
 from treadle.author.signature import decorator, docstring, where
 from treadle.author.types import NOTHING
-from treadle.core.keys import AssetKey, CoercibleToAssetKey
+from treadle.core.keys import CoercibleToAssetKey
 from treadle.core.metadata import IO_MANAGER_KEY
 from treadle.core.partitions import PartitionsDefinition
 from treadle.errors import DefinitionError
@@ -24,7 +24,7 @@ from treadle.spec.assets import AssetCheckSpec, AssetSpec
 from treadle.spec.policies import AutomationRule
 
 
-class ObserveResult(Outcome):
+class ObserveResult(AssetResult):
     """What a function that observes an asset reports about it.
 
     Args:
@@ -35,21 +35,7 @@ class ObserveResult(Outcome):
         tags: tags for the observation.
     """
 
-    __slots__ = ("asset_key", "check_results", "data_version", "metadata", "tags")
-
-    def __init__(
-        self,
-        asset_key: CoercibleToAssetKey | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        check_results: Sequence[AssetCheckResult] | None = None,
-        data_version: DataVersion | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> None:
-        self.asset_key = AssetKey.of(asset_key) if asset_key is not None else None
-        self.metadata = metadata
-        self.check_results: Sequence[AssetCheckResult] = tuple(check_results or ())
-        self.data_version = data_version
-        self.tags = tags
+    __slots__ = ()
 
     def __repr__(self) -> str:
         return f"ObserveResult(asset_key={self.asset_key!r}, data_version={self.data_version!r})"
@@ -141,15 +127,8 @@ def multi_observable_source_asset(
 
     def make(fn: Callable[..., Any]) -> AssetsDefinition:
         shared = {"group_name": group_name, "partitions_def": partitions_def}
-        given = {field: value for field, value in shared.items() if value is not None}
-        for spec in specs:
-            for field, value in given.items():
-                if getattr(spec, field) not in (None, value):
-                    raise DefinitionError(
-                        f"{spec.key} has its own {field}, and @multi_observable_source_asset gives another. Keep one "
-                        f"of the two.{where(fn)}"
-                    )
-        by_output = {spec.key.to_python_identifier(): spec.replace_attributes(**given) for spec in specs}
+        made = [spec_with(spec, shared, "@multi_observable_source_asset", where=where(fn)) for spec in specs]
+        by_output = {spec.key.to_python_identifier(): spec for spec in made}
         return _observing(
             fn, name or fn.__name__, by_output, check_specs or (), required_resource_keys, None,
             description=description, partitions_def=partitions_def, resource_defs=resource_defs, can_subset=can_subset,

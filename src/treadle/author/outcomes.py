@@ -73,9 +73,8 @@ class Outcome:
     __slots__ = ()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, type(self)) and all(
-            getattr(self, name) == getattr(other, name) for name in self.__slots__
-        )
+        names = (name for kind in type(self).__mro__ for name in getattr(kind, "__slots__", ()))
+        return isinstance(other, type(self)) and all(getattr(self, name) == getattr(other, name) for name in names)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -186,7 +185,27 @@ class AssetCheckResult(Outcome):
         return f"AssetCheckResult(passed={self.passed}, asset_key={self.asset_key!r}, check_name={self.check_name!r})"
 
 
-class MaterializeResult(Outcome, Generic[T]):
+class AssetResult(Outcome):
+    """What functions that make or observe an asset report about it alike."""
+
+    __slots__ = ("asset_key", "check_results", "data_version", "metadata", "tags")
+
+    def __init__(
+        self,
+        asset_key: CoercibleToAssetKey | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        check_results: Sequence[AssetCheckResult] | None = None,
+        data_version: DataVersion | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        self.asset_key = AssetKey.of(asset_key) if asset_key is not None else None
+        self.metadata = metadata
+        self.check_results: Sequence[AssetCheckResult] = tuple(check_results or ())
+        self.data_version = data_version
+        self.tags = tags
+
+
+class MaterializeResult(AssetResult, Generic[T]):
     """What a function that materializes an asset reports about it.
 
     Args:
@@ -198,7 +217,7 @@ class MaterializeResult(Outcome, Generic[T]):
         value: the value for the IO manager to store. Without it no IO manager is called.
     """
 
-    __slots__ = ("asset_key", "check_results", "data_version", "metadata", "tags", "value")
+    __slots__ = ("value",)
 
     def __init__(
         self,
@@ -209,11 +228,7 @@ class MaterializeResult(Outcome, Generic[T]):
         tags: Mapping[str, str] | None = None,
         value: T = NO_VALUE,
     ) -> None:
-        self.asset_key = AssetKey.of(asset_key) if asset_key is not None else None
-        self.metadata: Mapping[str, Any] | None = metadata
-        self.check_results: Sequence[AssetCheckResult] = tuple(check_results or ())
-        self.data_version = data_version
-        self.tags: Mapping[str, str] | None = tags
+        super().__init__(asset_key, metadata, check_results, data_version, tags)
         self.value = value
 
     @property
