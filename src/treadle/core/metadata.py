@@ -18,7 +18,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import GenericAlias
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import msgspec
 
@@ -54,15 +54,21 @@ class MetadataValue:
         """The name of this kind: `text`, `int`, `table_schema`, …"""
         return type(self).__struct_config__.tag  # pyright: ignore[reportAttributeAccessIssue]  # all kinds are structs
 
-    # --- constructors; what each makes is said in the class that it returns
+    # --- constructors: the kinds themselves, but for those that take what they do not hold
 
-    @staticmethod
-    def text(text: str) -> TextMetadataValue:
-        return TextMetadataValue(text)
-
-    @staticmethod
-    def url(url: str) -> UrlMetadataValue:
-        return UrlMetadataValue(url)
+    text: ClassVar[type[TextMetadataValue]]
+    url: ClassVar[type[UrlMetadataValue]]
+    json: ClassVar[type[JsonMetadataValue]]
+    float: ClassVar[type[FloatMetadataValue]]
+    int: ClassVar[type[IntMetadataValue]]
+    bool: ClassVar[type[BoolMetadataValue]]
+    run: ClassVar[type[RunMetadataValue]]
+    dagster_run: ClassVar[type[RunMetadataValue]]
+    job: ClassVar[type[JobMetadataValue]]
+    table: ClassVar[type[TableMetadataValue]]
+    table_schema: ClassVar[type[TableSchemaMetadataValue]]
+    null: ClassVar[type[NullMetadataValue]]
+    pool: ClassVar[type[PoolMetadataValue]]
 
     @staticmethod
     def path(path: str | os.PathLike[str]) -> PathMetadataValue:
@@ -71,11 +77,6 @@ class MetadataValue:
     @staticmethod
     def notebook(path: str | os.PathLike[str]) -> NotebookMetadataValue:
         return NotebookMetadataValue(os.fspath(path))
-
-    @staticmethod
-    def json(data: Any) -> JsonMetadataValue:
-        """Anything that JSON can say. Tuples become lists and dict keys strings, as in JSON."""
-        return JsonMetadataValue(data)
 
     @staticmethod
     def md(data: str) -> MarkdownMetadataValue:
@@ -88,18 +89,6 @@ class MetadataValue:
             return PythonArtifactMetadataValue(python_artifact.__module__, python_artifact.__name__)
         except AttributeError:
             raise _wrong("python_artifact", "a function or a class", python_artifact) from None
-
-    @staticmethod
-    def float(value: builtins.float) -> FloatMetadataValue:
-        return FloatMetadataValue(value)
-
-    @staticmethod
-    def int(value: builtins.int) -> IntMetadataValue:
-        return IntMetadataValue(value)
-
-    @staticmethod
-    def bool(value: builtins.bool) -> BoolMetadataValue:
-        return BoolMetadataValue(value)
 
     @staticmethod
     def timestamp(value: builtins.float | datetime) -> TimestampMetadataValue:
@@ -118,39 +107,12 @@ class MetadataValue:
         return TimestampMetadataValue(value)
 
     @staticmethod
-    def run(run_id: str) -> RunMetadataValue:
-        return RunMetadataValue(run_id)
-
-    dagster_run = run
-
-    @staticmethod
     def asset(asset_key: CoercibleToAssetKey) -> AssetMetadataValue:
         return AssetMetadataValue(AssetKey.of(asset_key))
 
     @staticmethod
-    def job(job_name: str, location_name: str, *, repository_name: str | None = None) -> JobMetadataValue:
-        return JobMetadataValue(job_name, location_name, repository_name)
-
-    @staticmethod
-    def table(records: Sequence[TableRecord], schema: TableSchema | None = None) -> TableMetadataValue:
-        """Rows of a table. Without a schema, columns and types are taken from the first record."""
-        return TableMetadataValue(records, schema)
-
-    @staticmethod
-    def table_schema(schema: TableSchema) -> TableSchemaMetadataValue:
-        return TableSchemaMetadataValue(schema)
-
-    @staticmethod
     def column_lineage(lineage: TableColumnLineage) -> TableColumnLineageMetadataValue:
         return TableColumnLineageMetadataValue(lineage)
-
-    @staticmethod
-    def null() -> NullMetadataValue:
-        return NullMetadataValue()
-
-    @staticmethod
-    def pool(pool: str) -> PoolMetadataValue:
-        return PoolMetadataValue(pool)
 
     @staticmethod
     def code_references(
@@ -222,7 +184,10 @@ class NotebookMetadataValue(_Path, frozen=True, gc=False, tag="notebook"):
 
 
 class JsonMetadataValue(_Kind, frozen=True, tag="json"):
-    """Anything that JSON can say, as lists, dicts with string keys, strings, numbers, booleans and None."""
+    """Anything that JSON can say, as lists, dicts with string keys, strings, numbers, booleans and None.
+
+    Tuples become lists and dict keys strings, as in JSON.
+    """
 
     data: Any
 
@@ -476,6 +441,9 @@ _LEAVES = (*_Kind.__subclasses__(), *_Text.__subclasses__(), *_Path.__subclasses
 _KINDS: dict[str, type[MetadataValue]] = {
     cls.__struct_config__.tag: cls for cls in _LEAVES if cls not in (_Text, _Path)
 }  # fmt: skip
+for _name in ("text", "url", "json", "float", "int", "bool", "run", "job", "table", "table_schema", "null", "pool"):
+    setattr(MetadataValue, _name, _KINDS[_name])
+MetadataValue.dagster_run = RunMetadataValue
 
 
 # --- the wire ------------------------------------------------------------------------------------------------------

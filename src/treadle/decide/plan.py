@@ -251,13 +251,12 @@ def _only(steps: list[Step], keys: AbstractSet[str]) -> list[Step]:
             step_keys=tuple(sorted(unknown)),
         )
     return [
-        Step(
-            step.key, step.node, step.outputs, step.upstream & keys,
-            tuple(source for source in step.sources if source[0] in keys), step.priority, step.any_of,
+        msgspec.structs.replace(
+            step, upstream=step.upstream & keys, sources=tuple(one for one in step.sources if one[0] in keys)
         )
         for step in steps
         if step.key in keys
-    ]  # fmt: skip
+    ]
 
 
 def _ordered(steps: list[Step]) -> tuple[dict[str, Step], list[Step]]:
