@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from treadle.cli.main import run
-from treadle.host.targets import separate_modules
+from treadle.host.definitions import separate_modules
 
 
 @dataclass

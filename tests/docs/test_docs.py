@@ -34,7 +34,7 @@ import treadle
 from treadle import errors
 from treadle.cli.main import run
 from treadle.host import settings
-from treadle.host.targets import separate_modules
+from treadle.host.definitions import separate_modules
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))

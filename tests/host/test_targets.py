@@ -13,8 +13,9 @@ from unittest.mock import Mock
 import pytest
 
 from treadle.errors import LoadError
+from treadle.host.definitions import load, separate_modules
 from treadle.host.settings import load_settings
-from treadle.host.targets import Target, discover, from_pyproject, from_workspace, load, separate_modules
+from treadle.host.targets import Target, discover, from_pyproject, from_workspace
 
 DEFS = "from treadle import Definitions, asset\n\n@asset\ndef {name}(): ...\n\ndefs = Definitions([{name}])\n"
 Write = Callable[..., Path]

@@ -8,7 +8,8 @@ import pytest
 
 import treadle as tr
 from treadle.errors import LoadError
-from treadle.host.targets import Target, load, separate_modules
+from treadle.host.definitions import load, separate_modules
+from treadle.host.targets import Target
 from treadle.state.error_info import error_info
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import treadle
-from treadle.host.targets import Target, load
+from treadle.host.definitions import load
+from treadle.host.targets import Target
 
 
 def load_from_defs_folder(

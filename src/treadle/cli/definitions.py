@@ -12,7 +12,8 @@ from treadle.author.definitions import Definitions
 from treadle.cli import failure, output
 from treadle.cli.targets import targets_of, targets_options
 from treadle.errors import LoadError, TreadleError
-from treadle.host.targets import Target, load, separate_modules
+from treadle.host.definitions import load, separate_modules
+from treadle.host.targets import Target
 from treadle.state.error_info import error_info
 
 VALIDATION_MARKS = ("TREADLE_IS_DEFS_VALIDATION_CLI", "DAGSTER_IS_DEFS_VALIDATION_CLI")

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from functools import wraps
-from typing import Any, TextIO, TypeVar
+from typing import Any, TextIO
 
 import click
 
@@ -21,7 +21,6 @@ from treadle.cli.progress import Lines
 from treadle.core.subsets import PartitionKeyRange
 from treadle.errors import ExecutionInterruptedError
 
-F = TypeVar("F", bound=Callable[..., Any])
 _OPTIONS = (
     *PARTITION_OPTIONS,
     click.option(
@@ -35,7 +34,7 @@ _OPTIONS = (
 )  # fmt: skip
 
 
-def execution_options(command: F) -> F:
+def execution_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of a command that executes; it hands them to `execute` as they are."""
 
     @wraps(command)

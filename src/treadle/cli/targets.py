@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -15,7 +15,10 @@ from msgspec import structs
 
 from treadle.cli.home import spare_imports
 from treadle.core.keys import did_you_mean
-from treadle.host.targets import KINDS, Location, Target, discover, from_workspace, load, no_file
+from treadle.host.targets import KINDS, Target, discover, from_workspace, no_file
+
+if TYPE_CHECKING:  # `dev` itself needs nothing of definitions
+    from treadle.host.definitions import Location
 
 F = TypeVar("F", bound=Callable[..., Any])
 _SOURCES = (*KINDS, "workspace", "empty_workspace")
@@ -113,6 +116,8 @@ def location_of(ctx: click.Context, options: dict[str, Any]) -> Location:
         click.UsageError: there is none, or more than one and none is chosen.
         LoadError: it cannot be loaded.
     """
+    from treadle.host.definitions import load  # noqa: PLC0415  as above
+
     wanted = options.pop("location")
     targets = targets_of(ctx, options)
     names = [target.name for target in targets]

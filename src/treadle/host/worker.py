@@ -27,11 +27,12 @@ from treadle.core import codec
 from treadle.decide.steps import Step, at
 from treadle.errors import ExecutionInterruptedError, FencedError
 from treadle.host import keeper
+from treadle.host.definitions import Location, load
 from treadle.host.execution import in_full, logging_as_set, perform, prepare
 from treadle.host.executors import drive_of
 from treadle.host.instance import Instance
 from treadle.host.reexecution import continuation, subset
-from treadle.host.targets import Location, Target, load
+from treadle.host.targets import Target
 from treadle.runtime import kin
 from treadle.runtime.channel import Channel
 from treadle.runtime.processes import live
