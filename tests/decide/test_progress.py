@@ -25,9 +25,10 @@ def run(nodes, outcomes=None):
     left = {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, int)}
     told = []
     while not progress.is_done:
-        decision = progress.next()
+        upcoming, decision = progress.upcoming, progress.next()
         assert decision is not None
         step = decision.step
+        assert upcoming is step or not isinstance(decision, Execute)
         told.append((type(decision).__name__, step.key))
         if isinstance(decision, Skip):
             progress.skipped(step)

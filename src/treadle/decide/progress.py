@@ -101,6 +101,11 @@ class Progress:
             return self._idle.popleft()
         return Execute(heapq.heappop(self._ready)[3]) if self._ready else None
 
+    @property
+    def upcoming(self) -> Step | None:
+        """The step that `next` would have executed; None if there is none yet."""
+        return self._ready[0][3] if self._ready else None
+
     def again(self, step: Step) -> None:
         """The step failed and is due once more: after those of its priority that are ready already."""
         self._turns += 1

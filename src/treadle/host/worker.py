@@ -17,6 +17,7 @@ import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -31,11 +32,12 @@ from treadle.host.definitions import Location, load
 from treadle.host.execution import in_full, logging_as_set, perform, prepare
 from treadle.host.executors import drive_of
 from treadle.host.instance import Instance
+from treadle.host.keeper import Order
 from treadle.host.reexecution import continuation, subset
 from treadle.host.targets import Target
 from treadle.runtime import kin
 from treadle.runtime.channel import Channel
-from treadle.runtime.processes import live
+from treadle.runtime.processes import STOP, ToStep, live
 from treadle.runtime.reporting import Reporter, ToReporter
 from treadle.runtime.run import RunScope
 from treadle.runtime.step import execute_step
@@ -45,16 +47,6 @@ from treadle.state.runs import Run
 
 _location: list[Location] = []
 _place: list[bytes] = []
-
-
-class Order(msgspec.Struct, frozen=True):
-    """What to execute: a run that is stored in a home. `place`: where its code is, for an interpreter without it, which
-    may fork if `forks`."""
-
-    home: str
-    run: Run
-    place: bytes | None = None
-    forks: bool = False
 
 
 class StepOrder(msgspec.Struct, frozen=True):
@@ -97,13 +89,14 @@ def _rehearse(home: str) -> None:
     """Execute a run of nothing: what is imported, made and remembered on its first use is then there in all forks."""
 
     @op
-    def nothing() -> None: ...
+    def nothing() -> Any: ...  # stored as any value
 
     @job
     def rehearsal() -> None:
         nothing()
 
     codec.decoder(ToReporter)
+    codec.decoder(ToStep)
     with suppress(Exception), Instance.ephemeral() as instance:  # runs say what is wrong
         Instance.get(home).close()
         perform(prepare(rehearsal, Run(job_name="rehearsal"), instance, instance.sink()), instance, capture=False)
@@ -184,7 +177,8 @@ def work_step(argument: bytes, files: list[int]) -> int:
     charge = _step_order.decode(argument)
     kin.die_with_parent(charge.parent)
     kin.set_title("treadle-step")
-    channel = Channel.over(files[0], ToReporter)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
+    channel = Channel.over(files[0], ToStep)
     assert charge.order.place is not None
     prepare_location(charge.order.place)
     with Instance.get(charge.order.home) as instance:

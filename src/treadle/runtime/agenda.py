@@ -142,6 +142,13 @@ class Agenda:
         due = [one for one in (self._waiting[0][0] if self._waiting else None, self._scope.ends) if one is not None]
         return max(0.0, min(due) - time.monotonic()) if due else None
 
+    @property
+    def upcoming(self) -> Step | None:
+        """A step that is ready, whose turn is next unless another comes before it; None if none is."""
+        step = self._progress.upcoming
+        is_left = step is not None and self._scope.continues is not None and not self._scope.continues.executes(step)
+        return None if is_left else step
+
     def attempt_of(self, step: Step) -> int:
         """Which attempt of a step is next, from 1."""
         return self._attempts.get(step.key, 1)

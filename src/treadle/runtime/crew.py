@@ -7,7 +7,7 @@ import selectors
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -66,9 +66,11 @@ class Crew(ABC, Generic[W]):
             with self.opened():
                 try:
                     while not self.agenda.is_done:
-                        self._start_ready()
+                        self.start_ready()
                         if not self.agenda.is_done:
                             self.wait()
+                    while self.alive:
+                        self.wait()
                 except INTERRUPTS:
                     self.interrupt()
                     raise
@@ -96,6 +98,11 @@ class Crew(ABC, Generic[W]):
     def interrupt(self) -> None:
         """Tell all steps to end, and wait until they have."""
 
+    @property
+    def alive(self) -> Collection[W]:
+        """What has to be watched: the attempts under way, and what is left of those that have ended."""
+        return self.running.values()
+
     # --- what is the same for all
 
     def wait(self, most_s: float | None = None) -> None:
@@ -112,7 +119,8 @@ class Crew(ABC, Generic[W]):
             self.scope.slots.free(step.key)
         self.agenda.ended(step, end)
 
-    def _start_ready(self) -> None:
+    def start_ready(self) -> None:
+        """Start what is ready, as far as limits let it."""
         if self.running and self.scope.ends is not None and time.monotonic() >= self.scope.ends:
             return  # those under way end first, each for having taken too long
         slots = self.scope.slots
@@ -159,8 +167,12 @@ class Crew(ABC, Generic[W]):
     def _pause_s(self) -> float | None:
         """Seconds until something is due: an attempt that is late, or what the agenda says if it can be done."""
         now = time.monotonic()
-        pauses = [max(0.0, due - now) for one in self.running.values() if (due := self.due(one)) is not None]
+        pauses = [max(0.0, due - now) for one in self.alive if (due := self.due(one)) is not None]
         is_over = self.running and self.scope.ends is not None and now >= self.scope.ends
-        if len(self.running) < self._most and not is_over and (pause_s := self.agenda.pause_s) is not None:
+        if (
+            len(self.running) < self._most
+            and not (is_over or self.agenda.is_done)
+            and (pause_s := self.agenda.pause_s) is not None
+        ):
             pauses.append(pause_s)
         return min(pauses, default=None)

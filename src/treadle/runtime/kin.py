@@ -57,6 +57,8 @@ def fork() -> int:
     before (`strange_threads`)."""
     if _IS_LINUX:
         _libc()  # once, not in each child
+    if sys.version_info < (3, 12):
+        return os.fork()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         return os.fork()

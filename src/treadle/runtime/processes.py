@@ -3,10 +3,15 @@
 The run's process has loaded the user's code, resolved config and made the plan, so a fork has all of it and nothing is
 sent to it. What a step does comes back as messages: its events, which go where the run's own go, and how it ended. A
 step whose process dies has failed, and its retry policy holds as for any failure.
+
+Processes overlap, attempts do not: while as many steps run as may, the process of the next one is started and waits for
+its turn, and one whose attempt has ended makes room at once, though it has still to be waited for. A process that ends
+before its turn was never an attempt.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import selectors
@@ -14,7 +19,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,11 +36,15 @@ from treadle.runtime import kin, memory
 from treadle.runtime.channel import Channel, pair
 from treadle.runtime.crew import Crew, Worker
 from treadle.runtime.reporting import Commit, Reporter, Stored, Told, ToReporter
-from treadle.runtime.run import INTERRUPTS, Attempt, RunScope, StepEnd, close_scope, open_scope
+from treadle.runtime.run import INTERRUPTS, Attempt, RunScope, StepEnd, close_scope, open_scope, start_capture
 from treadle.runtime.step import retry_wait
 from treadle.state import events
 from treadle.state.error_info import ErrorInfo, error_info
 from treadle.state.events import EventLogEntry, decode_event
+
+
+class Begin(msgspec.Struct, frozen=True, tag=True):
+    """The attempt for which the process is there is to begin."""
 
 
 class Finished(msgspec.Struct, frozen=True, tag=True):
@@ -49,23 +58,38 @@ class Finished(msgspec.Struct, frozen=True, tag=True):
     lost: str | None = None
 
 
-_STOP = frozenset({signal.SIGTERM})
+STOP = frozenset({signal.SIGTERM})
+"""What a step's process is told to end with; blocked until its turn has come."""
 LATE_S = 1.0
 """How long an attempt whose time is over may take to say so itself until its process is killed, in seconds."""
+LEAVE_S = 10.0
+"""How long a process whose attempt has ended may take to end, too, until it is killed, in seconds."""
 FromStep: TypeAlias = Told | Commit | Finished
+ToStep: TypeAlias = ToReporter | Begin
 Fresh: TypeAlias = Callable[[RunScope, Step, int, socket.socket], int]
 """Starts an attempt of a step in a fresh interpreter, with one end of its channel; gives the process's id."""
 
 
 @dataclass(slots=True, eq=False)
 class StepProcess(Worker):
-    """An attempt in process `pid`, which began with so much memory. `is_late` once it was killed for having taken too
-    long, `is_told` once it was told to end."""
+    """An attempt in process `pid`, which began with so much memory.
+
+    Attributes:
+        is_ahead: whether it was started before its turn.
+        has_spoken: once it has told anything.
+        has_begun: once it has told that the attempt has begun.
+        left_at: when the attempt had ended, by `time.monotonic`.
+        is_late: once it was killed for having taken too long.
+        is_told: once it was told to end.
+    """
 
     pid: int = 0
     channel: Channel = None  # type: ignore[assignment]  # has no value that could be the default
     base_kib: int = 0
-    finished: Finished | None = None
+    is_ahead: bool = False
+    has_spoken: bool = False
+    has_begun: bool = False
+    left_at: float | None = None
     outputs: list[events.StepOutput] = field(default_factory=list)
     said: events.StepSucceeded | events.StepFailed | events.StepUpForRetry | None = None
     is_late: bool = False
@@ -86,6 +110,10 @@ class StepProcesses(Crew[StepProcess]):
         super().__init__(most, limits)
         self._fresh = fresh
         self._kills = memory.Kills()
+        self._processes: dict[int, StepProcess] = {}  # all that are there, by id
+        self._ahead: StepProcess | None = None  # the one that waits for its turn
+        self._starts_ahead = True
+        self._askers: list[Channel] = []  # of those who wait until what they have told is stored
         self._handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
         self._signals: list[int] = []  # that have come
 
@@ -108,14 +136,40 @@ class StepProcesses(Crew[StepProcess]):
             wakeup.close()
             for number, handler in self._handlers.items():
                 signal.signal(number, handler)
-            for pid in self.running:
+            for pid, one in self._processes.items():
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
+                one.channel.close()
             self._kills.close()
 
+    @property
+    def alive(self) -> Collection[StepProcess]:
+        """All processes; those that are left when the agenda is done are on their way out."""
+        return self._processes.values()
+
     def start(self, step: Step, number: int) -> None:
-        """Start a process."""
+        """Have a process begin: the one that waits for it, or a new one."""
         self.scope.emit(events.StepWorkerStarting(step.key))
+        one, self._ahead = self._ahead, None
+        if one is None or one.step.key != step.key or one.number != number:
+            one, self._ahead = self._process(step, number), one
+        self.running[one.pid] = one
+        one.channel.send(Begin())
+
+    def start_ready(self) -> None:
+        """Start what is ready; and a process for what is next, unless others need this one just now to begin."""
+        super().start_ready()
+        if self._ahead is not None or not self._starts_ahead:
+            return
+        step = self.agenda.upcoming
+        if step is None or (step.node.pool is not None and self.scope.slots is not None):
+            return
+        if all(one.has_begun for one in self.running.values()):
+            self._ahead = self._process(step, self.agenda.attempt_of(step))
+            self._ahead.is_ahead = True
+
+    def _process(self, step: Step, number: int) -> StepProcess:
+        """A new process that waits for its turn."""
         if not isinstance(self.scope.sink, Reporter):  # which has sent it
             self.scope.sink.commit()  # a fork copies what waits in memory
         sys.stdout.flush()
@@ -126,33 +180,40 @@ class StepProcesses(Crew[StepProcess]):
         if self._fresh is not None:
             pid = self._fresh(self.scope, step, number, theirs)
         else:
-            signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)  # in the child until it heeds it
+            signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # in the child until it heeds it
             pid = kin.fork()
         if pid == 0:
             kin.die_with_parent(me)
             ours.close()
             signal.set_wakeup_fd(-1)
-            for other in self.running.values():
+            for other in self._processes.values():
                 other.channel.close()
             if isinstance(self.scope.sink, Reporter):
                 self.scope.sink.close()
             _become(self.scope, self.attempt, step, number, theirs)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
         theirs.close()
         channel = Channel(ours, FromStep)
-        self.running[pid] = one = StepProcess(step, number, None, pid, channel, base_kib)
+        self._processes[pid] = one = StepProcess(step, number, None, pid, channel, base_kib)
         self.waiting.register(channel, selectors.EVENT_READ, partial(self._take, one))
+        return one
 
     def look(self) -> None:
-        """Kill what is late, and take note of what has ended."""
+        """Store what somebody waits for, kill what is late, and take note of what has ended."""
+        if self._askers:
+            askers, self._askers = self._askers, []
+            self.scope.sink.commit()
+            for channel in askers:
+                channel.send(Stored())
         now = time.monotonic()
-        for one in list(self.running.values()):
+        for one in list(self._processes.values()):
             due = self.due(one)
             if due is not None and now >= due:
                 one.is_late = True
                 os.kill(one.pid, signal.SIGKILL)
             pid, status, used = os.wait4(one.pid, os.WNOHANG)
             if pid:
+                del self._processes[pid]
                 self._has_ended(one, os.waitstatus_to_exitcode(status), used)
         self._heed()
 
@@ -162,8 +223,12 @@ class StepProcesses(Crew[StepProcess]):
             self._handlers[number](number, None)
 
     def due(self, worker: StepProcess) -> float | None:
-        """When the process is killed, because the attempt has taken too long."""
-        return None if worker.limit is None or worker.is_late else worker.limit.ends + LATE_S
+        """When the process is killed, because the attempt, or its own end, has taken too long."""
+        if worker.is_late:
+            return None
+        if worker.left_at is not None:
+            return worker.left_at + LEAVE_S
+        return None if worker.limit is None else worker.limit.ends + LATE_S
 
     def interrupt(self) -> None:
         """Tell all steps to end, and wait until they have. Whoever told this process sees to it that it takes no
@@ -179,20 +244,20 @@ class StepProcesses(Crew[StepProcess]):
     def _take(self, one: StepProcess) -> None:
         scope = self.scope
         for message in one.channel.arrived():
+            one.has_spoken = True
             if isinstance(message, Told):
                 event = decode_event(message.event)
                 if isinstance(event, events.StepStarted | events.StepRestarted):
-                    one.limit = scope.limit(one.step)
+                    one.has_begun, one.limit = True, scope.limit(one.step)
                 elif isinstance(event, events.StepOutput):
                     one.outputs.append(event)
                 elif isinstance(event, events.StepSucceeded | events.StepFailed | events.StepUpForRetry):
                     one.said = event
                 scope.take(EventLogEntry(scope.run.run_id, message.timestamp, event))
             elif isinstance(message, Commit):
-                scope.sink.commit()
-                one.channel.send(Stored())
-            else:
-                one.finished = message
+                self._askers.append(one.channel)
+            elif one.left_at is None:
+                self._finish(one, message)
         if one.channel.ended:
             self._forget(one)
 
@@ -205,11 +270,21 @@ class StepProcesses(Crew[StepProcess]):
         self._take(one)
         self._forget(one)  # something that it started may hold the other end
         one.channel.close()
-        _say_used(self.scope, one, used)
-        finished = one.finished
-        if finished is None:
-            self.ended(one.pid, _as_said(one) or self._crashed(self.scope, one, code))
+        if one.is_ahead and not (one.has_spoken or one.is_told):
+            self._starts_ahead = False  # the next one would perhaps end as this one did
+            if one is self._ahead:
+                self._ahead = None
+            else:  # it has not heard that it was its turn
+                del self.running[one.pid]
+                self.start(one.step, one.number)
             return
+        _say_used(self.scope, one, used)
+        if one.pid in self.running:
+            self.ended(one.pid, _as_said(one) or self._crashed(self.scope, one, code))
+
+    def _finish(self, one: StepProcess, finished: Finished) -> None:
+        """The attempt has ended, and no user code is left in its process, which ends."""
+        one.left_at = time.monotonic()
         self.scope.say_lost(finished.lost)
         error = StepExecutionError(finished.error, step_key=one.step.key) if finished.error is not None else None
         self.ended(one.pid, StepEnd(finished.not_produced, finished.mapping_keys, error, finished.retry_in_s))
@@ -264,8 +339,9 @@ def _say_used(scope: RunScope, one: StepProcess, used: resource.struct_rusage) -
 
 def _become(scope: RunScope, attempt: Attempt, step: Step, number: int, sock: socket.socket) -> NoReturn:
     code = 0
+    gc.freeze()  # what is there is the parent's: a collection would only copy it
     try:
-        live(scope, attempt, step, number, Channel(sock, ToReporter))
+        live(scope, attempt, step, number, Channel(sock, ToStep))
     except INTERRUPTS:
         code = 0
     except SystemExit as stop:
@@ -277,15 +353,18 @@ def _become(scope: RunScope, attempt: Attempt, step: Step, number: int, sock: so
 
 
 def live(scope: RunScope, attempt: Attempt, step: Step, number: int, channel: Channel) -> None:
-    """The life of a process that makes one attempt of a step."""
+    """The life of a process that makes one attempt of a step, once it is to begin. Until then it heeds no signals."""
     reporter = Reporter(channel, scope.run.run_id)
     reporter.heed(signal.SIGTERM)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run's process gets it too, and says what it means
     scope.in_step(step, reporter)
-    scope.emit(events.StepWorkerStarted(step.key, os.getpid()))
+    start_capture(scope)
+    if channel.receive() is None:
+        return
     try:
         try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
+            scope.emit(events.StepWorkerStarted(step.key, os.getpid()))
             open_scope(scope, (step.key,))
             try:
                 end = attempt(scope, step, number)

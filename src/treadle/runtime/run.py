@@ -369,9 +369,17 @@ def open_scope(scope: RunScope, steps: tuple[str, ...]) -> None:
     files = scope.log_files
     key = files.key if files is not None else (scope.run.run_id, "compute_logs", "none")
     scope.emit(events.LogsCaptured(key, steps if len(steps) <= 100 else ()))
+    if scope.capture is None:
+        start_capture(scope)
+
+
+def start_capture(scope: RunScope) -> None:
+    """Capture what is printed from now on, if it has a place."""
+    files = scope.log_files
     if files is not None:
         # who is launched may have nobody who reads along
-        scope.capture = Capture(files.stdout, files.stderr, patience_s=_PATIENCE_S if is_launched else None)
+        patience_s = _PATIENCE_S if isinstance(scope.sink, Reporter) else None
+        scope.capture = Capture(files.stdout, files.stderr, patience_s=patience_s)
         scope.capture.start()
 
 
