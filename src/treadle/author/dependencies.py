@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -11,41 +11,39 @@ from treadle.core.tags import run_tags
 from treadle.spec.retry import RetryPolicy
 
 
-class DependencyDefinition(msgspec.Struct, frozen=True):
+class _Source(msgspec.Struct, frozen=True):
+    _is_list: ClassVar[bool] = True
+
+    def is_fan_in(self) -> bool:
+        """Whether it gives a list."""
+        return self._is_list
+
+
+class DependencyDefinition(_Source, frozen=True):
     """An output of a node, as the source of an input."""
+
+    _is_list = False
 
     node: str
     output: str = "result"
     description: str | None = None
 
-    def is_fan_in(self) -> bool:
-        """Whether it gives a list."""
-        return False
 
-
-class DynamicCollectDependencyDefinition(msgspec.Struct, frozen=True):
+class DynamicCollectDependencyDefinition(_Source, frozen=True):
     """All values of a dynamic output as a list, as the source of an input."""
 
     node_name: str
     output_name: str = "result"
-
-    def is_fan_in(self) -> bool:
-        """Whether it gives a list."""
-        return True
 
 
 class MappedInputPlaceholder:
     """In a `MultiDependencyDefinition`: the place of the graph input whose `InputMapping` has this `fan_in_index`."""
 
 
-class MultiDependencyDefinition(msgspec.Struct, frozen=True):
+class MultiDependencyDefinition(_Source, frozen=True):
     """Several sources of an input, whose value is the list of theirs."""
 
     dependencies: Sequence[DependencyDefinition | type[MappedInputPlaceholder]]
-
-    def is_fan_in(self) -> bool:
-        """Whether it gives a list."""
-        return True
 
     def get_node_dependencies(self) -> Sequence[DependencyDefinition]:
         """The sources that are outputs of nodes."""

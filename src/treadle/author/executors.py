@@ -55,27 +55,23 @@ class InitExecutorContext(msgspec.Struct, frozen=True):
 
 
 class ReadyStep(Protocol):
-    """A step that can be executed."""
+    """A step that can be executed.
+
+    Attributes:
+        key: unique in the run: the path of its op, and `[...]` below a dynamic output.
+        priority: higher goes first, as its op's tag `dagster/priority` says.
+        tags: the tags of its op.
+        assets: the assets that it makes.
+    """
 
     @property
-    def key(self) -> str:
-        """Its key, unique in the run: the path of its op, and `[...]` below a dynamic output."""
-        ...
-
+    def key(self) -> str: ...
     @property
-    def priority(self) -> int:
-        """Higher goes first, as its op's tag `dagster/priority` says."""
-        ...
-
+    def priority(self) -> int: ...
     @property
-    def tags(self) -> Mapping[str, str]:
-        """The tags of its op."""
-        ...
-
+    def tags(self) -> Mapping[str, str]: ...
     @property
-    def assets(self) -> Sequence[AssetKey]:
-        """The assets that it makes."""
-        ...
+    def assets(self) -> Sequence[AssetKey]: ...
 
 
 class ReadySteps(Protocol):

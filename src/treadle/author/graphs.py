@@ -198,15 +198,7 @@ class GraphDefinition(Placing):
         ]
 
     def flatten(self, job_name: str, op_retry_policy: RetryPolicy | None = None) -> FlatGraph:
-        """Its nodes, with all graphs inside it dissolved.
-
-        Args:
-            job_name: the job that it becomes, for messages.
-            op_retry_policy: for ops that have none of their own.
-
-        Raises:
-            DefinitionError: an input has no source.
-        """
+        """Its nodes, with all graphs inside it dissolved. See `flattening.flatten`."""
         return flatten(self, job_name, op_retry_policy)
 
     # --- its use ----------------------------------------------------------------------------------------------------

@@ -55,6 +55,7 @@ class FlatGraph(msgspec.Struct, frozen=True):
         inputs: the names of the graph's inputs.
         node_hooks: hooks of nodes, those of the graphs around them included, by handle.
         graphs: the graphs inside, by handle.
+        name, description, tags: its own, where it never was anything else but flat.
     """
 
     nodes: tuple[NodeSpec, ...]
@@ -63,6 +64,15 @@ class FlatGraph(msgspec.Struct, frozen=True):
     inputs: Set[str]
     node_hooks: Mapping[str, frozenset[Any]]
     graphs: Mapping[str, GraphPlace] = {}
+    name: str = ""
+    description: str | None = None
+    tags: Mapping[str, str] = {}
+
+    def flatten(self, job_name: str, op_retry_policy: RetryPolicy | None) -> FlatGraph:
+        """The same, with this policy for nodes that have none."""
+        if op_retry_policy is None:
+            return self
+        return msgspec.structs.replace(self, nodes=tuple(_with_policy(node, op_retry_policy) for node in self.nodes))
 
 
 class JobGraph(Protocol):
@@ -79,22 +89,6 @@ class JobGraph(Protocol):
 
 def _with_policy(node: NodeSpec, policy: RetryPolicy) -> NodeSpec:
     return node if node.retry_policy is not None else msgspec.structs.replace(node, retry_policy=policy)
-
-
-class _Nodes(msgspec.Struct, frozen=True):
-    """Nodes as they are, in the place of a graph."""
-
-    name: str
-    flat: FlatGraph
-    description: str | None = None
-    tags: Mapping[str, str] = {}
-
-    def flatten(self, job_name: str, op_retry_policy: RetryPolicy | None) -> FlatGraph:
-        if op_retry_policy is None:
-            return self.flat
-        return msgspec.structs.replace(
-            self.flat, nodes=tuple(_with_policy(node, op_retry_policy) for node in self.flat.nodes)
-        )
 
 
 class JobDefinition:
@@ -117,6 +111,7 @@ class JobDefinition:
         owners: e-mail addresses, or `team:<name>`.
 
     Attributes:
+        graph_def: the graph; None for a job made of nodes.
         nodes: every op at its place.
         ops: the op of each node, by handle.
         assets: for nodes that make assets, their definition, by handle.
@@ -160,7 +155,7 @@ class JobDefinition:
             automation_condition=automation_condition,
         )  # fmt: skip
         flat = graph_def.flatten(name, op_retry_policy)
-        self.graph: JobGraph | None = graph_def
+        self.graph_def: Any = None if isinstance(graph_def, FlatGraph) else graph_def
         self.nodes = flat.nodes
         self.ops: Mapping[str, OpDefinition] = flat.ops
         self.assets: Mapping[str, Any] = _NOTHING
@@ -210,19 +205,13 @@ class JobDefinition:
         **options: Any,
     ) -> JobDefinition:
         """A job of nodes as they are: attributes of it, and `options` as the constructor takes them."""
-        flat = FlatGraph(nodes, ops, {}, frozenset(), node_hooks, graphs)
-        job = JobDefinition(graph_def=_Nodes(name, flat), **options)
-        job.graph = None
+        flat = FlatGraph(nodes, ops, {}, frozenset(), node_hooks, graphs, name)
+        job = JobDefinition(graph_def=flat, **options)
         job.assets, job.layer = assets, layer
         job.selected_assets, job.selected_checks = selected_assets, selected_checks
         return job
 
     # --- what it has ------------------------------------------------------------------------------------------------
-
-    @property
-    def graph_def(self) -> Any:
-        """The graph that it runs; None for a job made of nodes."""
-        return self.graph
 
     @property
     def resource_defs(self) -> Mapping[str, ResourceDefinition]:

@@ -38,6 +38,7 @@ def _manifest(
         IMPLICIT_JOB, tuple(map(_job, jobs)), partitions,
         assets=tuple(specs), checks=tuple(checks), schedules=tuple(map(_schedule, definitions.schedules)),
         sensors=tuple(sensor.name for sensor in definitions.sensors), folders=tuple(folders),
+        conditions=sum(spec.automation_condition is not None for spec in specs),
         pools=dict(_pools(definitions)), external=external,
     )  # fmt: skip
 
