@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import Any
+
+from treadle.core.told import told as passed_on
 
 
 def told(path: str, doc: str) -> Any:
     """A read-only member: `log: Logger = told("log", "...")` is what `self._step.log` is."""
-    return property(attrgetter(f"_step.{path}"), doc=doc)
+    return passed_on(f"_step.{path}", doc)

@@ -25,6 +25,7 @@ import msgspec
 from treadle.core import codec
 from treadle.core.keys import AssetKey, CoercibleToAssetKey
 from treadle.core.table import TableColumn, TableColumnLineage, TableRecord, TableSchema
+from treadle.core.told import told
 from treadle.errors import MetadataError
 
 # --- keys with a meaning of their own ------------------------------------------------------------------------------
@@ -198,9 +199,7 @@ class JsonMetadataValue(_Kind, frozen=True, tag="json"):
             raise MetadataError(f"The value cannot be written as JSON: {error}.") from None
         msgspec.structs.force_setattr(self, "data", plain)
 
-    @property
-    def value(self) -> Any:
-        return self.data
+    value: ClassVar[Any] = told("data", "The data.")
 
 
 class MarkdownMetadataValue(_Text, frozen=True, gc=False, tag="md"):
@@ -273,9 +272,7 @@ class AssetMetadataValue(_Kind, frozen=True, tag="asset"):
         if not isinstance(self.asset_key, AssetKey):
             raise _wrong(self.kind, "an AssetKey", self.asset_key)
 
-    @property
-    def value(self) -> AssetKey:
-        return self.asset_key
+    value: ClassVar[AssetKey] = told("asset_key", "The key.")
 
 
 class JobMetadataValue(_Kind, frozen=True, gc=False, tag="job"):
@@ -329,9 +326,7 @@ class TableSchemaMetadataValue(_Kind, frozen=True, tag="table_schema"):
         if not isinstance(self.schema, TableSchema):
             raise _wrong(self.kind, "a TableSchema", self.schema)
 
-    @property
-    def value(self) -> TableSchema:
-        return self.schema
+    value: ClassVar[TableSchema] = told("schema", "The columns.")
 
 
 class TableColumnLineageMetadataValue(_Kind, frozen=True, tag="column_lineage"):
@@ -343,10 +338,7 @@ class TableColumnLineageMetadataValue(_Kind, frozen=True, tag="column_lineage"):
         if not isinstance(self.column_lineage, TableColumnLineage):
             raise _wrong(self.kind, "a TableColumnLineage", self.column_lineage)
 
-    @property
-    def lineage(self) -> TableColumnLineage:
-        """The lineage."""
-        return self.column_lineage
+    lineage: ClassVar[TableColumnLineage] = told("column_lineage", "The lineage.")
 
     value = lineage
 
@@ -364,10 +356,7 @@ class PoolMetadataValue(_Text, frozen=True, gc=False, tag="pool"):
 
     pool: str
 
-    @property
-    def name(self) -> str:
-        """The pool's name."""
-        return self.pool
+    name: ClassVar[str] = told("pool", "The pool's name.")
 
 
 class LocalFileCodeReference(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
@@ -389,10 +378,7 @@ class UrlCodeReference(msgspec.Struct, frozen=True, kw_only=True, tag="url"):
     url: str
     label: str | None = None
 
-    @property
-    def source(self) -> str:
-        """The place as text: the URL."""
-        return self.url
+    source: ClassVar[str] = told("url", "The place as text: the URL.")
 
 
 class CodeReferencesMetadataValue(_Kind, frozen=True, tag="code_references"):
@@ -424,9 +410,7 @@ class UnknownMetadataValue(MetadataValue):
         """The name that the other version gave to this kind."""
         return str(self.raw.get("type", "unknown")) if isinstance(self.raw, dict) else "unknown"
 
-    @property
-    def value(self) -> Any:
-        return self.raw
+    value: Any = told("raw", "The stored data.")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, UnknownMetadataValue) and self.raw == other.raw

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Self, TypeAlias, TypeGuard
 
 from pyroaring import FrozenBitMap
 
+from treadle.core.told import told
 from treadle.core.windows import WindowSequence
 from treadle.errors import InvocationError
 
@@ -179,15 +180,8 @@ class TimeSubset(PartitionSubset):
 
     __slots__ = ()
 
-    @property
-    def spans(self) -> tuple[Span, ...]:
-        """The content."""
-        return self.content
-
-    @property
-    def windows(self) -> WindowSequence:
-        """The row of windows these are of."""
-        return self.partitions_def.windows
+    spans: tuple[Span, ...] = told("content", "The content.")
+    windows: WindowSequence = told("partitions_def.windows", "The row of windows these are of.")
 
     def _is_like(self, other: object) -> TypeGuard[Self]:
         return isinstance(other, TimeSubset) and self.windows == other.windows
@@ -292,10 +286,7 @@ class MultiSubset(PartitionSubset):
     def __init__(self, partitions_def: Any, rows: Mapping[Row, PartitionSubset]) -> None:
         super().__init__(partitions_def, {outer: inner for outer, inner in rows.items() if not inner.is_empty})
 
-    @property
-    def rows(self) -> Mapping[Row, PartitionSubset]:
-        """The content: a subset for each combination that has any."""
-        return self.content
+    rows: Mapping[Row, PartitionSubset] = told("content", "The content: a subset for each combination that has any.")
 
     def _operate(self, operation: Callable[[Any, Any], Any], content: Any) -> Any:
         rows = {outer: operation(self.rows[outer], content[outer]) for outer in self.rows.keys() & content.keys()}

@@ -20,6 +20,7 @@ from treadle.core.partitions import (
 )
 from treadle.core.subsets import PartitionKeyRange, PartitionSubset, TimeSubset
 from treadle.core.time import DAY, TimeWindow, Zone, instant_from, instant_of, parse_cron, zone_of
+from treadle.core.told import told
 from treadle.core.windows import WindowSequence, cadence, wall_instant
 from treadle.errors import DefinitionError, InvocationError, TimeFormatError, UnknownPartitionError
 
@@ -139,10 +140,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
 
     # --- what was declared
 
-    @property
-    def cron_schedule(self) -> str:
-        """The cron expression of the windows' starts."""
-        return self.windows.cadence.cron.text
+    cron_schedule: str = told("windows.cadence.cron.text", "The cron expression of the windows' starts.")
 
     @property
     def start(self) -> datetime:

@@ -20,6 +20,7 @@ from msgspec import structs
 from treadle.core import codec
 from treadle.core.keys import AssetKey, CoercibleToAssetKey
 from treadle.core.time import parse_cron, zone_of
+from treadle.core.told import told
 from treadle.errors import DefinitionError
 from treadle.spec.policies import AutomationRule
 from treadle.spec.selection import AssetSelection
@@ -359,13 +360,8 @@ class _Node(msgspec.Struct, AutomationCondition, frozen=True, kw_only=True, omit
     _description: ClassVar[str] = ""
     _parts: ClassVar[tuple[str, ...]] = ()  # the fields that hold one condition each
 
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def description(self) -> str:
-        return self._description
+    name = told("_name", "What kind of condition this is.")
+    description = told("_description", "A few words for people; may be empty.")
 
     @property
     def children(self) -> Sequence[AutomationCondition]:
@@ -401,9 +397,7 @@ class Operand(_Node, frozen=True, tag="is"):
 
     kind: str
 
-    @property
-    def name(self) -> str:
-        return self.kind
+    name = told("kind", "What it says.")
 
 
 class CronTickPassed(_Node, frozen=True, tag="cron_tick_passed"):
@@ -467,13 +461,8 @@ class CustomCondition(_Node, frozen=True, tag="custom"):
     about: str = ""
     where: str = ""
 
-    @property
-    def name(self) -> str:
-        return self.title
-
-    @property
-    def description(self) -> str:
-        return self.about
+    name = told("title", "Its name.")
+    description = told("about", "What it says about itself.")
 
     @property
     def is_serializable(self) -> bool:
@@ -502,9 +491,7 @@ class _Several(_Narrowed, frozen=True):
 
     _sign: ClassVar[str] = ""
 
-    @property
-    def children(self) -> Sequence[AutomationCondition]:
-        return self.operands
+    children = told("operands", "The operands.")
 
     def _with_children(self, children: list[AutomationCondition]) -> Self:
         return structs.replace(self, operands=tuple(children))

@@ -9,13 +9,14 @@ sentence for people is derived from its data (`message`), never stored.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, TypeAlias, get_args
+from typing import Any, ClassVar, TypeAlias, get_args
 
 import msgspec
 
 from treadle.core import codec
 from treadle.core.keys import AssetCheckKey, AssetKey
 from treadle.core.metadata import MetadataValue
+from treadle.core.told import told
 from treadle.errors import InvocationError
 from treadle.state.error_info import ErrorInfo
 from treadle.state.event_types import ErrorSource, Event, EventType
@@ -113,9 +114,7 @@ class EngineEvent(Event, frozen=True, tag="ENGINE_EVENT"):
     marker_start: str | None = None
     marker_end: str | None = None
 
-    @property
-    def message(self) -> str:
-        return self.text
+    message = told("text", "The text.")
 
 
 class ResourceInitStarted(Event, frozen=True, tag="RESOURCE_INIT_STARTED"):
@@ -395,13 +394,8 @@ class AssetMaterializationPlanned(Event, frozen=True, tag="ASSET_MATERIALIZATION
     range_start: str | None = None
     range_end: str | None = None
 
-    @property
-    def asset_key(self) -> AssetKey:
-        return self.key
-
-    @property
-    def partition(self) -> str | None:
-        return self.partition_key
+    asset_key = told("key", "The asset.")
+    partition = told("partition_key", "The partition, if it is one.")
 
     @property
     def message(self) -> str:
@@ -433,13 +427,8 @@ class AssetCheckEvaluationPlanned(Event, frozen=True, tag="ASSET_CHECK_EVALUATIO
     step_key: str | None = None
     partition_key: str | None = None
 
-    @property
-    def asset_key(self) -> AssetKey:
-        return self.key.asset_key
-
-    @property
-    def partition(self) -> str | None:
-        return self.partition_key
+    asset_key = told("key.asset_key", "The asset that is checked.")
+    partition = told("partition_key", "The partition, if it is one.")
 
     @property
     def message(self) -> str:
@@ -467,9 +456,7 @@ class AssetWiped(Event, frozen=True, tag="ASSET_WIPED"):
     key: AssetKey
     partition_keys: tuple[str, ...] | None = None
 
-    @property
-    def asset_key(self) -> AssetKey:
-        return self.key
+    asset_key = told("key", "The asset.")
 
     @property
     def message(self) -> str:
@@ -493,13 +480,8 @@ class LogMessage(Event, frozen=True, tag="LOG_MESSAGE"):
     step_key: str | None = None
     error: ErrorInfo | None = None
 
-    @property
-    def level(self) -> int:
-        return self.log_level
-
-    @property
-    def message(self) -> str:
-        return self.text
+    level = told("log_level", "The severity of the line.")
+    message = told("text", "The text.")
 
 
 class Unknown(Event, frozen=True, tag="UNKNOWN"):
@@ -509,13 +491,8 @@ class Unknown(Event, frozen=True, tag="UNKNOWN"):
     raw: bytes
     event_type = EventType.ENGINE_EVENT
 
-    @property
-    def event_type_value(self) -> str:
-        return self.kind
-
-    @property
-    def message(self) -> str:
-        return self.kind
+    event_type_value = told("kind", "The word that the other version stored.")
+    message = told("kind", "The kind.")
 
 
 AnyEvent: TypeAlias = (
@@ -545,20 +522,9 @@ class EventLogEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     event: Event
     storage_id: int | None = None
 
-    @property
-    def step_key(self) -> str | None:
-        """The step it belongs to, if any."""
-        return self.event.step_key
-
-    @property
-    def level(self) -> int:
-        """The severity, as in `logging`."""
-        return self.event.level
-
-    @property
-    def message(self) -> str:
-        """The event as a sentence."""
-        return self.event.message
+    step_key: ClassVar[str | None] = told("event.step_key", "The step it belongs to, if any.")
+    level: ClassVar[int] = told("event.level", "The severity, as in `logging`.")
+    message: ClassVar[str] = told("event.message", "The event as a sentence.")
 
     user_message = message
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import msgspec
 
 from treadle.core.keys import AssetCheckKey, AssetKey
+from treadle.core.told import told
 from treadle.errors import InvocationError
 from treadle.state.events import EventLogEntry, EventType
 from treadle.state.facts import AssetCheckEvaluation, AssetMaterialization, AssetObservation
@@ -20,35 +22,16 @@ class EventLogRecord(msgspec.Struct, frozen=True):
     storage_id: int
     event_log_entry: EventLogEntry
 
-    @property
-    def run_id(self) -> str:
-        """The run it belongs to; empty for what was reported from outside a run."""
-        return self.event_log_entry.run_id
-
-    @property
-    def timestamp(self) -> float:
-        """When, in seconds since the epoch."""
-        return self.event_log_entry.timestamp
-
-    @property
-    def partition_key(self) -> str | None:
-        """The partition it is about, if any."""
-        return self.event_log_entry.event.partition
-
-    @property
-    def asset_key(self) -> AssetKey | None:
-        """The asset it is about, if any."""
-        return self.event_log_entry.event.asset_key
-
-    @property
-    def asset_materialization(self) -> AssetMaterialization | None:
-        """The materialization it reports, if any."""
-        return self.event_log_entry.asset_materialization
-
-    @property
-    def asset_observation(self) -> AssetObservation | None:
-        """The observation it reports, if any."""
-        return self.event_log_entry.asset_observation
+    run_id: ClassVar[str] = told("event_log_entry.run_id", "The run it belongs to; empty for what came from outside.")
+    timestamp: ClassVar[float] = told("event_log_entry.timestamp", "When, in seconds since the epoch.")
+    partition_key: ClassVar[str | None] = told("event_log_entry.event.partition", "The partition it is about, if any.")
+    asset_key: ClassVar[AssetKey | None] = told("event_log_entry.event.asset_key", "The asset it is about, if any.")
+    asset_materialization: ClassVar[AssetMaterialization | None] = told(
+        "event_log_entry.asset_materialization", "The materialization it reports, if any."
+    )
+    asset_observation: ClassVar[AssetObservation | None] = told(
+        "event_log_entry.asset_observation", "The observation it reports, if any."
+    )
 
 
 class EventRecordsResult(msgspec.Struct, frozen=True):

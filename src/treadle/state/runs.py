@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import msgspec
@@ -34,6 +34,10 @@ class RunStatus(enum.Enum):
 FINISHED = frozenset({RunStatus.SUCCESS, RunStatus.FAILURE, RunStatus.CANCELED})
 ACTIVE = frozenset({RunStatus.STARTING, RunStatus.STARTED, RunStatus.CANCELING})
 IN_PROGRESS = ACTIVE | {RunStatus.SUSPENDED}
+
+
+def _is(doc: str, *statuses: RunStatus) -> Any:
+    return property(lambda run: run.status in statuses, doc=doc)
 
 
 class Run(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -65,30 +69,14 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     parent_run_id: str | None = None
     location_name: str | None = None
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether it has ended, well or not."""
-        return self.status in FINISHED
+    is_finished: ClassVar[bool] = _is("Whether it has ended, well or not.", *FINISHED)
+    is_success: ClassVar[bool] = _is("Whether it ended well.", RunStatus.SUCCESS)
+    is_failure: ClassVar[bool] = _is("Whether it failed.", RunStatus.FAILURE)
+    is_failure_or_canceled: ClassVar[bool] = _is(
+        "Whether it failed or was stopped.", RunStatus.FAILURE, RunStatus.CANCELED
+    )
 
-    @property
-    def is_success(self) -> bool:
-        """Whether it ended well."""
-        return self.status is RunStatus.SUCCESS
-
-    @property
-    def is_failure(self) -> bool:
-        """Whether it failed."""
-        return self.status is RunStatus.FAILURE
-
-    @property
-    def is_failure_or_canceled(self) -> bool:
-        """Whether it failed or was stopped."""
-        return self.status in (RunStatus.FAILURE, RunStatus.CANCELED)
-
-    @property
-    def is_cancelable(self) -> bool:
-        """Whether it can be asked to stop."""
-        return self.status in (RunStatus.QUEUED, RunStatus.STARTED)
+    is_cancelable: ClassVar[bool] = _is("Whether it can be asked to stop.", RunStatus.QUEUED, RunStatus.STARTED)
 
     @property
     def is_resume_retry(self) -> bool:
