@@ -79,7 +79,7 @@ def test_a_manifest_has_what_the_definitions_have() -> None:
     [schedule] = found.schedules
     assert (schedule.name, schedule.job_name) == ("mail_schedule", "mail")
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 1 * * *", "UTC")
-    assert (found.sensors, found.folders) == (("look",), ("/code",))
+    assert (found.sensors, found.conditions, found.folders) == (("look",), 1, ("/code",))
     assert found.job_names == {"daily", "mail", "__ASSET_JOB"}
 
 

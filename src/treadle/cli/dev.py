@@ -6,16 +6,18 @@ import select
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from treadle.cli import failure, output
 from treadle.cli.progress import clock
 from treadle.cli.targets import targets_of, targets_options
-from treadle.daemon.news import Change
-from treadle.spec.manifest import Manifest
-from treadle.store.locations import LocationRecord
+
+if TYPE_CHECKING:  # --help needs none of it
+    from treadle.daemon.news import Change
+    from treadle.spec.manifest import Jobs
+    from treadle.store.locations import LocationRecord
 
 START_METHOD = click.option(
     "--start-method", type=click.Choice(["auto", "fork", "spawn"]),
@@ -53,8 +55,8 @@ def serve(
         with Instance.get(home) as instance:
             if unused := instance.settings.without_effect:
                 failure.warn(f"these settings have no effect yet: {', '.join(unused)}.")
-            manifests = instance.store.locations.manifests()
-        if idle := _not_started([manifests[one.name] for one in records if one.name in manifests]):
+            known = instance.store.locations.jobs()
+        if idle := _not_started([known[one.name] for one in records if one.name in known]):
             failure.warn(f"{idle}: this version does not start them by itself yet.")
 
     def led(leader: str | None) -> None:
@@ -84,15 +86,12 @@ def _loaded(records: Sequence[LocationRecord]) -> str:
     return text + (f"; {', '.join(bad)} could not be loaded" if bad else "")
 
 
-def _not_started(manifests: Sequence[Manifest]) -> str:
+def _not_started(locations: Sequence[Jobs]) -> str:
     """What is declared to start runs, and does not."""
     numbers = (
-        (sum(len(one.schedules) for one in manifests), "schedule"),
-        (sum(len(one.sensors) for one in manifests), "sensor"),
-        (
-            sum(spec.automation_condition is not None for one in manifests for spec in one.assets),
-            "automation condition",
-        ),
+        (sum(len(one.schedules) for one in locations), "schedule"),
+        (sum(len(one.sensors) for one in locations), "sensor"),
+        (sum(one.conditions for one in locations), "automation condition"),
     )
     return ", ".join(output.count(number, word) for number, word in numbers if number)
 

@@ -27,7 +27,7 @@ from treadle.host.nudge import Listener, nudge
 from treadle.host.supervisor import GRACE_S
 from treadle.host.targets import Target
 from treadle.runtime import kin
-from treadle.spec.manifest import read_manifest
+from treadle.spec.manifest import read_jobs
 from treadle.state.runs import ACTIVE, Run, RunsFilter
 from treadle.store.leases import Lease
 from treadle.store.locations import LocationRecord
@@ -198,7 +198,7 @@ class Service:
         """Have stored how a location is, and tell."""
         self._news[location] = manifest or self._news.get(location)
         if manifest is not None:
-            location.folders = read_manifest(manifest).folders
+            location.folders = read_jobs(manifest).folders
         if self._is_ready:
             self._look_at_files()
         if location.state in ("gone", "ready"):

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from treadle.core import codec
-from treadle.host import keeper, supervisor, worker
+from treadle.host import keeper, supervisor
 from treadle.host.instance import Instance
 from treadle.host.launching import cancel_run
 from treadle.host.nudge import ear, kept
@@ -51,7 +51,7 @@ def main(argument: str) -> int:
     to_keeper, at_keeper = pair()
     to_run, at_run = pair()
     _, alive = ear(Path(task.home), kept(run.run_id))
-    work = keeper.Charge("treadle.host.worker:work", codec.encode(worker.Order(task.home, run, task.place, True)))
+    work = keeper.Charge("treadle.host.worker:work", codec.encode(keeper.Order(task.home, run, task.place, True)))
     charge = supervisor.Charge(task.home, run.run_id, task.grace_s)
     _start(keeper.keep, work, [at_keeper.detach(), at_run.detach(), alive], [to_keeper.fileno(), to_run.fileno()])
     pid = _start(supervisor.supervise, charge, [to_keeper.detach(), to_run.detach()], [])

@@ -152,15 +152,19 @@ def main(descriptor: int) -> None:
     first = channel.receive()
     if not isinstance(first, Prepare):
         return
+    gc.disable()  # nothing of ours is garbage
+    function = pkgutil.resolve_name(first.function)
+    gc.freeze()
+    gc.enable()
     try:
-        result = pkgutil.resolve_name(first.function)(first.argument)
+        result = function(first.argument)
     except Exception as error:
         channel.send(Unready(error_info(error)))
         return
-    gc.collect()
-    gc.freeze()  # what is there now is shared by all children: no collection may touch it
     kin.adopt_orphans()
     channel.send(Ready(result or b"", tuple(kin.strange_threads())))
+    gc.collect()
+    gc.freeze()  # what is there now is shared by all children: no collection may touch it
     _serve(channel)
     atexit._run_exitfuncs()  # what user code asked for; the rest of what is frozen goes with the process, at once
     kin.leave(0)

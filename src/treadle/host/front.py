@@ -20,7 +20,7 @@ import msgspec
 from treadle.core import codec
 from treadle.core.keys import did_you_mean
 from treadle.errors import LoadError
-from treadle.host import forkserver, keeper, supervisor, worker
+from treadle.host import forkserver, keeper, supervisor
 from treadle.host.forkserver import ForkServer, Ready, Unready
 from treadle.host.nudge import ear, kept, nudge
 from treadle.host.targets import Target
@@ -242,7 +242,7 @@ class Front:
         _, alive = ear(self._home, kept(run.run_id))
         with to_keeper, at_keeper, to_run, at_run, os.fdopen(alive, "rb"):
             spawned = location.target if location.spawns else None
-            order = worker.Order(str(self._home), run, encoded(spawned) if spawned else None)
+            order = keeper.Order(str(self._home), run, encoded(spawned) if spawned else None)
             work = keeper.Charge(
                 "treadle.host.worker:work", codec.encode(order), str(spawned.folder) if spawned else None
             )

@@ -14,7 +14,6 @@ import resource
 import selectors
 import signal
 import sys
-import tempfile
 import time
 from typing import TypeAlias
 
@@ -23,6 +22,7 @@ import msgspec
 from treadle.core import codec
 from treadle.runtime import kin, memory
 from treadle.runtime.channel import Channel
+from treadle.state.runs import Run
 
 
 class Stop(msgspec.Struct, frozen=True, tag=True):
@@ -69,6 +69,16 @@ class Charge(msgspec.Struct, frozen=True):
     folder: str | None = None
 
 
+class Order(msgspec.Struct, frozen=True):
+    """What `host.worker` is to execute: a run that is stored in a home. `place`: where its code is, for an interpreter
+    without it, which may fork if `forks`."""
+
+    home: str
+    run: Run
+    place: bytes | None = None
+    forks: bool = False
+
+
 _charge = codec.decoder(Charge)
 codec.decoder(ToKeeper)  # before any fork
 
@@ -112,6 +122,8 @@ def _work(charge: Charge, files: list[int], parent: int) -> int:
     kin.set_title("treadle-run")
     if charge.folder is None:
         return _call(charge, files)
+    import tempfile  # noqa: PLC0415  most runs are forked
+
     with tempfile.TemporaryFile() as written:
         written.write(msgspec.msgpack.encode(charge))
         written.flush()

@@ -52,11 +52,17 @@ class Jobs(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
         implicit_job: the name of the job over all assets.
         jobs: the others.
         partitions: of each job with partitioned assets, what they are partitioned by; None if not all by the same.
+        conditions: how many assets have an automation condition.
+        folders: the folders of its Python files.
     """
 
     implicit_job: str
     jobs: tuple[JobManifest, ...] = ()
     partitions: dict[str, PartitionsDefinition | None] = {}
+    schedules: tuple[ScheduleManifest, ...] = ()
+    sensors: tuple[str, ...] = ()
+    conditions: int = 0
+    folders: tuple[str, ...] = ()
 
     @cached_property
     def jobs_by_name(self) -> Mapping[str, JobManifest]:
@@ -110,16 +116,12 @@ class Manifest(Jobs, frozen=True, omit_defaults=True, dict=True):
     """A code location.
 
     Attributes:
-        folders: the folders of its Python files.
         pools: the pools of assets that need a slot of one.
         external: the assets that nothing here makes.
     """
 
     assets: tuple[AssetSpec, ...] = ()
     checks: tuple[AssetCheckSpec, ...] = ()
-    schedules: tuple[ScheduleManifest, ...] = ()
-    sensors: tuple[str, ...] = ()
-    folders: tuple[str, ...] = ()
     pools: dict[AssetKey, str] = {}
     external: frozenset[AssetKey] = frozenset()
 
