@@ -39,7 +39,7 @@ _MODULES = {
         "ConfigurableIOManager ConfigurableIOManagerFactory ConfigurableResource ConfigurableResourceFactory "
         "ResourceDependency"
     ),
-    "treadle.author.contexts": "AssetCheckExecutionContext AssetExecutionContext OpExecutionContext",
+    "treadle.author.contexts": "AssetCheckExecutionContext AssetExecutionContext OpExecutionContext get_logger",
     "treadle.author.code_references": (
         "AnchorBasedFilePathMapping FilePathMapping link_code_references_to_git with_source_code_references"
     ),
@@ -59,6 +59,7 @@ _MODULES = {
     "treadle.author.hooks": (
         "HookContext HookDefinition HookExecutionResult build_hook_context failure_hook success_hook"
     ),
+    "treadle.author.input_config": "TypeLoader TypeLoaderContext type_loader",
     "treadle.author.io_contexts": "InputContext OutputContext build_input_context build_output_context",
     "treadle.author.io_managers": (
         "FilesystemIOManager IOManager IOManagerDefinition InMemoryIOManager InputManager InputManagerDefinition "
@@ -77,7 +78,6 @@ _MODULES = {
         "InitLoggerContext LoggerDefinition build_init_logger_context colored_console_logger default_loggers "
         "json_console_logger logger"
     ),
-    "treadle.author.logs": "get_logger",
     "treadle.author.observations": (
         "DataVersionsByPartition ObserveResult multi_observable_source_asset observable_source_asset"
     ),
@@ -110,7 +110,6 @@ _MODULES = {
     "treadle.author.tick_contexts": (
         "ScheduleEvaluationContext SensorEvaluationContext build_schedule_context build_sensor_context"
     ),
-    "treadle.author.type_loaders": "TypeLoader TypeLoaderContext type_loader",
     "treadle.author.types": (
         "Nothing PythonObjectType TypeCheck TypeCheckContext ValueType check_type make_python_type_usable_as_type "
         "usable_as_type"

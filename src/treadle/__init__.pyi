@@ -81,6 +81,7 @@ from treadle.author.contexts import (
     AssetCheckExecutionContext as AssetCheckExecutionContext,
     AssetExecutionContext as AssetExecutionContext,
     OpExecutionContext as OpExecutionContext,
+    get_logger as get_logger,
 )
 from treadle.author.definitions import (
     Definitions as Definitions,
@@ -135,6 +136,11 @@ from treadle.author.hooks import (
     failure_hook as failure_hook,
     success_hook as success_hook,
 )
+from treadle.author.input_config import (
+    TypeLoader as TypeLoader,
+    TypeLoaderContext as TypeLoaderContext,
+    type_loader as type_loader,
+)
 from treadle.author.io_contexts import (
     InputContext as InputContext,
     OutputContext as OutputContext,
@@ -183,9 +189,6 @@ from treadle.author.loggers import (
     default_loggers as default_loggers,
     json_console_logger as json_console_logger,
     logger as logger,
-)
-from treadle.author.logs import (
-    get_logger as get_logger,
 )
 from treadle.author.observations import (
     DataVersionsByPartition as DataVersionsByPartition,
@@ -273,11 +276,6 @@ from treadle.author.tick_contexts import (
     SensorEvaluationContext as SensorEvaluationContext,
     build_schedule_context as build_schedule_context,
     build_sensor_context as build_sensor_context,
-)
-from treadle.author.type_loaders import (
-    TypeLoader as TypeLoader,
-    TypeLoaderContext as TypeLoaderContext,
-    type_loader as type_loader,
 )
 from treadle.author.types import (
     Nothing as Nothing,

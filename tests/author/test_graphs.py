@@ -17,6 +17,7 @@ from treadle.author.dependencies import (
     NodeInvocation,
     OutputMapping,
 )
+from treadle.author.flattening import flatten
 from treadle.author.graphs import GraphDefinition, GraphIn, GraphOut, graph, job
 from treadle.author.ops import DynamicOut, In, Out, op
 from treadle.author.types import Nothing
@@ -159,7 +160,7 @@ def test_the_explicit_form_says_the_same_as_calls() -> None:
         return total([b, y])
 
     assert written.bindings == composed.bindings
-    flat, other = written.flatten("g"), composed.flatten("g")
+    flat, other = flatten(written, "g"), flatten(composed, "g")
     assert sorted(flat.nodes, key=lambda n: n.handle) == sorted(other.nodes, key=lambda n: n.handle)
     assert (flat.outputs, flat.inputs) == (other.outputs, other.inputs)
 
@@ -360,7 +361,7 @@ def compose(plan: Plan, name: str) -> GraphDefinition:
 
 
 def run_flat(made: GraphDefinition, inputs: dict[str, Any]) -> Any:
-    flat = made.flatten("j")
+    flat = flatten(made, "j")
     by_handle = {node.handle: node for node in flat.nodes}
     values: dict[str, Any] = {}
 

@@ -8,8 +8,9 @@ from typing import Any
 from treadle.author.asset_layer import AssetLayer
 from treadle.author.assets_definition import AssetsDefinition
 from treadle.author.binding import bound_resources
+from treadle.author.flattening import GraphPlace
 from treadle.author.graph_assets import flattened
-from treadle.author.jobs import GraphPlace, JobDefinition
+from treadle.author.jobs import JobDefinition
 from treadle.author.ops import OpDefinition
 from treadle.core.keys import IMPLICIT_JOB, AssetCheckKey, AssetKey, check_name
 from treadle.core.partitions import PartitionsDefinition

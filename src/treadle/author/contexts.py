@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence, Set
 from contextvars import ContextVar
+from functools import cache
 from typing import Any, Protocol, Self
 
 from treadle.author.assets_definition import AssetsDefinition
@@ -394,3 +395,27 @@ def _some(keys: Sequence[str], op_name: str) -> Sequence[str]:
 
 
 Metadata = Mapping[str, MetadataValue]
+
+
+# --- without a context at hand -------------------------------------------------------------------------------------
+
+
+class _UserLogger(logging.Logger):
+    def handle(self, record: logging.LogRecord) -> None:
+        step = running.get()
+        if step is None:
+            super().handle(record)
+        else:
+            step.log.handle(record)
+
+
+@cache
+def get_logger(name: str | None = None) -> logging.Logger:
+    """A logger for library code. Inside a step its lines are kept with the run; outside they go to `treadle.user`.
+
+    Example:
+        get_logger(__name__).info("read %d rows", count)
+    """
+    logger = _UserLogger(f"treadle.user.{name}" if name else "treadle.user", logging.DEBUG)
+    logger.parent = logging.getLogger("treadle.user")
+    return logger

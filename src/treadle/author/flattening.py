@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
-from msgspec import structs
+from msgspec import Struct, structs
 
-from treadle.author.composition import Binding, PendingNode, Placeable
+from treadle.author.composition import Binding, PendingNode, Placing
 from treadle.author.configured import ConfigMapping
 from treadle.author.input_config import input_config
-from treadle.author.jobs import FlatGraph, GraphPlace
 from treadle.author.ops import In, OpDefinition
 from treadle.author.types import NOTHING, ValueType
 from treadle.errors import DefinitionError
@@ -27,15 +26,70 @@ from treadle.spec.nodes import (
 from treadle.spec.retry import RetryPolicy
 
 
-class Nested(Placeable, Protocol):
-    """A graph, as far as it matters here."""
+class Graph(Placing):
+    """What a graph consists of.
 
-    @property
-    def placed(self) -> Mapping[str, PendingNode]: ...
-    @property
-    def bindings(self) -> Mapping[str, Mapping[str, Binding]]: ...
-    @property
-    def config_mapping(self) -> ConfigMapping | None: ...
+    Attributes:
+        placed: its nodes, by name.
+        bindings: for each node the sources of its inputs, for those that are connected. Nodes are named as in this
+            graph; `FromRunInput` means an input of it.
+        ins, outs: its inputs and outputs, by name.
+        config_mapping: makes the config of its nodes from config of its own, or fixes it.
+    """
+
+    name: str
+    description: str | None
+    tags: Mapping[str, str]
+    placed: dict[str, PendingNode]
+    bindings: dict[str, dict[str, Binding]]
+    ins: dict[str, Any]
+    outs: dict[str, Any]
+    config_mapping: ConfigMapping | None
+
+
+class GraphPlace(Struct, frozen=True):
+    """A graph at one place of a job: the config that it takes, and what it gives.
+
+    Attributes:
+        config: its config mapping, if it has one: then its nodes take no config from outside.
+        input_types: the types that it declares for its inputs.
+        outputs: the op output that each of its outputs is.
+    """
+
+    config: ConfigMapping | None
+    input_types: Mapping[str, Any]
+    outputs: Mapping[str, FromOutput] = {}
+
+
+class FlatGraph(Struct, frozen=True):
+    """A graph with all graphs inside it dissolved.
+
+    Attributes:
+        nodes: every op at its place.
+        ops: the op of each node, by handle.
+        outputs: the graph's outputs, by name.
+        inputs: the names of the graph's inputs.
+        node_hooks: hooks of nodes, those of the graphs around them included, by handle.
+        graphs: the graphs inside, by handle.
+        name, description, tags: its own, where it never was anything else but flat.
+    """
+
+    nodes: tuple[NodeSpec, ...]
+    ops: Mapping[str, OpDefinition]
+    outputs: Mapping[str, FromOutput]
+    inputs: Set[str]
+    node_hooks: Mapping[str, frozenset[Any]]
+    graphs: Mapping[str, GraphPlace] = {}
+    name: str = ""
+    description: str | None = None
+    tags: Mapping[str, str] = {}
+
+    def with_policy(self, policy: RetryPolicy | None) -> FlatGraph:
+        """The same, with this policy for nodes that have none."""
+        if policy is None:
+            return self
+        nodes = [one if one.retry_policy else structs.replace(one, retry_policy=policy) for one in self.nodes]
+        return structs.replace(self, nodes=tuple(nodes))
 
 
 _Resolved: TypeAlias = Source | list[Source]
@@ -43,7 +97,7 @@ _NO_BINDINGS: Mapping[str, Binding] = {}
 
 
 def flatten(
-    graph: Nested,
+    graph: Graph,
     job_name: str,
     op_retry_policy: RetryPolicy | None = None,
     handle: str = "",
@@ -91,7 +145,7 @@ class _Flattener:
         self.graphs: dict[str, GraphPlace] = {}
         self.output_specs: dict[int, tuple[OutputSpec, ...]] = {}
 
-    def graph(self, graph: Nested, prefix: str, inputs: Mapping[str, _Resolved], hooks: frozenset[Any]) -> None:
+    def graph(self, graph: Graph, prefix: str, inputs: Mapping[str, _Resolved], hooks: frozenset[Any]) -> None:
         """Take up the nodes of a graph.
 
         Args:
@@ -118,7 +172,7 @@ class _Flattener:
                 self.graph(node.definition, handle + ".", resolved, node_hooks)
 
     def _resolve(
-        self, graph: Nested, prefix: str, binding: Binding, inputs: Mapping[str, _Resolved], to: str, handle: str
+        self, graph: Graph, prefix: str, binding: Binding, inputs: Mapping[str, _Resolved], to: str, handle: str
     ) -> _Resolved:
         if not isinstance(binding, list):
             return self._resolve_one(graph, prefix, binding, inputs)
@@ -133,7 +187,7 @@ class _Flattener:
             sources.append(source)
         return sources
 
-    def _resolve_one(self, graph: Nested, prefix: str, source: Source, inputs: Mapping[str, _Resolved]) -> _Resolved:
+    def _resolve_one(self, graph: Graph, prefix: str, source: Source, inputs: Mapping[str, _Resolved]) -> _Resolved:
         if isinstance(source, FromOutput):
             return _producer(graph, prefix, source.node, source.output, source.collect)
         if isinstance(source, FromRunInput):
@@ -235,7 +289,7 @@ def _detach_input(spec: InputSpec, op_in: In, node: NodeSpec, op: OpDefinition, 
     )
 
 
-def _producer(graph: Nested, prefix: str, node: str, output: str, collect: int = 0) -> FromOutput:
+def _producer(graph: Graph, prefix: str, node: str, output: str, collect: int = 0) -> FromOutput:
     """The op's output behind an output of a node, through the graphs that the node is made of."""
     handle = prefix + node
     definition = graph.placed[node].definition

@@ -14,9 +14,8 @@ from msgspec import structs
 from treadle.author.assets import AssetIn, AssetOut, backfill_policy_of, key_of, spec_of_out
 from treadle.author.assets_definition import AssetsDefinition, derived, io_manager_of
 from treadle.author.configured import ConfigMapping
-from treadle.author.flattening import flatten
+from treadle.author.flattening import FlatGraph, flatten
 from treadle.author.graphs import GraphDefinition, GraphOut
-from treadle.author.jobs import FlatGraph
 from treadle.author.ops import DEFAULT_OUTPUT
 from treadle.author.signature import decorator, where
 from treadle.core.keys import AssetKey, CoercibleToAssetKey

@@ -19,7 +19,6 @@ from treadle.author.composition import (
     GraphInput,
     InvokedOutput,
     PendingNode,
-    Placing,
     is_composing,
 )
 from treadle.author.configured import ConfigMapping
@@ -31,8 +30,8 @@ from treadle.author.dependencies import (
     NodeInvocation,
     OutputMapping,
 )
-from treadle.author.flattening import flatten
-from treadle.author.jobs import FlatGraph, JobDefinition
+from treadle.author.flattening import Graph
+from treadle.author.jobs import JobDefinition
 from treadle.author.ops import DEFAULT_OUTPUT
 from treadle.author.signature import NO_ANNOTATION, decorator, docstring, signature_of, where
 from treadle.author.types import ValueType, value_type
@@ -77,7 +76,7 @@ class MappedOutput(msgspec.Struct, frozen=True):
     dagster_type: Any = None
 
 
-class GraphDefinition(Placing):
+class GraphDefinition(Graph):
     """A graph: nodes and their connections. Made by `@graph`, or written down.
 
     Args:
@@ -89,21 +88,10 @@ class GraphDefinition(Placing):
         tags: facts about it; jobs of it carry them too.
         input_assets: for each node the inputs that load an asset.
 
-    Attributes:
-        placed: its nodes, by name.
-        bindings: for each node the sources of its inputs, for those that are connected. Nodes are named as in this
-            graph; `FromRunInput` means an input of it.
-        ins, outs: its inputs and outputs, by name.
-
     Raises:
         DefinitionError: something names a node, input or output that is not there, or nodes depend on each other in a
             circle.
     """
-
-    placed: dict[str, PendingNode]
-    bindings: dict[str, dict[str, Binding]]
-    ins: dict[str, GraphIn]
-    outs: dict[str, MappedOutput]
 
     def __init__(
         self,
@@ -122,7 +110,7 @@ class GraphDefinition(Placing):
         self.name = check_name(name, "a graph or job")
         self.description = description
         self.config_mapping = ConfigMapping.of(config)
-        self.tags: Mapping[str, str] = checked_tags(tags, f"graph {name!r}")
+        self.tags = checked_tags(tags, f"graph {name!r}")
         self.where = where(composition_fn) if composition_fn is not None else ""
         written = _Written(name, node_defs or (), dependencies or {})
         written.take_assets(input_assets or {})
@@ -196,10 +184,6 @@ class GraphDefinition(Placing):
             OutputMapping(name, out.node, out.output, out.description, out.dagster_type, out.levels > 0)
             for name, out in self.outs.items()
         ]
-
-    def flatten(self, job_name: str, op_retry_policy: RetryPolicy | None = None) -> FlatGraph:
-        """Its nodes, with all graphs inside it dissolved. See `flattening.flatten`."""
-        return flatten(self, job_name, op_retry_policy)
 
     # --- its use ----------------------------------------------------------------------------------------------------
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from copy import copy
 from datetime import datetime
-from typing import Any, Protocol
-
-import msgspec
+from typing import Any
 
 from treadle.author import port
 from treadle.author.configured import ConfigMapping
+from treadle.author.flattening import FlatGraph, Graph, GraphPlace, flatten
 from treadle.author.io_managers import fs_io_manager
 from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, OpDefinition
 from treadle.author.partitioned_config import partition_tags
@@ -29,66 +28,6 @@ from treadle.spec.policies import check_types
 from treadle.spec.retry import RetryPolicy
 
 _NOTHING: Mapping[str, Any] = {}
-
-
-class GraphPlace(msgspec.Struct, frozen=True):
-    """A graph at one place of a job: the config that it takes, and what it gives.
-
-    Attributes:
-        config: its config mapping, if it has one: then its nodes take no config from outside.
-        input_types: the types that it declares for its inputs.
-        outputs: the op output that each of its outputs is.
-    """
-
-    config: ConfigMapping | None
-    input_types: Mapping[str, Any]
-    outputs: Mapping[str, FromOutput] = {}
-
-
-class FlatGraph(msgspec.Struct, frozen=True):
-    """A graph with all graphs inside it dissolved.
-
-    Attributes:
-        nodes: every op at its place.
-        ops: the op of each node, by handle.
-        outputs: the graph's outputs, by name.
-        inputs: the names of the graph's inputs.
-        node_hooks: hooks of nodes, those of the graphs around them included, by handle.
-        graphs: the graphs inside, by handle.
-        name, description, tags: its own, where it never was anything else but flat.
-    """
-
-    nodes: tuple[NodeSpec, ...]
-    ops: Mapping[str, OpDefinition]
-    outputs: Mapping[str, FromOutput]
-    inputs: Set[str]
-    node_hooks: Mapping[str, frozenset[Any]]
-    graphs: Mapping[str, GraphPlace] = {}
-    name: str = ""
-    description: str | None = None
-    tags: Mapping[str, str] = {}
-
-    def flatten(self, job_name: str, op_retry_policy: RetryPolicy | None) -> FlatGraph:
-        """The same, with this policy for nodes that have none."""
-        if op_retry_policy is None:
-            return self
-        return msgspec.structs.replace(self, nodes=tuple(_with_policy(node, op_retry_policy) for node in self.nodes))
-
-
-class JobGraph(Protocol):
-    """What a job needs of a graph."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def description(self) -> str | None: ...
-    @property
-    def tags(self) -> Mapping[str, str]: ...
-    def flatten(self, job_name: str, op_retry_policy: RetryPolicy | None) -> FlatGraph: ...
-
-
-def _with_policy(node: NodeSpec, policy: RetryPolicy) -> NodeSpec:
-    return node if node.retry_policy is not None else msgspec.structs.replace(node, retry_policy=policy)
 
 
 class JobDefinition:
@@ -131,7 +70,7 @@ class JobDefinition:
     def __init__(
         self,
         *,
-        graph_def: JobGraph,
+        graph_def: Graph | FlatGraph,
         resource_defs: Mapping[str, Any] | None = None,
         executor_def: Any = None,
         logger_defs: Mapping[str, Any] | None = None,
@@ -154,8 +93,9 @@ class JobDefinition:
             title, partitions_def=partitions_def, op_retry_policy=op_retry_policy,
             automation_condition=automation_condition,
         )  # fmt: skip
-        flat = graph_def.flatten(name, op_retry_policy)
-        self.graph_def: Any = None if isinstance(graph_def, FlatGraph) else graph_def
+        is_flat = isinstance(graph_def, FlatGraph)
+        flat = graph_def.with_policy(op_retry_policy) if is_flat else flatten(graph_def, name, op_retry_policy)
+        self.graph_def: Any = None if is_flat else graph_def
         self.nodes = flat.nodes
         self.ops: Mapping[str, OpDefinition] = flat.ops
         self.assets: Mapping[str, Any] = _NOTHING

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from treadle.author.assets_definition import default_io_manager_key
+from treadle.author.input_config import LoadLater, TypeLoaderContext
 from treadle.author.io_contexts import InputContext, OutputContext
 from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, In
-from treadle.author.type_loaders import LoadLater, TypeLoaderContext
 from treadle.author.types import ANY, TypeCheck
 from treadle.core.keys import AssetKey
 from treadle.decide.steps import values_of
