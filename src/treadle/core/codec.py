@@ -46,22 +46,17 @@ def _ext_hook(code: int, data: memoryview) -> Any:
     return int(bytes(data)) if code == _BIG_INT else msgspec.msgpack.Ext(code, bytes(data))
 
 
-def _escape_big_ints(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _escape_big_ints(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_escape_big_ints(item) for item in value]
-    if type(value) is int and not -(2**63) <= value < 2**64:
-        return msgspec.msgpack.Ext(_BIG_INT, str(value).encode())
-    return value
-
-
-def _printable(value: Any) -> Any:
+def _portable(value: Any) -> Any:
+    """Plain data with big integers as their extension type, and half surrogate pairs in strings escaped."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, dict):
-        return {_printable(key): _printable(item) for key, item in value.items()}
-    return [_printable(item) for item in value] if isinstance(value, list | tuple) else value
+        return {_portable(key): _portable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_portable(item) for item in value]
+    if type(value) is int and not -(2**63) <= value < 2**64:
+        return msgspec.msgpack.Ext(_BIG_INT, str(value).encode())
+    return value
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_enc_hook)
@@ -71,10 +66,10 @@ def encode(value: Any) -> bytes:
     """`value` as msgpack."""
     try:
         return _encoder.encode(value)
-    except OverflowError:  # an integer beyond 64 bits somewhere inside: rare, so found by failing
-        return _encoder.encode(_escape_big_ints(to_builtins(value)))
-    except UnicodeEncodeError:  # half of a surrogate pair, as in names of files that are not UTF-8
-        return _encoder.encode(_escape_big_ints(_printable(to_builtins(value))))
+    except (OverflowError, UnicodeEncodeError):
+        # somewhere inside is an integer beyond 64 bits, or half of a surrogate pair, as in names of files that are not
+        # UTF-8: rare, so found by failing
+        return _encoder.encode(_portable(to_builtins(value)))
 
 
 def to_builtins(value: Any) -> Any:

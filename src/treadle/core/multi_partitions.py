@@ -210,13 +210,11 @@ class MultiPartitionsDefinition(PartitionsDefinition):
     def get_first_partition_key(
         self, current_time: Now = None, dynamic_partitions_store: Store = None
     ) -> MultiPartitionKey | None:
-        """The first key, or None if there is none."""
         return self._joined(one.get_first_partition_key(current_time, dynamic_partitions_store) for one in self._defs)
 
     def get_last_partition_key(
         self, current_time: Now = None, dynamic_partitions_store: Store = None
     ) -> MultiPartitionKey | None:
-        """The last key, or None if there is none."""
         return self._joined(one.get_last_partition_key(current_time, dynamic_partitions_store) for one in self._defs)
 
     def _joined(self, parts: Iterable[str | None]) -> MultiPartitionKey | None:
@@ -326,7 +324,6 @@ class MultiPartitionsDefinition(PartitionsDefinition):
         return MultiSubset(self, {outer: inner.subset_with_partition_keys(keys) for outer, keys in rows.items()})
 
     def subset_of_known(self, partition_keys: Iterable[str]) -> tuple[MultiSubset, frozenset[str]]:
-        """The subset of those keys that this definition can have, and the other keys."""
         rows, unknown = self._rows_of(partition_keys)
         found: dict[Row, PartitionSubset] = {}
         for outer, keys in rows.items():

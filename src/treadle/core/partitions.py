@@ -348,7 +348,6 @@ class StaticPartitionsDefinition(PartitionsDefinition):
         return PositionSubset(self, range(len(self.partition_keys)))
 
     def subset_of_known(self, partition_keys: Iterable[str]) -> tuple[PartitionSubset, frozenset[str]]:
-        """The subset of those keys that this definition has, and the other keys."""
         position_of = {key: self.position_of(key) for key in partition_keys}
         known = [position for position in position_of.values() if position is not None]
         return PositionSubset(self, known), frozenset(key for key, at in position_of.items() if at is None)

@@ -165,7 +165,6 @@ class PositionSubset(PartitionSubset):
         return position is not None and position in self.content
 
     def get_partition_key_ranges(self, partitions_def: object = None) -> Sequence[PartitionKeyRange]:
-        """The keys as the fewest ranges of neighbours."""
         keys = self.partitions_def.partition_keys
         runs = united((position, position + 1) for position in self.content)
         return [PartitionKeyRange(keys[start], keys[end - 1]) for start, end in runs]

@@ -45,6 +45,16 @@ _CRON = {
 }
 
 
+def _offset(position: int, name: str, doc: str) -> Any:
+    def get(self: TimeWindowPartitionsDefinition) -> int:
+        offsets = _type_and_offsets(self.cron_schedule)[1]
+        if position >= len(offsets):
+            raise InvocationError(f"{self!s} has no {name}: its cron expression is {self.cron_schedule!r}.")
+        return offsets[position]
+
+    return property(get, doc=doc)
+
+
 class TimeWindowPartitionsDefinition(PartitionsDefinition):
     """One partition for every window between two ticks of a cron expression, from `start` on.
 
@@ -157,26 +167,9 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         """The common cadence this is, or None."""
         return _type_and_offsets(self.cron_schedule)[0]
 
-    def _offset(self, position: int, what: str) -> int:
-        offsets = _type_and_offsets(self.cron_schedule)[1]
-        if position >= len(offsets):
-            raise InvocationError(f"{self!s} has no {what}: its cron expression is {self.cron_schedule!r}.")
-        return offsets[position]
-
-    @property
-    def minute_offset(self) -> int:
-        """The minute at which windows start."""
-        return self._offset(0, "minute_offset")
-
-    @property
-    def hour_offset(self) -> int:
-        """The hour at which windows start."""
-        return self._offset(1, "hour_offset")
-
-    @property
-    def day_offset(self) -> int:
-        """The day of the week (0 is Sunday) or month at which windows start."""
-        return self._offset(2, "day_offset")
+    minute_offset: int = _offset(0, "minute_offset", "The minute at which windows start.")
+    hour_offset: int = _offset(1, "hour_offset", "The hour at which windows start.")
+    day_offset: int = _offset(2, "day_offset", "The day of the week (0 is Sunday) or month at which windows start.")
 
     def get_cron_schedule(
         self,
@@ -344,7 +337,6 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         return TimeSubset(self, self.windows.spans_of(starts))
 
     def subset_of_known(self, partition_keys: Iterable[str]) -> tuple[TimeSubset, frozenset[str]]:
-        """The subset of those keys that name a window, and the other keys."""
         ticks = {key: self.windows.format.parse(key) for key in partition_keys}
         known = {key: tick for key, tick in ticks.items() if tick is not None and not self.windows.excludes(tick)}
         return self._subset_of_ticks(known.values()), frozenset(ticks.keys() - known.keys())

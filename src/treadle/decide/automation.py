@@ -85,7 +85,8 @@ class Evaluator:
         waiting = self._dirty(tick) if warm else set(range(len(self._targets)))
         last, self._last = self._last, None  # if this fails, the next one begins anew
         if warm and last is not None and cursor is not None and not waiting:
-            outcome = Outcome(last.requested, last.true, {}, _moved(cursor, tick), self._next_alarm(), is_settled=True)
+            after = Cursor(tick.evaluation_id, view.position, tick.time, cursor.memory, cursor.requested)
+            outcome = Outcome(last.requested, last.true, {}, after, self._next_alarm(), is_settled=True)
         else:
             outcome = self._evaluate(tick, waiting, cursor, last)
         self._last = outcome
@@ -194,10 +195,6 @@ class Evaluator:
 
 
 _NOBODY: frozenset[int] = frozenset()
-
-
-def _moved(cursor: Cursor, tick: Tick) -> Cursor:
-    return Cursor(tick.evaluation_id, tick.view.position, tick.time, cursor.memory, cursor.requested)
 
 
 def _rows(definition: PartitionsDefinition) -> list[TimeWindowPartitionsDefinition]:

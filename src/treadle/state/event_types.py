@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -98,6 +98,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type"):
     event_type: ClassVar[EventType]
     level: ClassVar[int] = 10
     step_key: ClassVar[str | None] = None  # step events shadow it with a field
+    error: ClassVar[Any] = None  # and failures this
     fact_field: ClassVar[str | None] = None  # the field whose value tells asset and partition
     says: ClassVar[str | None] = None  # the sentence for people, a format of the event
 

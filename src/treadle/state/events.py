@@ -528,10 +528,7 @@ class EventLogEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 
     user_message = message
 
-    @property
-    def error_info(self) -> ErrorInfo | None:
-        """The error it carries, if any."""
-        return getattr(self.event, "error", None)
+    error_info: ClassVar[ErrorInfo | None] = told("event.error", "The error it carries, if any.")
 
     @property
     def asset_materialization(self) -> AssetMaterialization | None:
