@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any
 
 from msgspec import structs
 
@@ -147,14 +146,12 @@ def _each_once(
         elif isinstance(given, AssetsDefinition):
             found.append(given)
         else:
-            raise DefinitionError(_not_an_asset(given))
+            if callable(given) and hasattr(given, "__name__"):
+                raise DefinitionError(f"{given.__name__!r} is a plain function, not an asset. Decorate it with @asset.")
+            raise DefinitionError(
+                f"{given!r} is not an asset: assets are made by @asset, @multi_asset, @asset_check or AssetSpec(...)."
+            )
     return found
-
-
-def _not_an_asset(given: Any) -> str:
-    if callable(given) and hasattr(given, "__name__"):
-        return f"{given.__name__!r} is a plain function, not an asset. Decorate it with @asset."
-    return f"{given!r} is not an asset: assets are made by @asset, @multi_asset, @asset_check or AssetSpec(...)."
 
 
 def _twice(what: str, first: AssetsDefinition, second: AssetsDefinition) -> str:

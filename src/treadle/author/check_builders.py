@@ -157,7 +157,9 @@ def build_time_partition_freshness_checks(
         partition = _partitions(context, key).get_last_partition_key(current_time=due)
         if partition is None:
             return _Found(True, "No partition is due yet.")
-        passed = _has_partition(context.instance, key, partition)
+        wanted, instance = AssetRecordsFilter(key, [partition]), context.instance
+        fetches = (instance.fetch_materializations, instance.fetch_observations)
+        passed = any(fetch(wanted, 1).records for fetch in fetches)
         text = f"Partition {partition!r} was due at {due:%Y-%m-%d %H:%M %Z}, and is {'there' if passed else 'missing'}."
         return _Found(passed, text)
 
@@ -298,11 +300,6 @@ def _partitions(context: AssetCheckExecutionContext, key: AssetKey) -> TimeWindo
     return found
 
 
-def _has_partition(instance: Any, key: AssetKey, partition: str) -> bool:
-    wanted = AssetRecordsFilter(key, [partition])
-    return any(fetch(wanted, 1).records for fetch in (instance.fetch_materializations, instance.fetch_observations))
-
-
 def _ago(seconds: float) -> str:
     return f"{timedelta(seconds=max(0, round(seconds)))} ago"
 
@@ -392,11 +389,8 @@ def build_metadata_bounds_checks(
         below = max_value is None or (value < max_value if exclusive_max else value <= max_value)
         return _Found(above and below, f"{metadata_key!r} is {value}; it should be {wanted}.")
 
+    named = "".join(char if char.isalnum() and char.isascii() else "_" for char in metadata_key)
     return _checks(
-        "asset_check", f"{_name(metadata_key)}_bounds_check", assets,
+        "asset_check", f"{named}_bounds_check", assets,
         f"Whether {metadata_key!r} of the latest materialization is {wanted}.", severity, evaluate,
     )  # fmt: skip
-
-
-def _name(metadata_key: str) -> str:
-    return "".join(char if char.isalnum() and char.isascii() else "_" for char in metadata_key)

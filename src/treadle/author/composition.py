@@ -211,21 +211,18 @@ class PendingNode(Placing):
 
     def to_job(self, name: str | None = None, **options: Any) -> Any:
         """A job of this graph. See `GraphDefinition.to_job`."""
+        make = getattr(self.definition, "to_job", None)
+        if make is None:
+            raise InvocationError(f"{self.name!r} is an op, not a graph, and has no `to_job`. Put it into a @graph.")
         options["tags"] = {**self.tags, **(options.get("tags") or {})} or None
         options["hooks"] = frozenset(self.hook_defs) | frozenset(options.get("hooks") or ())
         options.setdefault("op_retry_policy", self.retry_policy)
-        return self._graph("to_job")(name or self.name, **options)
+        return make(name or self.name, **options)
 
     def execute_in_process(self, **options: Any) -> Any:
         """Run this graph here and now. See `GraphDefinition.execute_in_process`."""
         resources = options.pop("resources", None)
         return self.to_job(resource_defs=resources).execute_in_process(**options)
-
-    def _graph(self, method: str) -> Any:
-        found = getattr(self.definition, method, None)
-        if found is None:
-            raise InvocationError(f"{self.name!r} is an op, not a graph, and has no `{method}`. Put it into a @graph.")
-        return found
 
     def __repr__(self) -> str:
         return f"<{self.name!r} of {self.definition!r}, not placed yet>"

@@ -88,7 +88,9 @@ class OpExecutionContext:
         Raises:
             InvariantError: no step of its kind is running here.
         """
-        step = _running()
+        step = running.get()
+        if step is None:
+            raise InvariantError("No step is running here, so there is no context. Call it from an op, asset or check.")
         if cls._what:
             _there(step.assets_def, cls._what)
         return cls(step)
@@ -357,13 +359,6 @@ class AssetCheckExecutionContext(_OfAssets):
         """The checks that this step was asked to evaluate."""
         asked = self.selected_asset_check_keys
         return [spec for spec in self.assets_def.check_specs if spec.key in asked]
-
-
-def _running() -> StepPort:
-    step = running.get()
-    if step is None:
-        raise InvariantError("No step is running here, so there is no context. Call it from an op, asset or check.")
-    return step
 
 
 def _there(value: Any, what: str) -> Any:

@@ -42,7 +42,10 @@ def flattened(definition: AssetsDefinition, handle: str) -> FlatGraph:
     marked: dict[tuple[str, str], str] = {(source.node, source.output): name for name, source in flat.outputs.items()}
     keys = definition.keys_by_output_name
     serves: dict[str, set[AssetKey]] = {node.handle: set() for node in flat.nodes}
-    upstream = {node.handle: _sources(node) for node in flat.nodes}
+    upstream = {
+        node.handle: [source.node for spec in node.inputs for source in spec.sources if type(source) is FromOutput]
+        for node in flat.nodes
+    }
     for (node, _), name in marked.items():
         check = definition.check_keys_by_output_name.get(name)
         _trace(node, keys[name] if check is None else check.asset_key, upstream, serves)
@@ -50,10 +53,6 @@ def flattened(definition: AssetsDefinition, handle: str) -> FlatGraph:
     served = {node: frozenset(keys) or everything if can_subset else everything for node, keys in serves.items()}
     nodes = tuple(_part(node, definition, marked, served[node.handle]) for node in flat.nodes)
     return FlatGraph(nodes, flat.ops, flat.outputs, flat.inputs, flat.node_hooks, flat.graphs)
-
-
-def _sources(node: NodeSpec) -> list[str]:
-    return [source.node for spec in node.inputs for source in spec.sources if type(source) is FromOutput]
 
 
 def _trace(node: str, key: AssetKey, upstream: Mapping[str, list[str]], serves: dict[str, set[AssetKey]]) -> None:

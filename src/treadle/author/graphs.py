@@ -150,7 +150,11 @@ class GraphDefinition(Graph):
         made.placed = composition.nodes
         made.bindings = composition.bindings
         made.outs = _outputs(returned, out, composition, has_outputs=kind != "job")
-        _check_inputs_used(made, composition)
+        used = {source.name for _, _, _, source in _sources(made.bindings) if isinstance(source, FromRunInput)}
+        for one in [one for one in made.ins if one not in used]:
+            raise DefinitionError(
+                f"Input {one!r} of {composition.title} feeds no node. Pass it to one, or remove it.{made.where}"
+            )
         _check_definitions(composition.title, made.placed, made.where)
         return made
 
@@ -308,15 +312,6 @@ def _inputs(fn: Callable[..., Any], declared: Mapping[str, GraphIn], composition
         if annotation is not NO_ANNOTATION:
             graph_in.type = value_type(annotation)
     return made
-
-
-def _check_inputs_used(made: GraphDefinition, composition: Composition) -> None:
-    used = {source.name for _, _, _, source in _sources(made.bindings) if isinstance(source, FromRunInput)}
-    for name in made.ins:
-        if name not in used:
-            raise DefinitionError(
-                f"Input {name!r} of {composition.title} feeds no node. Pass it to one, or remove it.{composition.where}"
-            )
 
 
 def _outputs(

@@ -233,26 +233,22 @@ class RunStatusSensorDefinition(SensorDefinition):
                 break
             position = record.storage_id
             run = instance.get_run_by_id(record.run_id)
-            if run is None or not self._watches(run, context.location_name):
+            if run is None or not (
+                self.monitor_all_code_locations
+                or any(_is_of(run, one, context.location_name) for one in self.monitored_jobs or [None])
+            ):
                 continue
             called += 1
+            told = self._context_type(
+                self.name, run, record.event_log_entry.event, instance, context, None, context.log,
+                run.tags.get(tag_names.PARTITION), context.repository_def,
+            )  # fmt: skip
             try:
-                given.append(outcome_of(self._what, self._call_for(context, run, record.event_log_entry.event)))
+                given.append(outcome_of(self._what, self._function(told)))
             except Exception as error:  # of one run; the others are still looked at
                 errors[run.run_id] = error_info(error)
         context.update_cursor(json.dumps({"record_id": position}))
         return self._read(context, _together(given))._replace(run_errors=errors)
-
-    def _watches(self, run: Run, here: str | None) -> bool:
-        return self.monitor_all_code_locations or any(_is_of(run, one, here) for one in self.monitored_jobs or [None])
-
-    def _call_for(self, context: SensorEvaluationContext, run: Run, event: Event) -> Any:
-        return self._function(
-            self._context_type(
-                self.name, run, event, context.instance, context, None, context.log,
-                run.tags.get(tag_names.PARTITION), context.repository_def,
-            )
-        )  # fmt: skip
 
 
 def _together(outcomes: Sequence[SensorResult]) -> SensorResult:

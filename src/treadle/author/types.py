@@ -229,13 +229,9 @@ class PythonObjectType(ValueType):
 def _plain(name: str, accepts: Callable[[Any], bool] | None, python_type: Any = Any) -> ValueType:
     kind = _kind(python_type)
     builtin = kind in (TypeKind.ANY, TypeKind.SCALAR, TypeKind.NOTHING)
-    made = ValueType(_any, name=name, is_builtin=builtin, kind=kind, typing_type=python_type)
+    made = ValueType(lambda _context, _value: True, name=name, is_builtin=builtin, kind=kind, typing_type=python_type)
     made.type_check_fn, made.accepts, made.checks = None, accepts, accepts is not None
     return made
-
-
-def _any(_context: TypeCheckContext, _value: object) -> bool:
-    return True
 
 
 def _kind(annotation: Any) -> TypeKind:
@@ -343,7 +339,7 @@ def _checker(annotation: Any) -> Callable[[Any], bool] | None:
     if origin is typing.Annotated:
         return _checker(arguments[0])
     if origin in (typing.Union, types.UnionType):
-        checkers = [_checker(argument) if argument is not type(None) else _is_none for argument in arguments]
+        checkers = [_checker(one) if one is not type(None) else (lambda value: value is None) for one in arguments]
         if any(checker is None for checker in checkers):
             return None
         return lambda value: any(checker(value) for checker in checkers if checker)
@@ -382,7 +378,3 @@ def _container_checker(origin: type, arguments: tuple[Any, ...]) -> Callable[[An
 
 def _all(checker: Callable[[Any], bool] | None, values: Iterable[Any] | Mapping[Any, Any]) -> bool:
     return checker is None or all(map(checker, values))
-
-
-def _is_none(value: Any) -> bool:
-    return value is None
