@@ -6,13 +6,14 @@ Classes that are no msgspec structs join by `register`: an encoder to plain data
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
 
 from treadle.core.keys import AssetCheckKey, AssetKey
+from treadle.errors import InvocationError
 
 T = TypeVar("T")
 DecodeError = msgspec.ValidationError
@@ -86,6 +87,38 @@ def from_builtins(value: Any, cls: Any) -> Any:
 def decoder(cls: Any) -> msgspec.msgpack.Decoder[Any]:
     """The decoder for `cls` (a type or a union)."""
     return msgspec.msgpack.Decoder(cls, dec_hook=_dec_hook, ext_hook=_ext_hook)
+
+
+class Kinds:
+    """Classes that travel as plain data tagged with their `kind`: `to_wire` of theirs gives it, `from_wire` reads it."""
+
+    def __init__(
+        self, what: str, base: type[Any], to_wire: Callable[[Any], Any] = lambda value: value.to_wire()
+    ) -> None:
+        self._what, self._to_wire = what, to_wire
+        self._classes: dict[str, Any] = {}
+        register(base, to_wire, self.read)
+
+    def add(self, *classes: Any) -> None:
+        """Let objects of these classes travel."""
+        for cls in classes:
+            self._classes[cls.kind] = cls
+            register(cls, self._to_wire, self.read)
+
+    def has(self, cls: Any) -> bool:
+        """Whether it is one of the classes, and not one derived from them."""
+        return self._classes.get(cls.kind) is cls
+
+    def read(self, data: Mapping[str, Any]) -> Any:
+        """The object whose `to_wire` gave `data`.
+
+        Raises:
+            InvocationError: its kind is not known here.
+        """
+        cls = self._classes.get(data["kind"])
+        if cls is None:
+            raise InvocationError(f"Unknown kind of {self._what} {data['kind']!r}: written by a newer Treadle?")
+        return cls.from_wire(data)
 
 
 register(AssetKey, lambda key: key.parts, AssetKey)

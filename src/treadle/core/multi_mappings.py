@@ -22,7 +22,7 @@ from treadle.core.multi_partitions import SEPARATOR, MultiPartitionsDefinition
 from treadle.core.partitions import PartitionsDefinition
 from treadle.core.subsets import KeySubset, MultiSubset, PartitionSubset, Row
 from treadle.core.time_partitions import TimeWindowPartitionsDefinition
-from treadle.errors import DefinitionError, InvariantError, InvocationError
+from treadle.errors import DefinitionError, InvariantError
 
 
 class DimensionPartitionMapping(NamedTuple):
@@ -270,10 +270,7 @@ class MultiPartitionMapping(_DimensionwiseMapping):
     @classmethod
     def from_wire(cls, data: Mapping[str, Any]) -> Self:
         return cls(
-            {
-                up: DimensionPartitionMapping(down, mapping_from_wire(one))
-                for up, (down, one) in data["dimensions"].items()
-            }
+            {up: DimensionPartitionMapping(down, KINDS.read(one)) for up, (down, one) in data["dimensions"].items()}
         )
 
 
@@ -320,40 +317,21 @@ def default_mapping(
 
 # --- the wire --------------------------------------------------------------------------------------------------------
 
-_OURS: dict[str, type[PartitionMapping]] = {
-    cls.kind: cls
-    for cls in (
-        IdentityPartitionMapping,
-        AllPartitionMapping,
-        LastPartitionMapping,
-        SpecificPartitionsPartitionMapping,
-        StaticPartitionMapping,
-        TimeWindowPartitionMapping,
-        MultiToSingleDimensionPartitionMapping,
-        MultiPartitionMapping,
-        OpaquePartitionMapping,
-    )
-}
-
 
 def mapping_to_wire(mapping: PartitionMapping) -> dict[str, Any]:
     """The mapping as plain data. A class of the user's own, also one derived from ours, travels as its name."""
-    if type(mapping) is _OURS.get(mapping.kind):
-        return mapping.to_wire()
-    return OpaquePartitionMapping(type(mapping).__qualname__).to_wire()
+    return (mapping if KINDS.has(type(mapping)) else OpaquePartitionMapping(type(mapping).__qualname__)).to_wire()
 
 
-def mapping_from_wire(data: Mapping[str, Any]) -> PartitionMapping:
-    """The mapping whose `mapping_to_wire` gave `data`.
-
-    Raises:
-        InvocationError: its kind is not known here.
-    """
-    cls = _OURS.get(data["kind"])
-    if cls is None:
-        raise InvocationError(f"Unknown kind of partition mapping {data['kind']!r}: written by a newer Treadle?")
-    return cls.from_wire(data)
-
-
-for _cls in (PartitionMapping, *_OURS.values()):
-    codec.register(_cls, mapping_to_wire, mapping_from_wire)
+KINDS = codec.Kinds("partition mapping", PartitionMapping, mapping_to_wire)
+KINDS.add(
+    IdentityPartitionMapping,
+    AllPartitionMapping,
+    LastPartitionMapping,
+    SpecificPartitionsPartitionMapping,
+    StaticPartitionMapping,
+    TimeWindowPartitionMapping,
+    MultiToSingleDimensionPartitionMapping,
+    MultiPartitionMapping,
+    OpaquePartitionMapping,
+)

@@ -15,13 +15,12 @@ from typing import Any, NamedTuple, Self
 from treadle.core import tags
 from treadle.core.codec import register
 from treadle.core.partitions import (
+    KINDS,
     Now,
     PartitionLoadingContext,
     PartitionsDefinition,
     StaticPartitionsDefinition,
     Store,
-    definition_from_wire,
-    register_definition,
 )
 from treadle.core.subsets import MultiSubset, PartitionKeyRange, PartitionSubset, Row
 from treadle.core.time import TimeWindow
@@ -350,7 +349,7 @@ class MultiPartitionsDefinition(PartitionsDefinition):
 
     @classmethod
     def from_wire(cls, data: Mapping[str, Any]) -> Self:
-        return cls({name: definition_from_wire(one) for name, one in data["dimensions"].items()})
+        return cls({name: KINDS.read(one) for name, one in data["dimensions"].items()})
 
     def _value(self) -> tuple[object, ...]:
         return (self.kind, tuple(self.partition_dimension_names), self._defs)
@@ -386,4 +385,4 @@ def _rank(definition: PartitionsDefinition, key: str) -> int | str:
 
 # on the wire a key is its text, which its definition can read again
 register(MultiPartitionKey, str, lambda text: text)
-register_definition(MultiPartitionsDefinition)
+KINDS.add(MultiPartitionsDefinition)

@@ -463,27 +463,5 @@ class DynamicPartitionsDefinition(PartitionsDefinition):
 
 # --- the wire --------------------------------------------------------------------------------------------------------
 
-_classes: dict[str, Any] = {}
-
-
-def register_definition(cls: type[PartitionsDefinition]) -> None:
-    """Let definitions of `cls` travel: its `from_wire` reads what `to_wire` gives, tagged with `kind`."""
-    _classes[cls.kind] = cls
-    codec.register(cls, lambda definition: definition.to_wire(), definition_from_wire)
-
-
-def definition_from_wire(data: Mapping[str, Any]) -> Any:
-    """The definition whose `to_wire` gave `data`.
-
-    Raises:
-        InvocationError: its kind is not known here.
-    """
-    cls = _classes.get(data["kind"])
-    if cls is None:
-        raise InvocationError(f"Unknown kind of partitions definition {data['kind']!r}: written by a newer Treadle?")
-    return cls.from_wire(data)
-
-
-codec.register(PartitionsDefinition, lambda definition: definition.to_wire(), definition_from_wire)
-register_definition(StaticPartitionsDefinition)
-register_definition(DynamicPartitionsDefinition)
+KINDS = codec.Kinds("partitions definition", PartitionsDefinition)
+KINDS.add(StaticPartitionsDefinition, DynamicPartitionsDefinition)

@@ -12,11 +12,11 @@ from enum import Enum
 from typing import Any, Self, TypeAlias
 
 from treadle.core.partitions import (
+    KINDS,
     Now,
     PartitionLoadingContext,
     PartitionsDefinition,
     effective_time,
-    register_definition,
 )
 from treadle.core.subsets import PartitionKeyRange, PartitionSubset, TimeSubset
 from treadle.core.time import DAY, TimeWindow, Zone, instant_from, instant_of, parse_cron, zone_of
@@ -508,5 +508,4 @@ class MonthlyPartitionsDefinition(TimeWindowPartitionsDefinition):
         )  # fmt: skip
 
 
-for _cls in (TimeWindowPartitionsDefinition, *TimeWindowPartitionsDefinition.__subclasses__()):
-    register_definition(_cls)
+KINDS.add(TimeWindowPartitionsDefinition, *TimeWindowPartitionsDefinition.__subclasses__())
