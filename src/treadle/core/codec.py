@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from operator import methodcaller
 from typing import Any, TypeVar
 
 import msgspec
@@ -89,12 +90,13 @@ def decoder(cls: Any) -> msgspec.msgpack.Decoder[Any]:
     return msgspec.msgpack.Decoder(cls, dec_hook=_dec_hook, ext_hook=_ext_hook)
 
 
-class Kinds:
-    """Classes that travel as plain data tagged with their `kind`: `to_wire` of theirs gives it, `from_wire` reads it."""
+_TO_WIRE = methodcaller("to_wire")
 
-    def __init__(
-        self, what: str, base: type[Any], to_wire: Callable[[Any], Any] = lambda value: value.to_wire()
-    ) -> None:
+
+class Kinds:
+    """Classes that travel as plain data that names their `kind`: `to_wire` of theirs gives it, `from_wire` reads it."""
+
+    def __init__(self, what: str, base: type[Any], to_wire: Callable[[Any], Any] = _TO_WIRE) -> None:
         self._what, self._to_wire = what, to_wire
         self._classes: dict[str, Any] = {}
         register(base, to_wire, self.read)
