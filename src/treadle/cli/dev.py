@@ -6,6 +6,7 @@ import select
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +17,8 @@ from treadle.cli.targets import targets_of, targets_options
 
 if TYPE_CHECKING:  # --help needs none of it
     from treadle.daemon.news import Change
+    from treadle.host.forkserver import ForkServer
+    from treadle.host.targets import Target
     from treadle.spec.manifest import Jobs
     from treadle.store.locations import LocationRecord
 
@@ -41,12 +44,25 @@ def serve(
 ) -> None:
     """Be the daemon until a signal ends it. With a status page it is for development: code is loaded again when it
     changes, and the runs under way end with it, at once."""
-    from treadle.daemon.service import Service  # noqa: PLC0415  --help needs none of it
-    from treadle.host.instance import Instance  # noqa: PLC0415
+    from treadle.host.forkserver import zygote  # noqa: PLC0415  --help needs none of it
     from treadle.host.settings import find_home  # noqa: PLC0415
-    from treadle.host.supervisor import GRACE_S  # noqa: PLC0415
 
     targets, home = targets_of(ctx, options), find_home()
+    begun = {one.name: zygote(one, home) for one in {one.name: one for one in targets}.values()}
+    try:  # user code is imported while this process imports its own
+        _serve(targets, home, start_method, page, begun)
+    finally:
+        for server in begun.values():
+            server.stop(0)
+
+
+def _serve(
+    targets: list[Target], home: Path, start_method: Any, page: tuple[str, int | None] | None,
+    begun: dict[str, ForkServer],
+) -> None:  # fmt: skip
+    from treadle.daemon.service import Service  # noqa: PLC0415
+    from treadle.host.instance import Instance  # noqa: PLC0415
+    from treadle.host.supervisor import GRACE_S  # noqa: PLC0415
 
     def ready(records: Sequence[LocationRecord]) -> None:
         click.echo(f"Ready: {_loaded(records)}. Home: {home}. Ctrl-C ends it.")
@@ -72,7 +88,7 @@ def serve(
     grace_s = GRACE_S if page is None else 0.5
     service = Service(
         home, targets, ready, Teller(), grace_s=grace_s, start_method=start_method, page=page,
-        watches=page is not None, led=led, seen=_tell_run if page is not None else None,
+        watches=page is not None, led=led, seen=_tell_run if page is not None else None, begun=begun,
     )  # fmt: skip
     service.run(cancels=page is not None)
 

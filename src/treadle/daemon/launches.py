@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from treadle.errors import LoadError
 from treadle.host.alone import Task, command
-from treadle.host.front import Front, encoded
+from treadle.host.front import Front
 from treadle.host.instance import Instance
 from treadle.host.launchers import DefaultRunLauncher, LaunchRunContext, launcher_of
 from treadle.state.runs import Run, RunsFilter, RunStatus
@@ -48,7 +48,7 @@ class Launches:
             return
         target = self._front.location_of(run).target
         self._launched[run.run_id] = False
-        task = Task(str(self._instance.home), run.run_id, encoded(target), str(target.folder), self._grace_s)
+        task = Task(str(self._instance.home), run.run_id, target.encoded(), str(target.folder), self._grace_s)
         try:
             self._launcher.launch_run(LaunchRunContext(run, self._instance, command(task), self._front.launch))
         except Exception as error:

@@ -10,9 +10,10 @@ import selectors
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from treadle.daemon.launches import Launches
@@ -20,6 +21,7 @@ from treadle.daemon.news import Change, News
 from treadle.daemon.runs import Monitor, Queue, Starter, served_elsewhere
 from treadle.daemon.watch import Watch
 from treadle.errors import StoreError
+from treadle.host.forkserver import ForkServer
 from treadle.host.front import CodeLocation, Front, StartMethod
 from treadle.host.instance import Instance
 from treadle.host.launching import DAEMON, cancel_run, reload_key, take_lease
@@ -59,6 +61,7 @@ class Service:
         led: called with the process that executes the home's runs, as `kin.identity` has it, if another does; and with
             None when this one has taken over.
         seen: called with what becomes of the home's runs, while this process executes them.
+        begun: processes that load locations already, by name.
 
     Attributes:
         url: where the status page is, if there is one.
@@ -77,6 +80,7 @@ class Service:
         watches: bool = False,
         led: Callable[[str | None], None] = lambda _: None,
         seen: Callable[[Change], None] | None = None,
+        begun: Mapping[str, ForkServer] = MappingProxyType({}),
     ) -> None:
         self._instance = Instance.get(home)
         self._home = home
@@ -85,7 +89,7 @@ class Service:
         self._front = Front(
             home, targets, self._waiting, self._tell, grace_s=grace_s,
             start_method=start_method or settings.start_method, patience_s=settings.local_startup_timeout,
-            reload_s=settings.reload_timeout,
+            reload_s=settings.reload_timeout, begun=begun,
         )  # fmt: skip
         self._launches = Launches(self._instance, self._front, grace_s)
         self._starter = Starter(self._instance, self._launches.launch, self._hindrance)

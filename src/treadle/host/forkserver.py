@@ -20,10 +20,12 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 import msgspec
 
+from treadle.host.targets import Target
 from treadle.runtime import kin
 from treadle.runtime.channel import Channel, pair
 from treadle.state.error_info import ErrorInfo, error_info
@@ -144,6 +146,13 @@ def start(
     channel = Channel(ours, FromServer)
     channel.send(Prepare(function, argument))
     return ForkServer(process, channel)
+
+
+def zygote(target: Target, home: Path) -> ForkServer:
+    """Start the fork server of a code location, which imports its code."""
+    return start(
+        "treadle.host.worker:prepare_location", target.encoded(home), title="treadle-zygote", folder=str(target.folder)
+    )
 
 
 def main(descriptor: int) -> None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import selectors
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, TypeAlias, cast
 
 import msgspec
@@ -46,6 +47,7 @@ class CodeLocation:
         target: where the code is.
         told: called with it, and its manifest if it has a new one, whenever its state has changed.
         waiting: where what its processes tell is waited for; the data of each is what to call then.
+        begun: a process that loads it already.
 
     Attributes:
         state: what became of the last attempt to load it.
@@ -64,8 +66,10 @@ class CodeLocation:
         start_method: StartMethod = "auto",
         patience_s: float = 180.0,
         reload_s: float = 180.0,
+        begun: ForkServer | None = None,
     ) -> None:
         self._home = home
+        self._begun = begun
         self.target = target
         self.name = target.name
         self.state: LocationState = "loading"
@@ -112,10 +116,8 @@ class CodeLocation:
             _let_go(self._next, self._waiting, 0)
         self._retry_at = None
         self._began = time.time()
-        self._next = server = forkserver.start(
-            "treadle.host.worker:prepare_location", encoded(self.target, self._home), title="treadle-zygote",
-            folder=str(self.target.folder),
-        )  # fmt: skip
+        self._next = server = self._begun or forkserver.zygote(self.target, self._home)
+        self._begun = None
         self._waiting.register(server.channel, selectors.EVENT_READ, partial(self._take, server))
 
     def tend(self, now: float) -> None:
@@ -193,6 +195,7 @@ class Front:
         start_method: how runs start: forked from the process that has the code, or in fresh interpreters.
         patience_s: how long a location may take to load, in seconds.
         reload_s: how long it may take once it has been loaded.
+        begun: processes that load locations already, by name.
 
     Attributes:
         locations: the locations, by name.
@@ -210,6 +213,7 @@ class Front:
         start_method: StartMethod = "auto",
         patience_s: float = 180.0,
         reload_s: float = 180.0,
+        begun: Mapping[str, ForkServer] = MappingProxyType({}),
     ) -> None:
         self._home = home
         self._grace_s = grace_s
@@ -218,7 +222,8 @@ class Front:
         self._ours_began = 0.0
         self.lost: Callable[[], object] = lambda: None
         self.locations = {
-            one.name: CodeLocation(home, one, told, waiting, start_method, patience_s, reload_s) for one in targets
+            one.name: CodeLocation(home, one, told, waiting, start_method, patience_s, reload_s, begun.get(one.name))
+            for one in targets
         }
 
     def start(self) -> None:
@@ -242,7 +247,7 @@ class Front:
         _, alive = ear(self._home, kept(run.run_id))
         with to_keeper, at_keeper, to_run, at_run, os.fdopen(alive, "rb"):
             spawned = location.target if location.spawns else None
-            order = keeper.Order(str(self._home), run, encoded(spawned) if spawned else None)
+            order = keeper.Order(str(self._home), run, spawned.encoded() if spawned else None)
             work = keeper.Charge(
                 "treadle.host.worker:work", codec.encode(order), str(spawned.folder) if spawned else None
             )
@@ -315,16 +320,6 @@ class Front:
 def _let_go(server: ForkServer, waiting: selectors.BaseSelector, patience_s: float = 2.0) -> None:
     waiting.unregister(server.channel)
     server.stop(patience_s)
-
-
-def encoded(target: Target, home: Path | None = None) -> bytes:
-    """A target as bytes, with what its relative paths mean in this process; `home` for a zygote."""
-    return msgspec.msgpack.encode({
-        "kind": target.kind, "value": str(target.path) if target.kind == "file" else target.value,
-        "attribute": target.attribute, "working_directory": os.fspath(target.folder),
-        "location_name": target.location_name, "origin": target.origin,
-        "home": str(home) if home else None,
-    })  # fmt: skip
 
 
 def _code_folder(target: Target) -> Path:

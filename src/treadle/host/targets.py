@@ -73,6 +73,14 @@ class Target(msgspec.Struct, frozen=True):
         here = written.absolute()
         return here if here.exists() or self.working_directory is None else self.folder / written
 
+    def encoded(self, home: Path | None = None) -> bytes:
+        """As bytes, with what its relative paths mean in this process; `home` for a zygote."""
+        return msgspec.msgpack.encode({
+            "kind": self.kind, "value": str(self.path) if self.kind == "file" else self.value,
+            "attribute": self.attribute, "working_directory": os.fspath(self.folder),
+            "location_name": self.location_name, "origin": self.origin, "home": str(home) if home else None,
+        })  # fmt: skip
+
     def __str__(self) -> str:
         what = "file" if self.kind == "file" else "module"
         return f"{what} {self.value!r}" + (f", attribute {self.attribute!r}" if self.attribute else "")
