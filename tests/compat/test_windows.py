@@ -65,10 +65,23 @@ def test_windows_of_keys() -> None:
         assert len(DAILY.time_windows_for_partition_keys(["2024-02-01"], validate=False)) == 1
 
 
+def test_timestamps_to_keys() -> None:
+    midnight = utc(2024, 1, 10).timestamp()
+    assert DAILY.get_partition_key_for_timestamp(midnight + 5) == "2024-01-10"
+    assert DAILY.get_partition_key_for_timestamp(midnight) == "2024-01-10"
+    assert DAILY.get_partition_key_for_timestamp(midnight, end_closed=True) == "2024-01-09"
+    assert DAILY.get_partition_key_for_timestamp(midnight + 0.5, end_closed=True) == "2024-01-10"
+    assert NO_WEEKENDS.get_partition_key_for_timestamp(utc(2024, 1, 6, 5).timestamp()) == "2024-01-05"
+
+
 def test_keys_in_a_window() -> None:
+    exact = dg.TimeWindow(utc(2024, 1, 2), utc(2024, 1, 4))
     across = dg.TimeWindow(utc(2024, 1, 2, 5), utc(2024, 1, 4, 5))
     early = dg.TimeWindow(utc(2023, 1, 1), utc(2024, 1, 1))
     with partition_loading_context(NOW):
+        assert DAILY.get_partition_keys_in_time_window(exact) == ["2024-01-02", "2024-01-03"]
+        assert list(DAILY.get_partition_subset_in_time_window(across)) == ["2024-01-03", "2024-01-04"]
+        assert DAILY.get_partition_keys_in_time_window(early) == []
         assert DAILY.get_num_partitions_in_window(across) == 2
         assert DAILY.has_any_partitions_in_window(across)
         assert not DAILY.has_any_partitions_in_window(early)

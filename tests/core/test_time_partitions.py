@@ -145,7 +145,6 @@ def test_excluding_everything_leaves_nothing() -> None:
 def test_neighbours_skip_excluded_windows() -> None:
     with partition_loading_context(NOW):
         assert NO_WEEKENDS.get_partition_keys_in_range(PartitionKeyRange("2024-01-05", "2024-01-08")) == days(5, 8)
-        assert NO_WEEKENDS.get_partition_key_for_timestamp(utc(2024, 1, 6, 5).timestamp()) == "2024-01-05"
 
 
 # --- windows --------------------------------------------------------------------------------------------------------
@@ -190,28 +189,10 @@ def test_hours_that_exist_twice_have_two_keys() -> None:
     assert not spring.has_partition_key("2024-03-10-02:00", utc(2025, 1, 1))
 
 
-def test_timestamps_to_keys() -> None:
-    midnight = utc(2024, 1, 10).timestamp()
-    assert DAILY.get_partition_key_for_timestamp(midnight + 5) == "2024-01-10"
-    assert DAILY.get_partition_key_for_timestamp(midnight) == "2024-01-10"
-    assert DAILY.get_partition_key_for_timestamp(midnight, end_closed=True) == "2024-01-09"
-    assert DAILY.get_partition_key_for_timestamp(midnight + 0.5, end_closed=True) == "2024-01-10"
-
-
 def test_the_last_window() -> None:
     window = DAILY.get_last_partition_window(NOW)
     assert window == TimeWindow(utc(2024, 1, 9), utc(2024, 1, 10))
     assert DAILY.get_last_partition_window(utc(2024, 1, 1, 23)) is None
-
-
-def test_keys_in_a_time_window() -> None:
-    with partition_loading_context(NOW):
-        exact = TimeWindow(utc(2024, 1, 2), utc(2024, 1, 4))
-        across = TimeWindow(utc(2024, 1, 2, 5), utc(2024, 1, 4, 5))
-        assert DAILY.get_partition_keys_in_time_window(exact) == days(2, 3)
-        assert DAILY.get_partition_keys_in_time_window(across) == days(3, 4)
-        assert list(DAILY.get_partition_subset_in_time_window(across)) == days(3, 4)
-        assert DAILY.get_partition_keys_in_time_window(TimeWindow(utc(2023, 1, 1), utc(2024, 1, 1))) == []
 
 
 def test_ranges() -> None:

@@ -15,7 +15,8 @@ from treadle.author import port
 from treadle.author.contexts import AssetExecutionContext, OpExecutionContext
 from treadle.author.results import ExecutionResult
 from treadle.state import events
-from treadle.state.events import Event, EventLogEntry, EventType, LogMessage
+from treadle.state.event_types import Event, EventType
+from treadle.state.events import EventLogEntry, LogMessage
 from treadle.state.records import AssetEntry, EventLogRecord, EventRecordsFilter
 from treadle.state.runs import Run, RunRecord
 

@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dagster._repository import RepositoryData, RepositoryDefinition
-from treadle.author.asset_jobs import IMPLICIT_JOB
 from treadle.author.assets_definition import AssetsDefinition
 from treadle.author.definitions import Definitions
 from treadle.author.jobs import JobDefinition
-from treadle.core.keys import AssetKey
+from treadle.core.keys import IMPLICIT_JOB, AssetKey
 from treadle.spec.graph import AssetGraph
 
 

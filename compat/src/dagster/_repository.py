@@ -9,10 +9,10 @@ from typing import Any
 
 import treadle
 from dagster._source_assets import SourceAsset
-from treadle.author.asset_jobs import IMPLICIT_JOB, UnresolvedAssetJobDefinition
+from treadle.author.asset_jobs import UnresolvedAssetJobDefinition
 from treadle.author.assets_definition import external_assets
 from treadle.author.definitions import SCHEDULES
-from treadle.core.keys import check_name
+from treadle.core.keys import IMPLICIT_JOB, check_name
 
 _JOBS = (treadle.JobDefinition, UnresolvedAssetJobDefinition, treadle.GraphDefinition)
 _KINDS = {

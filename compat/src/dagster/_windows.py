@@ -12,7 +12,7 @@ from datetime import date, datetime
 from treadle.core import codec
 from treadle.core.multi_partitions import MultiPartitionKey, MultiPartitionsDefinition, PartitionDimensionDefinition
 from treadle.core.partitions import Now, PartitionsDefinition, Store
-from treadle.core.subsets import PartitionKeyRange, PartitionSubset
+from treadle.core.subsets import PartitionKeyRange, PartitionSubset, TimeSubset
 from treadle.core.time import TimeWindow, instant_from, instant_of
 from treadle.core.time_partitions import TimeWindowPartitionsDefinition
 from treadle.core.windows import wall_instant
@@ -68,6 +68,20 @@ def get_partition_key(self: TimeWindowPartitionsDefinition, key: str | date | da
     return key
 
 
+def get_partition_key_for_timestamp(
+    self: TimeWindowPartitionsDefinition, timestamp: float, end_closed: bool = False
+) -> str:
+    """The key of the window that holds this time (seconds since 1970 UTC).
+
+    Args:
+        end_closed: whether the end of a window belongs to it, and its start to the one before.
+    """
+    tick = self.windows.last(-int(-timestamp // 1) - 1 if end_closed else int(timestamp // 1))
+    if tick is None:
+        raise UnknownPartitionError(f"No partition of {self!s} holds the time {timestamp}: all windows are excluded.")
+    return self.windows.format.key(tick)
+
+
 def get_next_partition_key(self: TimeWindowPartitionsDefinition, partition_key: str) -> str | None:
     """The key after this one, or None if it does not exist yet."""
     tick = _next(self, self.windows.cadence.next(_start(self, partition_key)), self.bounds())
@@ -93,14 +107,27 @@ def get_prev_partition_window(
     return None if tick is None or tick < first else cadence.window(tick)
 
 
+def get_partition_subset_in_time_window(self: TimeWindowPartitionsDefinition, time_window: TimeWindow) -> TimeSubset:
+    """The windows that exist and start inside `time_window`."""
+    cadence, (first, stop) = self.windows.cadence, self.bounds()
+    low, high = (instant_from(at, cadence.zone) for at in time_window)
+    low, high = max(low, first), min(high, stop)
+    return TimeSubset(self, self.windows.spans(cadence.ceil(low), cadence.ceil(high)) if low < high else ())
+
+
+def get_partition_keys_in_time_window(self: TimeWindowPartitionsDefinition, time_window: TimeWindow) -> Sequence[str]:
+    """The keys of the windows that exist and start inside `time_window`."""
+    return list(get_partition_subset_in_time_window(self, time_window))
+
+
 def get_num_partitions_in_window(self: TimeWindowPartitionsDefinition, time_window: TimeWindow) -> int:
     """How many windows that exist start inside `time_window`."""
-    return len(self.get_partition_subset_in_time_window(time_window))
+    return len(get_partition_subset_in_time_window(self, time_window))
 
 
 def has_any_partitions_in_window(self: TimeWindowPartitionsDefinition, time_window: TimeWindow) -> bool:
     """Whether a window that exists starts inside `time_window`."""
-    return not self.get_partition_subset_in_time_window(time_window).is_empty
+    return not get_partition_subset_in_time_window(self, time_window).is_empty
 
 
 def get_partition_key_range_for_time_window(
@@ -193,6 +220,7 @@ _MEMBERS = {
     TimeWindowPartitionsDefinition: (
         get_first_partition_window, time_windows_for_partition_keys, start_time_for_partition_key,
         end_time_for_partition_key, get_partition_key, get_next_partition_key, get_next_partition_window,
+        get_partition_key_for_timestamp, get_partition_subset_in_time_window, get_partition_keys_in_time_window,
         get_prev_partition_window, get_num_partitions_in_window, has_any_partitions_in_window,
         get_partition_key_range_for_time_window, is_window_start_excluded, less_than, equal_except_for_start_or_end,
     ),

@@ -18,8 +18,8 @@ from treadle.core.partitions import (
     PartitionsDefinition,
     effective_time,
 )
-from treadle.core.subsets import PartitionKeyRange, PartitionSubset, TimeSubset
-from treadle.core.time import DAY, TimeWindow, Zone, instant_from, instant_of, parse_cron, zone_of
+from treadle.core.subsets import PartitionKeyRange, TimeSubset
+from treadle.core.time import DAY, TimeWindow, Zone, instant_of, parse_cron, zone_of
 from treadle.core.told import told
 from treadle.core.windows import WindowSequence, cadence, wall_instant
 from treadle.errors import DefinitionError, InvocationError, TimeFormatError, UnknownPartitionError
@@ -282,31 +282,6 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
             UnknownPartitionError: no window can have this key.
         """
         return self.windows.cadence.window(self._tick(partition_key))
-
-    def get_partition_key_for_timestamp(self, timestamp: float, end_closed: bool = False) -> str:
-        """The key of the window that holds this time (seconds since 1970 UTC).
-
-        Args:
-            end_closed: whether the end of a window belongs to it, and its start to the one before.
-        """
-        instant = -int(-timestamp // 1) - 1 if end_closed else int(timestamp // 1)
-        tick = self.windows.last(instant)
-        if tick is None:
-            raise UnknownPartitionError(
-                f"No partition of {self!s} holds the time {timestamp}: all windows are excluded."
-            )
-        return self.windows.format.key(tick)
-
-    def get_partition_keys_in_time_window(self, time_window: TimeWindow) -> Sequence[str]:
-        """The keys of the windows that exist and start inside `time_window`."""
-        return list(self.get_partition_subset_in_time_window(time_window))
-
-    def get_partition_subset_in_time_window(self, time_window: TimeWindow) -> PartitionSubset:
-        """The windows that exist and start inside `time_window`."""
-        cadence, (first, stop) = self.windows.cadence, self.bounds()
-        low, high = (instant_from(at, cadence.zone) for at in time_window)
-        low, high = max(low, first), min(high, stop)
-        return TimeSubset(self, self.windows.spans(cadence.ceil(low), cadence.ceil(high)) if low < high else ())
 
     def _ticks_between(self, ends: PartitionKeyRange, at: PartitionLoadingContext) -> tuple[int, int]:
         first, stop = self.bounds(at.effective_dt)
