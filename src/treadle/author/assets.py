@@ -260,7 +260,7 @@ def asset(
             is_virtual=is_virtual, skippable=not output_required,
         )  # fmt: skip
         return derived(
-            op, None, (spec,), keys, {DEFAULT_OUTPUT: asset_key}, check_specs or (), partitions_def=partitions_def,
+            op, (spec,), keys, {DEFAULT_OUTPUT: asset_key}, check_specs or (), partitions_def=partitions_def,
             backfill_policy=backfill_policy, resource_defs=resources, hook_defs=hooks,
         )  # fmt: skip
 
@@ -413,7 +413,7 @@ def multi_asset(
                 f"can_subset=True, and make what context.selected_asset_keys says.{where(fn)}"
             )
         return derived(
-            op, None, made, keys, keys_by_output, check_specs or (),
+            op, made, keys, keys_by_output, check_specs or (),
             partitions_def=partitions_def or next((s.partitions_def for s in made if s.partitions_def), None),
             backfill_policy=backfill_policy or backfill_policy_of(outs), can_subset=can_subset,
             resource_defs=resource_defs, hook_defs=hooks, is_by_specs=outs is None,

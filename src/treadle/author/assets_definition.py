@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, Self, TypedDict, Unpack
 
 from treadle.author import composition, port
+from treadle.author.flattening import Graph
 from treadle.author.ops import DEFAULT_IO_MANAGER_KEY, OpDefinition, required_keys
 from treadle.core.keys import AssetCheckKey, AssetKey, did_you_mean
 from treadle.core.mappings import PartitionMapping
@@ -80,7 +81,7 @@ class AssetsDefinition:
 
     def __init__(
         self,
-        op: OpDefinition | None,
+        node: OpDefinition | Graph | None,
         specs: Sequence[AssetSpec],
         *,
         keys_by_input_name: Mapping[str, AssetKey],
@@ -94,15 +95,16 @@ class AssetsDefinition:
         resource_defs: Mapping[str, Any] | None = None,
         hook_defs: Set[Any] | None = None,
         is_by_specs: bool = False,
-        graph: Any = None,
         is_observable: bool = False,
     ) -> None:
+        title = repr(node.name) if isinstance(node, OpDefinition) else f"asset {specs[0].key.to_user_string()!r}"
         if partitions_def is not None and not isinstance(partitions_def, PartitionsDefinition):
-            raise wrong_type(_title(op, specs), "partitions_def", partitions_def)
+            raise wrong_type(title, "partitions_def", partitions_def)
         if backfill_policy is not None and not isinstance(backfill_policy, BackfillPolicy):
-            raise wrong_type(_title(op, specs), "backfill_policy", backfill_policy, op.where if op else "")
-        self._op = op
-        self.graph = graph
+            where = node.where if isinstance(node, OpDefinition) else ""
+            raise wrong_type(title, "backfill_policy", backfill_policy, where)
+        self._node = node
+        self.graph = node if isinstance(node, Graph) else None
         self.specs = tuple(specs)
         self.check_specs = tuple(check_specs)
         self.keys_by_input_name = keys_by_input_name
@@ -129,7 +131,7 @@ class AssetsDefinition:
             DefinitionError: a name is not that of an input or output.
         """
         versions = {name: out.code_version or op_def.code_version for name, out in op_def.outs.items()}
-        return _from_node(op_def, None, (), code_versions_by_output_name=versions, **options)
+        return _from_node(op_def, (), code_versions_by_output_name=versions, **options)
 
     @staticmethod
     def from_graph(
@@ -152,7 +154,7 @@ class AssetsDefinition:
             DefinitionError: a name is not that of an input or output.
         """
         return _from_node(
-            None, graph_def, check_specs or (), resource_defs=resource_defs,
+            graph_def, check_specs or (), resource_defs=resource_defs,
             owners_by_output_name=owners_by_output_name, code_versions_by_output_name=code_versions_by_output_name,
             **options,
         )  # fmt: skip
@@ -169,19 +171,19 @@ class AssetsDefinition:
                 f"{self.graph.name!r} is made by several ops, so there is not one to ask for or to call. Use "
                 f"`node_def` or `ops`, and run it with materialize([...]).{self.graph.where}"
             )
-        if self._op is None:
+        if not isinstance(self._node, OpDefinition):
             raise InvocationError(f"Nothing here makes {self.specs[0].key}: it is external.")
-        return self._op
+        return self._node
 
     @property
     def node_def(self) -> Any:
         """The op or the graph that makes the assets."""
-        return self.graph if self.graph is not None else self.op
+        return self.graph or self.op
 
     @property
     def ops(self) -> Sequence[OpDefinition]:
         """Every op that takes part in making the assets."""
-        return (self.op,) if self.graph is None else tuple(_ops_of(self.graph))
+        return (self.op,) if self.graph is None else tuple(self.graph.ops())
 
     def needs_value(self, input_name: str) -> bool:
         """Whether an input is loaded, and not only waited for."""
@@ -190,7 +192,7 @@ class AssetsDefinition:
     @property
     def is_executable(self) -> bool:
         """Whether something here makes these assets or evaluates these checks."""
-        return self._op is not None or self.graph is not None
+        return self._node is not None
 
     @property
     def key(self) -> AssetKey:
@@ -362,13 +364,8 @@ class AssetsDefinition:
         return f"<{type(self).__name__} {name}: {', '.join(spec.key.to_user_string() for spec in self.specs)}>"
 
 
-def _title(op: OpDefinition | None, specs: Sequence[AssetSpec]) -> str:
-    return repr(op.name) if op is not None else f"asset {specs[0].key.to_user_string()!r}"
-
-
 def derived(
-    op: OpDefinition | None,
-    graph: Any,
+    node: OpDefinition | Graph,
     specs: Sequence[AssetSpec],
     keys_by_input_name: Mapping[str, AssetKey],
     keys_by_output_name: Mapping[str, AssetKey],
@@ -380,7 +377,7 @@ def derived(
     Raises:
         DefinitionError: a check is of an asset that is not made here, or is there twice; or an asset depends on itself.
     """
-    made, node = {spec.key for spec in specs}, graph if op is None else op
+    made = {spec.key for spec in specs}
     mappings: dict[AssetKey, PartitionMapping] = {}
     for spec in specs:
         for dep in spec.deps:
@@ -401,22 +398,19 @@ def derived(
     if len({check.key for check in check_specs}) < len(check_specs):
         raise DefinitionError(f"{node.name!r} declares a check twice in check_specs. Keep one.{node.where}")
     return AssetsDefinition(
-        op, specs, graph=graph, keys_by_input_name=keys_by_input_name, keys_by_output_name=keys_by_output_name,
+        node, specs, keys_by_input_name=keys_by_input_name, keys_by_output_name=keys_by_output_name,
         check_specs=check_specs, check_keys_by_output_name={c.key.to_python_identifier(): c.key for c in check_specs},
         partition_mappings=mappings, **options,
     )  # fmt: skip
 
 
-def _from_node(
-    op: OpDefinition | None, graph: Any, check_specs: Sequence[AssetCheckSpec], **options: Any
-) -> AssetsDefinition:
+def _from_node(node: OpDefinition | Graph, check_specs: Sequence[AssetCheckSpec], **options: Any) -> AssetsDefinition:
     by_output = {field: options.pop(argument, None) for argument, field in _BY_OUTPUT.items()}
     keys_by_input = options.pop("keys_by_input_name", None) or {}
     keys_by_output = options.pop("keys_by_output_name", None) or {}
     internal = options.pop("internal_asset_deps", None) or {}
     mappings = options.pop("partition_mappings", None) or {}
     key_prefix, group_name = options.pop("key_prefix", None), options.pop("group_name", None)
-    node: Any = graph if graph is not None else op
     reported = {check.key.to_python_identifier() for check in check_specs}
     outputs = [name for name in node.outs if name not in reported]
     for what, named, known in (("input", keys_by_input, node.ins), ("output", keys_by_output, outputs),
@@ -445,24 +439,15 @@ def _from_node(
         if chosen is not None:
             needed = [*needed, *sorted(chosen - set(inputs.values()))]
         specs.append(AssetSpec(keys[name], deps=needed, partitions_def=options.get("partitions_def"), **own))
-    return derived(op, graph, specs, inputs, keys, check_specs, **options)
+    return derived(node, specs, inputs, keys, check_specs, **options)
 
 
-def io_manager_of(node: Any, output: str) -> str | None:
+def io_manager_of(node: OpDefinition | Graph, output: str) -> str | None:
     """The resource that stores an output of an op or graph; None if it is the default one."""
-    while not isinstance(node, OpDefinition):
-        mapped = node.outs[output]
-        node, output = node.placed[mapped.node].definition, mapped.output
+    if isinstance(node, Graph):
+        _, node, output = node.producer(node.outs[output].node, node.outs[output].output)
     key = node.outs[output].io_manager_key
     return None if key == DEFAULT_IO_MANAGER_KEY else key
-
-
-def _ops_of(graph: Any) -> Iterable[OpDefinition]:
-    for node in graph.placed.values():
-        if isinstance(node.definition, OpDefinition):
-            yield node.definition
-        else:
-            yield from _ops_of(node.definition)
 
 
 def external_assets(specs: Iterable[AssetSpec]) -> list[AssetsDefinition]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any, TypeAlias
 
 from msgspec import Struct, structs
@@ -45,6 +45,25 @@ class Graph(Placing):
     ins: dict[str, Any]
     outs: dict[str, Any]
     config_mapping: ConfigMapping | None
+    where: str
+
+    def ops(self) -> Iterator[OpDefinition]:
+        """Every op in it, and in graphs inside it."""
+        for node in self.placed.values():
+            if isinstance(node.definition, OpDefinition):
+                yield node.definition
+            else:
+                yield from node.definition.ops()
+
+    def producer(self, node: str, output: str) -> tuple[str, OpDefinition, str]:
+        """The op behind an output of a node, through the graphs that the node is made of: its handle, itself, and its
+        output."""
+        definition, handle = self.placed[node].definition, node
+        while not isinstance(definition, OpDefinition):
+            mapped = definition.outs[output]
+            handle, output = f"{handle}.{mapped.node}", mapped.output
+            definition = definition.placed[mapped.node].definition
+        return handle, definition, output
 
 
 class GraphPlace(Struct, frozen=True):
@@ -290,11 +309,5 @@ def _detach_input(spec: InputSpec, op_in: In, node: NodeSpec, op: OpDefinition, 
 
 
 def _producer(graph: Graph, prefix: str, node: str, output: str, collect: int = 0) -> FromOutput:
-    """The op's output behind an output of a node, through the graphs that the node is made of."""
-    handle = prefix + node
-    definition = graph.placed[node].definition
-    while not isinstance(definition, OpDefinition):
-        mapped = definition.outs[output]
-        handle, output = f"{handle}.{mapped.node}", mapped.output
-        definition = definition.placed[mapped.node].definition
-    return FromOutput(handle, output, collect)
+    handle, _, output = graph.producer(node, output)
+    return FromOutput(prefix + handle, output, collect)

@@ -38,7 +38,7 @@ def flattened(definition: AssetsDefinition, handle: str) -> FlatGraph:
         DefinitionError: an input of an op has no source.
     """
     inputs = {name: FromAsset(key) for name, key in definition.keys_by_input_name.items()}
-    flat = flatten(definition.graph, handle, None, handle, inputs)
+    flat = flatten(definition.node_def, handle, None, handle, inputs)
     marked: dict[tuple[str, str], str] = {(source.node, source.output): name for name, source in flat.outputs.items()}
     keys = definition.keys_by_output_name
     serves: dict[str, set[AssetKey]] = {node.handle: set() for node in flat.nodes}
@@ -149,7 +149,7 @@ def graph_asset(
             partitions_def=partitions_def,
         )  # fmt: skip
         return derived(
-            None, graph, [spec], keys_by_input, {DEFAULT_OUTPUT: asset_key}, checks, partitions_def=partitions_def,
+            graph, [spec], keys_by_input, {DEFAULT_OUTPUT: asset_key}, checks, partitions_def=partitions_def,
             backfill_policy=backfill_policy, resource_defs=resource_defs, hook_defs=hooks,
         )  # fmt: skip
 
@@ -196,7 +196,7 @@ def graph_multi_asset(
             manager = io_manager_of(graph, output)
             specs.append(spec if manager is None else spec.with_io_manager_key(manager))
         return derived(
-            None, graph, specs, keys_by_input, keys, checks, partitions_def=partitions_def, can_subset=can_subset,
+            graph, specs, keys_by_input, keys, checks, partitions_def=partitions_def, can_subset=can_subset,
             backfill_policy=backfill_policy or backfill_policy_of(outs), resource_defs=resource_defs,
             hook_defs=hooks,
         )  # fmt: skip

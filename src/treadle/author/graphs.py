@@ -422,33 +422,26 @@ class _Written:
         )
 
     def _bind(self, node: str, input_name: str, binding: Binding) -> None:
-        self._check_input(node, input_name)
+        self._check(node, "input", input_name)
         self.bindings.setdefault(node, {})[input_name] = binding
 
-    def _check_input(self, node: str, input_name: str) -> None:
-        self._check_node(node, "an input")
-        ins = self.placed[node].definition.ins
-        if input_name not in ins:
-            raise DefinitionError(
-                f"{node!r} in {self.title} has no input {input_name!r} (there are: {', '.join(ins) or 'none'})."
-                f"{did_you_mean(input_name, ins)}"
-            )
-
-    def _check_node(self, node: str, what: str) -> None:
+    def _check(self, node: str, kind: str, name: str) -> None:
+        """There is this node, and it has an "input" or "output" of this name."""
         if node not in self.placed:
             raise DefinitionError(
-                f"{self.title} names {what} of {node!r}, and has no such node (there are: "
+                f"{self.title} names an {kind} of {node!r}, and has no such node (there are: "
                 f"{', '.join(self.placed) or 'none'}).{did_you_mean(node, self.placed)}"
+            )
+        definition = self.placed[node].definition
+        there = definition.ins if kind == "input" else definition.outs
+        if name not in there:
+            raise DefinitionError(
+                f"{node!r} in {self.title} has no {kind} {name!r} (there are: {', '.join(there) or 'none'})."
+                f"{did_you_mean(name, there)}"
             )
 
     def _output(self, node: str, output: str, collect: int = 0) -> FromOutput:
-        self._check_node(node, "an output")
-        outs = self.placed[node].definition.outs
-        if output not in outs:
-            raise DefinitionError(
-                f"{node!r} in {self.title} has no output {output!r} (there are: {', '.join(outs) or 'none'})."
-                f"{did_you_mean(output, outs)}"
-            )
+        self._check(node, "output", output)
         return FromOutput(node, output, collect)
 
     def _binding(self, source: Any, node: str, input_name: str) -> Binding:
@@ -475,7 +468,7 @@ class _Written:
         ins: dict[str, GraphIn] = {}
         for mapping in mappings:
             node, name = mapping.mapped_node_name, mapping.mapped_node_input_name
-            self._check_input(node, name)
+            self._check(node, "input", name)
             source = FromRunInput(mapping.graph_input_name)
             bound = self.bindings.get(node, {}).get(name)
             if mapping.fan_in_index is not None and isinstance(bound, list) and mapping.fan_in_index < len(bound):

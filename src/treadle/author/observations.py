@@ -156,4 +156,4 @@ def _observing(
             f"Take `context`, `config` and resources only.{op.where}"
         )
     keys = {output: spec.key for output, spec in specs.items()}
-    return derived(op, None, list(specs.values()), {}, keys, check_specs, is_observable=True, **options)
+    return derived(op, list(specs.values()), {}, keys, check_specs, is_observable=True, **options)
