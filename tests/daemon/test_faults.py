@@ -74,6 +74,9 @@ def aborts(): print("last words"); os.abort()
 def kills_itself(): print("last words"); os.kill(os.getpid(), signal.SIGKILL)
 
 @fault
+def kills_all(): print("last words"); os.killpg(0, signal.SIGKILL)
+
+@fault
 def exits(): print("last words"); sys.exit(0)
 
 @fault
@@ -191,6 +194,11 @@ def stops():
     os.kill(os.getpid(), signal.SIGSTOP)
 
 @fault
+def stops_all():
+    mark("hangs")
+    os.kill(0, signal.SIGSTOP)
+
+@fault
 def defaults():
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     mark("hangs")
@@ -223,6 +231,23 @@ def leaves_children():
         os._exit(0)
     while open(os.environ["WITNESS"]).read().count("escaped") == before:
         time.sleep(0.001)
+
+@fault
+def multiplies():
+    """A chain of forks, each in a group of its own, and a tree of them."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    mark("hangs")
+    if os.fork() == 0:
+        while True:
+            if os.fork():
+                os._exit(0)
+            os.setpgid(0, 0)
+    for _ in range(7):
+        os.fork()
+    while True:
+        if os.fork() == 0:
+            os._exit(0)
+        os.wait()
 
 # --- what it uses
 
@@ -310,6 +335,7 @@ DEATHS = {
     "overflows": "SIGSEGV",
     "aborts": "SIGABRT",
     "kills_itself": "SIGKILL, which Treadle did not send",
+    "kills_all": "SIGKILL, which Treadle did not send",
     "exits": "SystemExit: 0",
     "interrupts": "KeyboardInterrupt",
     "wants_space": "MemoryError",
@@ -324,6 +350,8 @@ STUBBORN = {
     "catches": KILLED,
     "holds": KILLED,
     "stops": KILLED,
+    "stops_all": KILLED,
+    "multiplies": KILLED,
     "defaults": "ended by SIGTERM, as it was told to",
     "escapes": "ExecutionInterruptedError",
 }

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import selectors
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.daemon.test_service import CODE, Served
 
 from treadle.daemon.launches import Launches
 from treadle.daemon.runs import Queue, Starter
 from treadle.errors import LoadError
+from treadle.host.alone import Task, command
 from treadle.host.front import Front
 from treadle.host.instance import Instance
 from treadle.host.launching import cancel_run, submit_run
@@ -94,6 +99,41 @@ def served(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
     made = serve(tmp_path_factory.mktemp("served"), request.param)
     yield made
     made.close()
+
+
+def test_a_command_whose_store_refuses_the_cancel_for_now_asks_again(tmp_path: Path) -> None:
+    script = """if True:
+        import sys
+        from treadle.errors import StoreError
+        from treadle.host import alone
+
+        cancel, refusals = alone.cancel_run, [StoreError("The store is busy.")]
+
+        def refuse(*arguments):
+            if refusals:
+                raise refusals.pop()
+            return cancel(*arguments)
+
+        alone.cancel_run, alone._AGAIN_S = refuse, 0.01
+        sys.exit(alone.main(sys.argv[-1]))
+    """
+    (tmp_path / "defs.py").write_text(CODE)
+    witness = tmp_path / "witness"
+    with Instance.get(tmp_path / "home") as instance:
+        run = instance.create_run(job_name="slow_job", status=RunStatus.STARTING)
+        place = dict.fromkeys(("attribute", "working_directory", "location_name", "origin"))
+        place |= {"kind": "file", "value": str(tmp_path / "defs.py")}
+        task = Task(str(instance.home), run.run_id, msgspec.msgpack.encode(place), str(tmp_path), 5.0)
+        environment = {**os.environ, "WITNESS": str(witness)}
+        with subprocess.Popen([sys.executable, "-c", script, command(task)[-1]], env=environment) as process:
+            while not witness.exists():
+                assert process.poll() is None
+                select.select([], [], [], 0.01)
+            process.terminate()
+            assert process.wait(30) == 0
+        found = instance.get_run_by_id(run.run_id)
+        assert found is not None
+        assert found.status is RunStatus.CANCELED
 
 
 OURS = {"run_launcher": block("mine", "Mine", label="ours")}

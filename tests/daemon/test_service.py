@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 
 from treadle.core import tags
+from treadle.daemon.service import Service
+from treadle.errors import StoreError
 from treadle.host.instance import Instance
-from treadle.host.launching import cancel_run, submit_run
+from treadle.host.launching import cancel_run, reload_location, submit_run
 from treadle.host.nudge import Listener
 from treadle.runtime import kin
 from treadle.state.events import EventType
@@ -215,6 +217,10 @@ def parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
+def titled(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text().strip()
+
+
 def is_alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -315,6 +321,53 @@ def test_whoever_is_killed_the_run_has_an_end_and_nothing_is_left(served: Served
     assert served.ended(served.launch("quick")).is_success
 
 
+def test_nothing_is_left_when_a_keeper_and_its_location_are_killed_at_once(served: Served) -> None:
+    run = served.launch("parent")
+    served.until(lambda: served.marks("child=") and served.marks("grandchild"))
+    child = int(re.findall(r"child=(\d+)", served.witness.read_text())[0])
+    pids = [child, *served.marks("grandchild"), *served.marks("child=")]
+    keeper = parent_of(parent_of(served.marks("child=")[0]))
+    zygote = parent_of(keeper)
+    os.kill(zygote, signal.SIGSTOP)  # it sees to nothing from now on
+    os.kill(keeper, signal.SIGKILL)
+    os.kill(zygote, signal.SIGKILL)
+    assert served.ended(run).status is RunStatus.FAILURE
+    served.until(lambda: not any(is_alive(pid) for pid in pids))
+
+
+def test_nothing_is_executed_before_its_supervisor_owns_the_run(served: Served) -> None:
+    """Of those that were started for it twice, one executes it."""
+
+    def children(of: str) -> list[int]:
+        return [pid for pid in kin.descendants(served.process.pid) if titled(parent_of(pid)) == of]
+
+    [ours] = [pid for pid in kin.children(served.process.pid) if titled(pid) == "treadle-ours"]
+    os.kill(ours, signal.SIGSTOP)
+    run = served.launch("quick")
+    served.until(lambda: len(children("treadle-keeper")) == 1)
+    reload_location(served.instance, "defs.py")  # then what nobody has taken up is launched again
+    served.until(lambda: len(children("treadle-keeper")) == 2)
+    assert not served.marks("quick")
+    os.kill(ours, signal.SIGCONT)
+    assert served.ended(run).is_success
+    assert len(served.marks("quick")) == 1
+
+
+def test_what_code_has_started_while_it_was_imported_outlives_runs_that_are_killed(tmp_path: Path) -> None:
+    start = "import subprocess\nhelper = subprocess.Popen(['sleep', '1000'])\n"
+    end = "\nwith open(os.environ['WITNESS'], 'a') as file: file.write(f'helper {helper.pid}\\n')\n"
+    served = Served(tmp_path, code=start + CODE + end)
+    [helper] = served.marks("helper")
+    run, step = served.under_way("slow")
+    os.kill(parent_of(parent_of(step)), signal.SIGKILL)
+    assert served.ended(run).status is RunStatus.FAILURE
+    served.until(lambda: not is_alive(step))
+    assert served.ended(served.launch("quick")).is_success
+    assert is_alive(helper)
+    os.kill(helper, signal.SIGKILL)
+    served.close()
+
+
 def test_runs_go_on_without_their_daemon_and_the_next_one_finds_them(tmp_path: Path) -> None:
     served = Served(tmp_path, "daemon run")
     run, step = served.under_way("slow")
@@ -342,6 +395,30 @@ def test_dev_ends_what_it_runs_and_leaves_nothing(tmp_path: Path) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while any(is_alive(pid) for pid in served_pids):
         assert time.monotonic() < deadline
+
+
+def test_a_store_that_refuses_to_be_read_for_now_ends_no_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    service, looks = Service(tmp_path, []), iter(range(2))
+    versions = iter([1])
+
+    def look(loops: object) -> None:
+        if next(looks, None) is None:
+            service._stop()
+
+    def version() -> int:
+        if (found := next(versions, None)) is None:
+            raise StoreError("The disk is full.")
+        return found
+
+    monkeypatch.setattr(service, "_look", look)
+    monkeypatch.setattr(service, "_woken", lambda _: False)
+    monkeypatch.setattr(service, "_renew_at", float("inf"))
+    monkeypatch.setattr(service._front, "tend", lambda: None)
+    monkeypatch.setattr(service._instance.store.database, "data_version", version)
+    service._serve()
+    assert capfd.readouterr().err == "error: The disk is full. It is tried again.\n"
 
 
 def test_two_daemons_launch_each_run_once(tmp_path: Path) -> None:

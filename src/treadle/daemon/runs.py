@@ -15,8 +15,9 @@ from treadle.core.keys import AssetCheckKey, AssetKey
 from treadle.decide import monitor, queue, retries
 from treadle.errors import InvocationError, LoadError
 from treadle.host.instance import Instance
+from treadle.host.keeper import end_family
 from treadle.host.launchers import settings_of_queue
-from treadle.host.launching import DAEMON, has_daemon, submit_run
+from treadle.host.launching import DAEMON, end_run, has_daemon, submit_run
 from treadle.host.nudge import POOLS, kept, nudge
 from treadle.host.settings import RunQueueSettings, Settings, default_limit
 from treadle.runtime import kin
@@ -29,7 +30,6 @@ from treadle.state.events import (
     AssetMaterialized,
     EngineEvent,
     EventType,
-    RunCanceled,
     RunCanceling,
     RunDequeued,
     RunEnqueued,
@@ -52,7 +52,6 @@ _NEW = frozenset({RunStatus.NOT_STARTED})
 _FAILED = frozenset({RunStatus.FAILURE})
 _QUEUED = frozenset({RunStatus.QUEUED})
 _STARTING = frozenset({RunStatus.STARTING})
-_CANCELING = frozenset({RunStatus.CANCELING})
 _WAITING = RunsFilter(statuses=[RunStatus.QUEUED])
 _UNDER_WAY = RunsFilter(statuses=list(ACTIVE))
 
@@ -178,8 +177,7 @@ class Queue:
 def pause(instance: Instance, is_paused: bool) -> None:
     """Let no run leave the queue, or let them again."""
     instance.store.cursors.set({_PAUSED: "true" if is_paused else ""})
-    if instance.home is not None:
-        nudge(instance.home, DAEMON)
+    nudge(instance.home, DAEMON)
 
 
 def is_paused(instance: Instance) -> bool:
@@ -260,8 +258,7 @@ class Retries:
         store.add_run(again, launch_key=f"retry:{run.run_id}")
         store.transition(again.run_id, _NEW, [RunEnqueued()])
         store.runs.add_tags(run.run_id, {tag_names.WILL_RETRY: "true", tag_names.AUTO_RETRY_RUN_ID: again.run_id})
-        if self._instance.home is not None:
-            nudge(self._instance.home, DAEMON)
+        nudge(self._instance.home, DAEMON)
 
     def _again(self, run: Run, number: int) -> Run:
         how, fault = retries.strategy(run)
@@ -351,29 +348,23 @@ class Monitor:
                 transition(run.run_id, ACTIVE, [EngineEvent(decision.reason)])
                 kin.kill_all([kin.pid_of(lease.owner)])
         elif mine := leases.take(run.run_id, kin.identity(), AGAIN_AFTER_S, dead=lease):  # or somebody has taken it up
-            canceled = [EngineEvent(decision.reason), RunCanceled(run.job_name)]
+            end_family(run.run_id)  # what it has started, if nobody is left who would
             failed = RunFailed(run.job_name, decision.failure_reason, error=ErrorInfo(decision.reason))
-            if not transition(run.run_id, _CANCELING, canceled):
-                transition(run.run_id, ACTIVE, [failed])
+            end_run(self._instance, run, [EngineEvent(decision.reason)], failed)
             leases.release(mine)
             self._instance.store.pools.free(run.run_id)
-            self._nudge(POOLS, DAEMON)  # others may have waited for what it had
-        self._nudge(run.run_id)
-
-    def _nudge(self, *names: str) -> None:
-        if (home := self._instance.home) is not None:
-            for name in names:
-                nudge(home, name)
+            nudge(self._instance.home, POOLS, DAEMON)  # others may have waited for what it had
+        nudge(self._instance.home, run.run_id)
 
     def _watched(self, record: RunRecord) -> monitor.Watched:
         run = record.run
-        lease, home = self._leases.get(run.run_id), self._instance.home
+        lease = self._leases.get(run.run_id)
         overdue_s, lives, is_kept = None, None, False
         if lease is not None and lease.until > 0:
             overdue_s = time.monotonic() - self._overdue[lease] if lease in self._overdue else 0.0
             lives = kin.lives(lease.owner)
             asks = not lives or overdue_s > 0 or run.status is RunStatus.CANCELING
-            is_kept = asks and home is not None and nudge(home, kept(run.run_id)) > 0
+            is_kept = asks and nudge(self._instance.home, kept(run.run_id)) > 0
         return monitor.Watched(
             run.run_id, run.status, record.update_timestamp.timestamp(), record.start_time, overdue_s, lives, is_kept,
             tag_names.max_runtime_s(run.tags, self._settings.max_runtime_seconds),

@@ -24,7 +24,7 @@ from treadle.errors import StoreError
 from treadle.host.forkserver import ForkServer
 from treadle.host.front import CodeLocation, Front, StartMethod
 from treadle.host.instance import Instance
-from treadle.host.launching import DAEMON, cancel_run, reload_key, take_lease
+from treadle.host.launching import DAEMON, TERM_S, cancel_run, reload_key, take_lease
 from treadle.host.nudge import Listener, nudge
 from treadle.host.supervisor import GRACE_S
 from treadle.host.targets import Target
@@ -34,7 +34,6 @@ from treadle.state.runs import ACTIVE, Run, RunsFilter
 from treadle.store.leases import Lease
 from treadle.store.locations import LocationRecord
 
-TERM_S = 15.0
 SWEEP_S = 2.0
 
 
@@ -157,14 +156,16 @@ class Service:
     def _serve(self) -> None:
         loops = (self._queue, Monitor(self._instance, self._starter), self._launches)
         while not self._is_stopping:
-            version = None
             with self._patience():
                 self._look(loops)
                 version = self._instance.store.database.data_version()
-            while not self._is_stopping and not self._woken(SWEEP_S):
-                self._front.tend()
-                if time.monotonic() >= self._renew_at or version != self._instance.store.database.data_version():
-                    break
+                while not self._is_stopping and not self._woken(SWEEP_S):
+                    self._front.tend()
+                    if time.monotonic() >= self._renew_at or version != self._instance.store.database.data_version():
+                        break
+                continue
+            self._woken(SWEEP_S)
+            self._front.tend()
 
     def _look(self, loops: Iterable[Loop]) -> None:
         """Do what is due."""
@@ -239,7 +240,7 @@ class Service:
 
     def _lead(self) -> None:
         if self._lease is None or not self._instance.store.leases.renew(self._lease, TERM_S):
-            self._lease = take_lease(self._instance, DAEMON, TERM_S)
+            self._lease = take_lease(self._instance, DAEMON)
 
     def _hindrance(self, run: Run) -> str | None:
         if run.location_name is None or run.location_name in self._front.locations:

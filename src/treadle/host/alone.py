@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import base64
 import os
+import select
 import signal
 import sys
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Iterable
+from contextlib import suppress
 
 import msgspec
 
-from treadle.core import codec
-from treadle.host import keeper, supervisor
+from treadle.errors import StoreError
+from treadle.host import forkserver, keeper
+from treadle.host.front import Request, both
 from treadle.host.instance import Instance
 from treadle.host.launching import cancel_run
-from treadle.host.nudge import ear, kept
 from treadle.runtime import kin
-from treadle.runtime.channel import pair
+
+_AGAIN_S = 1.0
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -48,40 +50,31 @@ def main(argument: str) -> int:
         run = instance.get_run_by_id(task.run_id)
     if run is None or run.is_finished:
         return 1
-    to_keeper, at_keeper = pair()
-    to_run, at_run = pair()
-    _, alive = ear(Path(task.home), kept(run.run_id))
-    work = keeper.Charge("treadle.host.worker:work", codec.encode(keeper.Order(task.home, run, task.place, True)))
-    charge = supervisor.Charge(task.home, run.run_id, task.grace_s)
-    _start(keeper.keep, work, [at_keeper.detach(), at_run.detach(), alive], [to_keeper.fileno(), to_run.fileno()])
-    pid = _start(supervisor.supervise, charge, [to_keeper.detach(), to_run.detach()], [])
-
-    def stop(*_: object) -> None:
-        with Instance.get(task.home) as store:
-            cancel_run(store, task.run_id)
-
+    told: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    _, status = os.waitpid(pid, 0)
-    return int(status != 0)
+        signal.signal(number, lambda number, _: told.append(number))
+    wakeup = kin.Wakeup(signal.SIGCHLD)
+    with both(keeper.Order(task.home, run, task.place, forks=True), task.grace_s) as requests:
+        _, supervisor = [_start(request, requests) for request in requests]
+    while True:
+        wakeup.clear()
+        ended, status = os.waitpid(supervisor, os.WNOHANG)
+        if ended:
+            return int(status != 0)
+        if told:
+            with suppress(StoreError), Instance.get(task.home) as instance:  # one that refuses it now is asked again
+                cancel_run(instance, task.run_id)
+                told.clear()
+        select.select([wakeup], [], [], _AGAIN_S if told else None)
 
 
-def _start(
-    function: Callable[[bytes, list[int]], int], charge: msgspec.Struct, files: list[int], not_its: list[int]
-) -> int:
-    """Start a process of ours with these files, which are then its alone."""
+def _start(request: Request, requests: Iterable[Request]) -> int:
+    """Start a process of ours, with its files alone."""
     pid = kin.fork()
     if pid == 0:
-        code = 1
-        try:
-            os.setsid()
-            for descriptor in not_its:
-                os.close(descriptor)
-            code = function(msgspec.msgpack.encode(charge), files)
-        finally:
-            kin.leave(code)
-    for descriptor in files:
-        os.close(descriptor)
+        for descriptor in (file for other in requests if other is not request for file in other[2]):
+            os.close(descriptor)
+        forkserver.become(*request)
     return pid
 
 

@@ -182,25 +182,33 @@ def main(descriptor: int) -> None:
 def _serve(channel: Channel) -> None:
     wakeup = kin.Wakeup(signal.SIGCHLD)
     mine: set[int] = set()
+    helpers = set(kin.children(os.getpid()))  # that user code has started while it was imported
     while not channel.ended:
         select.select([channel, wakeup], [], [])
         if wakeup.clear():
-            _bury(channel, mine)
+            _bury(channel, mine, helpers)
         for message in channel.arrived():
             files = channel.files
             if isinstance(message, Fork):
-                pid = kin.fork()
+                try:
+                    pid = kin.fork()
+                except OSError:  # there are too many processes, for now
+                    pid = -1
                 if pid == 0:
                     channel.close()
                     wakeup.close()
-                    _become(message, files)
-                mine.add(pid)
-                channel.send(Forked(message.number, pid))
+                    become(message.function, message.argument, files)
+                if pid > 0:
+                    mine.add(pid)
+                    channel.send(Forked(message.number, pid))
+                else:
+                    channel.send(Ended(pid, os.EX_OSERR))
             for descriptor in files:
                 os.close(descriptor)
+    wakeup.close()
 
 
-def _bury(channel: Channel, mine: set[int]) -> None:
+def _bury(channel: Channel, mine: set[int], helpers: set[int]) -> None:
     """Tell how children ended; end those who came as orphans."""
     while True:
         try:
@@ -210,21 +218,23 @@ def _bury(channel: Channel, mine: set[int]) -> None:
         if pid == 0:
             return
         code = os.waitstatus_to_exitcode(status)
-        was_mine = pid in mine
+        was_mine, was_helper = pid in mine, pid in helpers
+        for known in (mine, helpers):
+            known.discard(pid)
         if was_mine:
-            mine.discard(pid)
             channel.send(Ended(pid, code))
-        if code < 0 or not was_mine:  # killed before it could end what it had started
-            kin.kill_all(child for child in kin.children(os.getpid()) if child not in mine)
+        if not was_helper and (code < 0 or not was_mine):  # killed before it could end what it had started
+            orphans = {*kin.children(os.getpid())} - mine - helpers
+            kin.kill_all(orphans, with_groups=True)
 
 
-def _become(request: Fork, files: list[int]) -> NoReturn:
-    """The child's life: what the request says, and no more."""
+def become(function: str, argument: bytes, files: list[int]) -> NoReturn:
+    """The life of a forked child: it calls that function, and no more."""
     code = 70
     try:
         os.setsid()
         reseed()
-        code = pkgutil.resolve_name(request.function)(request.argument, files) or 0
+        code = pkgutil.resolve_name(function)(argument, files) or 0
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 1
     except BaseException:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import selectors
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -242,23 +243,12 @@ class Front:
         location = self.location_of(run)
         if location.server is None or self._ours is None:  # later
             return
-        to_keeper, at_keeper = pair()
-        to_run, at_run = pair()
-        _, alive = ear(self._home, kept(run.run_id))
-        with to_keeper, at_keeper, to_run, at_run, os.fdopen(alive, "rb"):
-            spawned = location.target if location.spawns else None
-            order = keeper.Order(str(self._home), run, spawned.encoded() if spawned else None)
-            work = keeper.Charge(
-                "treadle.host.worker:work", codec.encode(order), str(spawned.folder) if spawned else None
-            )
-            source = self._ours if spawned else location.server
-            files = (at_keeper.fileno(), at_run.fileno(), alive)
-            if source.fork("treadle.host.keeper:keep", msgspec.msgpack.encode(work), files):
-                charge = supervisor.Charge(str(self._home), run.run_id, self._grace_s)
-                self._ours.fork(
-                    "treadle.host.supervisor:supervise", msgspec.msgpack.encode(charge),
-                    (to_keeper.fileno(), to_run.fileno()),
-                )  # fmt: skip
+        spawned = location.target if location.spawns else None
+        place, folder = (spawned.encoded(), str(spawned.folder)) if spawned else (None, None)
+        source = self._ours if spawned else location.server
+        with both(keeper.Order(str(self._home), run, place), self._grace_s, folder) as (keeps, supervises):
+            if source.fork(*keeps):
+                self._ours.fork(*supervises)
 
     def hindrance(self, run: Run) -> str | None:
         """Why the processes of a run cannot be started now, if they will be later."""
@@ -315,6 +305,32 @@ class Front:
             _let_go(server, self._waiting)
             self._ours = None
             self.tend()
+
+
+Request: TypeAlias = tuple[str, bytes, list[int]]
+"""A function that a new process is to call, as `module:name`, with what argument and which files."""
+
+
+@contextmanager
+def both(order: keeper.Order, grace_s: float, folder: str | None = None) -> Iterator[tuple[Request, Request]]:
+    """The two processes to start for a run: its keeper and its supervisor. Their files are open meanwhile.
+
+    Args:
+        order: what to execute.
+        grace_s: how long it may take to stop when it is told to, in seconds.
+        folder: for a fresh interpreter instead of a fork, the folder it starts in.
+    """
+    to_keeper, at_keeper = pair()
+    to_run, at_run = pair()
+    _, alive = ear(Path(order.home), kept(order.run.run_id))
+    with to_keeper, at_keeper, to_run, at_run, os.fdopen(alive, "rb"):
+        work = keeper.Charge("treadle.host.worker:work", codec.encode(order), folder)
+        charge = supervisor.Charge(order.home, order.run.run_id, grace_s)
+        keeps, supervises = [at_keeper.fileno(), at_run.fileno(), alive], [to_keeper.fileno(), to_run.fileno()]
+        yield (
+            ("treadle.host.keeper:keep", msgspec.msgpack.encode(work), keeps),
+            ("treadle.host.supervisor:supervise", msgspec.msgpack.encode(charge), supervises),
+        )
 
 
 def _let_go(server: ForkServer, waiting: selectors.BaseSelector, patience_s: float = 2.0) -> None:

@@ -344,9 +344,7 @@ class Instance:
             self.store.pools.delete_limit(name)
         else:
             self.store.pools.set_limit(name, limit)
-        if self._home is not None:
-            for waiting in (POOLS, DAEMON):
-                nudge(self._home, waiting)
+        nudge(self._home, POOLS, DAEMON)
 
     # --- events -------------------------------------------------------------------------------------------------------
 

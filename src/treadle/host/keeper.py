@@ -11,15 +11,19 @@ from __future__ import annotations
 import os
 import pkgutil
 import resource
+import select
 import selectors
 import signal
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeAlias
 
 import msgspec
 
 from treadle.core import codec
+from treadle.host.nudge import kept
 from treadle.runtime import kin, memory
 from treadle.runtime.channel import Channel
 from treadle.state.runs import Run
@@ -51,6 +55,10 @@ class Exited(msgspec.Struct, frozen=True, tag=True):
     is_out_of_memory: bool
 
 
+MARK = "TREADLE_RUN_ID"
+"""The variable in the environment of all that a run starts that says which run it is."""
+REST_S = 10.0
+"""How long what a run leaves behind may resist its kills, in seconds, until the run ends without waiting for it."""
 FromKeeper: TypeAlias = Exited
 ToKeeper: TypeAlias = Stop
 
@@ -108,7 +116,7 @@ def keep(argument: bytes, files: list[int]) -> int:
         os.close(descriptor)
     kills = memory.Kills()
     code, by_keeper = _watch(supervisor, wakeup, pid)
-    left_over = _end_rest()
+    left_over = _end_rest(wakeup)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     is_out_of_memory = code == -signal.SIGKILL and not by_keeper and kills.include(pid)
     os.close(files[-1])
@@ -119,19 +127,27 @@ def keep(argument: bytes, files: list[int]) -> int:
 def _work(charge: Charge, files: list[int], parent: int) -> int:
     """The life of the run's process."""
     kin.die_with_parent(parent)
+    os.setsid()  # what user code sends to its group, or to all its processes, is not for its keeper
     kin.set_title("treadle-run")
     if charge.folder is None:
         return _call(charge, files)
+    with fresh(charge, files) as (command, needed):
+        os.chdir(charge.folder)
+        for descriptor in needed:
+            os.set_inheritable(descriptor, True)
+        os.execv(command[0], command)
+
+
+@contextmanager
+def fresh(charge: Charge, files: Sequence[int]) -> Iterator[tuple[list[str], list[int]]]:
+    """The command that does in a fresh interpreter what a charge says, and the files that it needs, open meanwhile."""
     import tempfile  # noqa: PLC0415  most runs are forked
 
     with tempfile.TemporaryFile() as written:
         written.write(msgspec.msgpack.encode(charge))
         written.flush()
-        os.chdir(charge.folder)
-        for descriptor in (written.fileno(), *files):
-            os.set_inheritable(descriptor, True)
-        arguments = map(str, (written.fileno(), *files))
-        os.execv(sys.executable, [sys.executable, "-m", "treadle.host.keeper", *arguments])
+        needed = [written.fileno(), *files]
+        yield [sys.executable, "-m", "treadle.host.keeper", *map(str, needed)], needed
 
 
 def main(written: int, files: list[int]) -> None:
@@ -173,7 +189,7 @@ def _watch(supervisor: Channel, wakeup: kin.Wakeup, pid: int) -> tuple[int, bool
             gone = supervisor.ended
             if gone or (deadline is not None and time.monotonic() >= deadline):
                 killed, deadline = True, None if gone else time.monotonic() + 1.0
-                kin.kill_all([*kin.descendants(os.getpid())])
+                kin.kill_all([*kin.descendants(os.getpid())], with_groups=True)
                 if gone:
                     waiting.unregister(supervisor)
                     return _waited(pid), True
@@ -200,16 +216,27 @@ def _waited(pid: int) -> int:
         return -signal.SIGKILL
 
 
-def _end_rest() -> int:
-    """Kill what is left below this process until nothing is; how many there were."""
-    killed = set[int]()
-    while True:
+def _end_rest(wakeup: kin.Wakeup) -> int:
+    """Kill what is left below this process until nothing is; how many there were. What multiplies faster than it dies
+    is then left to the location's process."""
+    killed, deadline = set[int](), time.monotonic() + REST_S
+    while (left_s := deadline - time.monotonic()) > 0:
+        wakeup.clear()
         _reap(0)
         if not (pids := [*kin.descendants(os.getpid())]):
-            return len(killed)
-        kin.kill_all(pids)
+            break
+        kin.kill_all(pids, with_groups=True)
         killed.update(pids)
-        os.waitpid(-1, 0)  # one of them; what it had forked meanwhile has come here, and is killed in the next round
+        select.select([wakeup], [], [], left_s)  # what one had forked meanwhile comes here when it is dead
+    return len(killed)
+
+
+def end_family(run_id: str) -> None:
+    """Kill what a run has started when its keeper cannot, being dead: all that have its mark or its sign of life."""
+    deadline = time.monotonic() + REST_S
+    while (pids := kin.bearing(f"{MARK}={run_id}", kept(run_id))) and time.monotonic() < deadline:
+        kin.kill_all(pids, with_groups=True)
+        time.sleep(0.005)
 
 
 if __name__ == "__main__":

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import select
 import time
+from collections.abc import Sequence
 from functools import partial
 from uuid import uuid4
 
+from treadle.core import tags
 from treadle.core.keys import did_you_mean
 from treadle.errors import InvocationError, RunNotFoundError
 from treadle.host.instance import Instance
-from treadle.host.nudge import DAEMON, Listener, nudge
+from treadle.host.nudge import DAEMON, POOLS, Listener, nudge
+from treadle.host.settings import default_limit
 from treadle.runtime import kin
-from treadle.state.events import Event, RunCanceled, RunCanceling, RunStarting
-from treadle.state.runs import Run, RunStatus
+from treadle.state.events import Event, RunCanceled, RunCanceling, RunFailed, RunStarting
+from treadle.state.runs import ACTIVE, Run, RunStatus
 from treadle.store.leases import Lease
 from treadle.store.locations import LocationRecord
 
+TERM_S = 15.0
+"""How long the lease of a run or a role holds, in seconds. It is renewed three times in that time."""
 _SWEEP_S = 1.0
 _NEW = frozenset({RunStatus.NOT_STARTED})
 _WAITING = frozenset({RunStatus.QUEUED, RunStatus.NOT_STARTED})
+_CANCELING = frozenset({RunStatus.CANCELING})
 _UNDER_WAY = frozenset({RunStatus.STARTING, RunStatus.STARTED, RunStatus.SUSPENDED})
 
 
@@ -51,7 +57,7 @@ def _begin(instance: Instance, run_id: str, event: Event) -> Run:
     if not instance.store.transition(run_id, _NEW, [event]):
         run = _existing(instance, run_id)
         raise InvocationError(f"Run {run_id} is {run.status.value}, so it cannot be launched. Make a new run.")
-    _wake(instance, DAEMON)
+    nudge(instance.home, DAEMON)
     return _existing(instance, run_id)
 
 
@@ -66,18 +72,42 @@ def cancel_run(instance: Instance, run_id: str) -> bool:
     if instance.store.transition(run_id, _WAITING, [RunCanceling(), canceled]):
         return True
     if instance.store.transition(run_id, _UNDER_WAY, [RunCanceling()]):
-        _wake(instance, run_id)
-        _wake(instance, DAEMON)
+        nudge(instance.home, run_id, DAEMON)
         return True
     return _existing(instance, run_id).status is RunStatus.CANCELING
 
 
-def take_lease(instance: Instance, name: str, term_s: float) -> Lease | None:
-    """Own a run or a role for `term_s` seconds, also if its owner was seen dead; None if somebody else owns it."""
+def take_lease(instance: Instance, name: str) -> Lease | None:
+    """Own a run or a role, also if its owner was seen dead; None if somebody else owns it."""
     leases = instance.store.leases
     before = leases.get(name)
     dead = before if before is not None and kin.lives(before.owner) is False else None
-    return leases.take(name, kin.identity(), term_s, dead)
+    return leases.take(name, kin.identity(), TERM_S, dead)
+
+
+def claim_slot(instance: Instance, run: Run, lease: Lease, step: str, pool: str, priority: int) -> bool:
+    """Ask for a slot of a pool for a step of a run that is owned; whether it has one, see `Pools.claim`."""
+    default, rank = default_limit(instance.settings), priority + tags.priority(run.tags)
+    return instance.store.pools.claim(lease, pool, step, default, rank)
+
+
+def free_slots(instance: Instance, run_id: str, step: str | None = None, *, waiting: bool = False) -> None:
+    """Free the slot of a step, or all of a run's, and wake who waits for one; see `Pools.free`."""
+    if instance.store.pools.free(run_id, step, waiting=waiting):
+        nudge(instance.home, POOLS, DAEMON)  # runs may wait in the queue for it
+
+
+def end_run(instance: Instance, run: Run, told: Sequence[Event], failed: RunFailed) -> None:
+    """Write the end of a run that has not written it itself: canceled if that was asked for by now, else failed.
+
+    Args:
+        told: what to say before.
+        failed: how it has failed.
+    """
+    canceled = RunCanceled(run.job_name)
+    for before, end in ((_CANCELING, canceled), (ACTIVE - _CANCELING, failed), (_CANCELING, canceled)):
+        if instance.store.transition(run.run_id, before, [*told, end]):
+            return
 
 
 def has_daemon(instance: Instance) -> bool:
@@ -109,7 +139,7 @@ def reload_location(instance: Instance, name: str, patience_s: float = 60.0) -> 
     listener = Listener(instance.home, DAEMON)
     try:
         instance.store.cursors.set({reload_key(name): str(uuid4())})
-        _wake(instance, DAEMON)
+        nudge(instance.home, DAEMON)
         while time.time() < asked + patience_s:
             for record in instance.store.locations.all():
                 if record.name == name and record.since > asked and record.state != "loading":
@@ -145,8 +175,3 @@ def _existing(instance: Instance, run_id: str) -> Run:
     if run is None:
         raise RunNotFoundError(f"There is no run {run_id!r}. `treadle run list` shows those that there are.")
     return run
-
-
-def _wake(instance: Instance, name: str) -> None:
-    if instance.home is not None:
-        nudge(instance.home, name)

@@ -78,10 +78,12 @@ class Listener:
         os.close(self._descriptor)
 
 
-def nudge(home: Path, name: str) -> int:
-    """Wake all who listen under `name`; how many there were. FIFOs that nobody reads any longer are removed."""
+def nudge(home: Path | None, *names: str) -> int:
+    """Wake all who listen under these names; how many there were. FIFOs that nobody reads any longer are removed.
+    Without a home nobody listens."""
     count = 0
-    for path in (home / _FOLDER).glob(f"{name}.*"):
+    folder = home / _FOLDER if home is not None else None
+    for path in [path for name in names for path in (folder.glob(f"{name}.*") if folder is not None else ())]:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:  # nobody reads: its process is dead

@@ -12,19 +12,15 @@ import threading
 import time
 from contextlib import suppress
 
-from treadle.core import tags
 from treadle.errors import FencedError, StoreError
 from treadle.host.instance import Instance
-from treadle.host.launching import take_lease
-from treadle.host.nudge import DAEMON, POOLS, kept, nudge
-from treadle.host.settings import default_limit
+from treadle.host.launching import TERM_S, claim_slot, free_slots, take_lease
+from treadle.host.nudge import kept, nudge
 from treadle.runtime import kin
 from treadle.runtime.clock import Repeated
 from treadle.state.runs import Run, RunStatus
 from treadle.store.leases import Lease
 
-TERM_S = 15.0
-"""How long the lease holds, in seconds. It is renewed three times in that time."""
 _LOOK_S = 1.0
 _CLAIM_S = 0.1
 
@@ -42,7 +38,7 @@ class Ownership:
         self._run = run
         with instance.store.database.transaction():
             instance.add_run(run)
-            lease = take_lease(instance, run.run_id, TERM_S)
+            lease = take_lease(instance, run.run_id)
         assert lease is not None  # nobody else knew of it
         self.lease: Lease = lease
         self._claims: dict[str, tuple[str, int]] = {}  # the pool and the priority of each step that waits
@@ -59,7 +55,7 @@ class Ownership:
         self._seeing_to_it.stop()
         with suppress(StoreError):  # the run has failed for it
             if self._readable >= 0:
-                self._free(None)
+                free_slots(self._instance, self._run.run_id)
             self._instance.store.leases.release(self.lease)
         if self._readable >= 0:
             os.close(self._readable)
@@ -90,7 +86,7 @@ class Ownership:
 
     def free(self, step: str) -> None:
         """A step holds its slot no longer."""
-        self._free(step)
+        free_slots(self._instance, self._run.run_id, step)
 
     def fileno(self) -> int:
         """The descriptor that becomes readable when a slot has been given."""
@@ -99,19 +95,11 @@ class Ownership:
         return self._readable
 
     def _try(self, step: str, pool: str, priority: int) -> bool:
-        rank = priority + tags.priority(self._run.tags)
-        default = default_limit(self._instance.settings)
-        return self._instance.store.pools.claim(self.lease, pool, step, default, rank)
+        return claim_slot(self._instance, self._run, self.lease, step, pool, priority)
 
     def _grant(self, step: str) -> None:
         self._granted.add(step)
         os.write(self._writable, b"!")
-
-    def _free(self, step: str | None) -> None:
-        home = self._instance.home
-        if self._instance.store.pools.free(self._run.run_id, step) and home is not None:
-            nudge(home, POOLS)
-            nudge(home, DAEMON)
 
     # --- in a thread --------------------------------------------------------------------------------------------------
 
@@ -145,10 +133,10 @@ class Ownership:
 
     def _free_the_dead(self) -> None:
         """Take the slots from runs whose processes are dead, as a daemon would if there is one."""
-        store, home = self._instance.store, self._instance.home
+        store = self._instance.store
         users = {run_id for pool in store.pools.all() for run_id, _ in (*pool.holders, *pool.waiting)}
         for run_id in users - {self._run.run_id}:
             lease = store.leases.get(run_id)
             dead = lease is not None and lease.until > 0 and kin.lives(lease.owner) is False
-            if lease is not None and dead and home is not None and not nudge(home, kept(run_id)):
+            if lease is not None and dead and not nudge(self._instance.home, kept(run_id)):
                 store.leases.release(lease)

@@ -12,17 +12,15 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import msgspec
 
-from treadle.core import codec, tags
+from treadle.core import codec
 from treadle.errors import FencedError, StoreError, TreadleError
 from treadle.host.instance import Instance
-from treadle.host.keeper import Exited, FromKeeper, Stop
-from treadle.host.launching import DAEMON, take_lease
-from treadle.host.nudge import POOLS, Listener, kept, nudge
-from treadle.host.settings import default_limit
+from treadle.host.keeper import Exited, FromKeeper, Stop, end_family
+from treadle.host.launching import TERM_S, claim_slot, end_run, free_slots, take_lease
+from treadle.host.nudge import DAEMON, POOLS, Listener, kept, nudge
 from treadle.runtime import kin, memory
 from treadle.runtime.channel import Channel
 from treadle.runtime.reporting import Claim, Completed, Free, FromReporter, Granted, Refused, Stored, Told
@@ -34,7 +32,6 @@ from treadle.state.events import (
     Event,
     EventLogEntry,
     EventType,
-    RunCanceled,
     RunFailed,
     StepFailed,
     decode_event,
@@ -43,14 +40,10 @@ from treadle.state.runs import Run, RunStatus
 from treadle.store.events import UnstorableEventError
 from treadle.store.leases import Lease
 
-TERM_S = 15.0
-"""How long a lease holds, in seconds. It is renewed three times in that time."""
 CLAIM_S = 1.0
 """How often a slot that a step waits for is asked for when nobody says that one was freed, in seconds."""
 GRACE_S = 10.0
 """How long a run that is told to stop may take until it is killed, in seconds."""
-DYING_S = 5.0
-"""How long processes that the kernel kills with their keeper may take to be dead, in seconds."""
 
 
 class Charge(msgspec.Struct, frozen=True):
@@ -81,7 +74,7 @@ def supervise(argument: bytes, files: list[int]) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with Instance.get(charge.home) as instance:
-        lease = take_lease(instance, charge.run_id, TERM_S)
+        lease = take_lease(instance, charge.run_id)
         if lease is None:
             return 1  # somebody executes it: this end of the channels closes, and the keeper ends what was started
         run = instance.get_run_by_id(charge.run_id)
@@ -93,8 +86,7 @@ def supervise(argument: bytes, files: list[int]) -> int:
                 return 1
         # only here: of an owner that fails, what it has started still lives
         instance.store.leases.release(lease)
-        nudge(Path(charge.home), kept(charge.run_id))  # which nobody is any longer: its file goes
-        nudge(Path(charge.home), DAEMON)
+        nudge(instance.home, kept(charge.run_id), DAEMON)  # the first is nobody any longer: its file goes
     return 0
 
 
@@ -145,29 +137,20 @@ class Supervisor:
                         wake.clear()
                 self._take()
                 if exited is None and self._keeper.ended:
+                    end_family(self._run.run_id)
+                    self._take()
                     if not self._has_begun:
                         return  # its location ended before it: whoever launched it does so again
-                    self._outlast(home)
                     exited = Exited(-signal.SIGKILL, False, 0, 0.0, 0, False)
                     self._write(EngineEvent("The keeper of the run's processes is gone; they end with it."))
                 if self._link.ended and self._link in waiting.get_map():
                     waiting.unregister(self._link)
-            if self._uses_pools:
-                self._free()
             self._conclude(exited)
-            self._sink.commit()
         finally:
             if self._pools is not None:
                 self._pools.close()
             wake.close()
             waiting.close()
-
-    def _outlast(self, home: Path) -> None:
-        """Wait until those are dead whose keeper is. The kernel kills them, the location's process their orphans."""
-        deadline = time.monotonic() + DYING_S
-        while nudge(home, kept(self._run.run_id)) and time.monotonic() < deadline:
-            time.sleep(0.005)
-        self._take()
 
     def _renew(self) -> None:
         if time.monotonic() < self._renew_at:
@@ -183,9 +166,9 @@ class Supervisor:
         self._is_nudged = False
         if run is None or run.status is RunStatus.CANCELING or (run.is_finished and not self._has_ended):
             self._is_stopping = True
-            self._claims.clear()
-            self._free(waiting=True)
             self._keeper.send(Stop(grace_s))
+            self._claims.clear()
+            free_slots(self._instance, self._run.run_id, waiting=True)
 
     def _take(self) -> None:
         """Store what the run's process has told."""
@@ -194,8 +177,7 @@ class Supervisor:
                 self._has_begun = True
                 event = decode_event(message.event)
                 self._note(event)
-                with _patience():  # it waits for the next commit
-                    self._sink.write(EventLogEntry(self._run.run_id, message.timestamp, event))
+                self._write(event, message.timestamp)
             elif isinstance(message, Completed):
                 with _patience():
                     self._instance.store.runs.complete(_run.decode(message.run), self._lease)
@@ -204,7 +186,7 @@ class Supervisor:
                 self._uses_pools = True
             elif isinstance(message, Free):
                 with _patience():
-                    self._free(message.step)
+                    free_slots(self._instance, self._run.run_id, message.step)
             else:
                 self._commit()
 
@@ -212,13 +194,10 @@ class Supervisor:
         """Ask for the slots that steps wait for; those that are given are passed on."""
         if self._pools is not None:
             self._pools.clear()
-        default = default_limit(self._instance.settings)
         for step, claim in list(self._claims.items()):
-            rank = tags.priority(self._run.tags) + claim.priority
-            if not self._instance.store.pools.claim(self._lease, claim.pool, step, default, rank):
-                continue
-            del self._claims[step]
-            self._link.send(Granted(step))
+            if claim_slot(self._instance, self._run, self._lease, step, claim.pool, claim.priority):
+                del self._claims[step]
+                self._link.send(Granted(step))
         home = self._instance.home
         if self._claims and self._pools is None and home is not None:
             self._pools = Listener(home, POOLS)
@@ -228,13 +207,6 @@ class Supervisor:
             waiting.unregister(self._pools)
             self._pools.close()
             self._pools = None
-
-    def _free(self, step: str | None = None, *, waiting: bool = False) -> None:
-        """Free the slot of a step, or all of the run's, and wake who waits for one; see `Pools.free`."""
-        home = self._instance.home
-        if self._instance.store.pools.free(self._run.run_id, step, waiting=waiting) and home is not None:
-            nudge(home, POOLS)
-            nudge(home, DAEMON)  # runs may wait in the queue for it
 
     def _commit(self) -> None:
         try:
@@ -258,24 +230,30 @@ class Supervisor:
             self._has_ended = True
 
     def _conclude(self, exited: Exited) -> None:
-        """Write the end of a run that has not written it itself."""
+        """Write the end of a run that has not written it itself, as soon as the store takes it."""
         if exited.left_over:
             self._write(
                 EngineEvent(f"{exited.left_over} processes that the run had started outlived it and were killed.")
             )
-        if self._has_ended:
-            return
         why = _reason(exited, self._is_stopping)
-        steps = tuple(sorted(self._steps))
+        steps = () if self._has_ended else tuple(sorted(self._steps))
         for step in steps:
             self._write(StepFailed(step, ErrorInfo(why), ErrorSource.UNEXPECTED_ERROR))
-        if self._is_stopping:
-            self._write(RunCanceled(self._run.job_name))
-        else:
-            self._write(RunFailed(self._run.job_name, "UNEXPECTED_TERMINATION", steps, ErrorInfo(why)))
+        failed = RunFailed(self._run.job_name, "UNEXPECTED_TERMINATION", steps, ErrorInfo(why))
+        while True:
+            with _patience():
+                self._renew()
+                if self._uses_pools:
+                    free_slots(self._instance, self._run.run_id)
+                self._sink.commit()
+                if not self._has_ended:
+                    end_run(self._instance, self._run, (), failed)
+                return
+            time.sleep(CLAIM_S)
 
-    def _write(self, event: Event) -> None:
-        self._sink.write(EventLogEntry(self._run.run_id, time.time(), event))
+    def _write(self, event: Event, timestamp: float | None = None) -> None:
+        with _patience():  # it waits for the next commit
+            self._sink.write(EventLogEntry(self._run.run_id, timestamp or time.time(), event))
 
 
 @contextmanager

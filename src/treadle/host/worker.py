@@ -12,7 +12,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import suppress
 from functools import partial
@@ -113,6 +112,7 @@ def folders() -> list[str]:
 def work(argument: bytes, files: list[int]) -> int:
     """Execute a run. The file leads to its supervisor. Exit code 0: its end is in the log, whatever it was."""
     order = _order.decode(argument)
+    os.environ[keeper.MARK] = order.run.run_id
     sink = Reporter(Channel.over(files[0], ToReporter), order.run.run_id)
     sink.heed(signal.SIGTERM, signal.SIGINT)
     try:
@@ -160,14 +160,8 @@ def _start_fresh(home: str, scope: RunScope, step: Step, number: int, sock: sock
     order = Order(home, scope.run, _place[0])
     argument = codec.encode(StepOrder(order, step.node.handle, step.mapped, number, os.getpid(), state))
     charge = keeper.Charge("treadle.host.worker:work_step", argument)
-    with tempfile.TemporaryFile() as written:
-        written.write(msgspec.msgpack.encode(charge))
-        written.flush()
-        files = (written.fileno(), sock.fileno())
-        process = subprocess.Popen(
-            [sys.executable, "-m", "treadle.host.keeper", *map(str, files)], pass_fds=files,
-            cwd=_location[0].target.folder,
-        )  # fmt: skip
+    with keeper.fresh(charge, [sock.fileno()]) as (command, files):
+        process = subprocess.Popen(command, pass_fds=files, cwd=_location[0].target.folder)
     process.returncode = 0  # whoever conducts the run waits for it
     return process.pid
 

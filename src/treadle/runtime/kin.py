@@ -13,7 +13,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -87,16 +87,42 @@ def descendants(pid: int) -> Iterator[int]:
         yield from descendants(child)
 
 
-def kill_all(pids: Iterable[int]) -> int:
-    """Kill these; how many there were."""
+def kill_all(pids: Iterable[int], *, with_groups: bool = False) -> int:
+    """Kill these; how many there were. `with_groups`: and all in their process groups, except this process's own, at
+    once: no fork in the middle of it escapes."""
     killed = 0
+    done = {os.getpgrp()}
     for pid in list(pids):
-        try:
+        with suppress(ProcessLookupError, PermissionError):
+            if with_groups and (group := os.getpgid(pid)) not in done:
+                done.add(group)
+                os.killpg(group, signal.SIGKILL)
             os.kill(pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            continue
-        killed += 1
+            killed += 1
     return killed
+
+
+def bearing(mark: str, file: str) -> list[int]:
+    """The processes, other than this one, whose program began with `mark` in its environment, or that have a file open
+    whose name contains `file`."""
+    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()] if _IS_LINUX else []
+    return [pid for pid in pids if pid != os.getpid() and (_has_mark(pid, mark.encode()) or _has_open(pid, file))]
+
+
+def _has_mark(pid: int, mark: bytes) -> bool:
+    try:
+        return mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
+def _has_open(pid: int, file: str) -> bool:
+    with suppress(OSError):
+        for number in os.listdir(f"/proc/{pid}/fd"):
+            with suppress(OSError):
+                if file in os.readlink(f"/proc/{pid}/fd/{number}"):
+                    return True
+    return False
 
 
 def identity(pid: int | None = None) -> str:
