@@ -7,6 +7,7 @@ import re
 import select
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -186,3 +187,16 @@ def test_settings_that_have_no_effect_yet_are_named(tmp_path: Path) -> None:
         assert "no effect yet: schedules." in read_until(served.process, "effect")
     finally:
         served.close()
+
+
+def test_a_daemon_that_cannot_begin_leaves_nothing_that_loads_code(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "treadle.yaml").write_text("nonsense: 1")
+    (tmp_path / "defs.py").write_text("import threading; threading.Event().wait(60)")
+    done = subprocess.run(
+        [Path(sys.executable).with_name("treadle"), "dev", "-f", "defs.py"], cwd=tmp_path, capture_output=True,
+        text=True, timeout=30, check=False, env={**os.environ, "TREADLE_HOME": str(tmp_path / "home")},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "nonsense" in done.stderr
+    assert of_home(tmp_path / "home") == set()
