@@ -1,5 +1,6 @@
 """Steps in processes of their own: their processes overlap, their attempts do not."""
 
+import gc
 import os
 import signal
 from collections import Counter
@@ -18,6 +19,7 @@ def instance():
     before = set(kin.children(os.getpid()))
     with dg.Instance.ephemeral() as instance:
         yield instance
+    gc.unfreeze()
     assert set(kin.children(os.getpid())) <= before  # no process is left
 
 

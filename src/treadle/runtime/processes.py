@@ -174,6 +174,7 @@ class StepProcesses(Crew[StepProcess]):
             self.scope.sink.commit()  # a fork copies what waits in memory
         sys.stdout.flush()
         sys.stderr.flush()
+        gc.freeze()  # what is there now is shared with the fork until a collection touches it
         ours, theirs = pair()
         me = os.getpid()
         base_kib = memory.resident_kib()
@@ -339,7 +340,6 @@ def _say_used(scope: RunScope, one: StepProcess, used: resource.struct_rusage) -
 
 def _become(scope: RunScope, attempt: Attempt, step: Step, number: int, sock: socket.socket) -> NoReturn:
     code = 0
-    gc.freeze()  # what is there is the parent's: a collection would only copy it
     try:
         live(scope, attempt, step, number, Channel(sock, ToStep))
     except INTERRUPTS:
