@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from operator import itemgetter
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
+
+import msgspec
 
 from treadle.author.signature import where
 from treadle.core.keys import AssetKey, check_name, did_you_mean
@@ -19,18 +21,7 @@ from treadle.spec.nodes import FromAsset, FromOutput, FromRunInput, Source
 from treadle.spec.retry import RetryPolicy
 
 
-class Placeable(Protocol):
-    """What can be a node of a graph: an op or a graph."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def ins(self) -> Mapping[str, Any]: ...
-    @property
-    def outs(self) -> Mapping[str, Any]: ...
-
-
-class InvokedOutput:
+class InvokedOutput(msgspec.Struct, eq=False):
     """An output of a node in the graph that is being composed. Pass it to another node to connect the two.
 
     Attributes:
@@ -39,14 +30,11 @@ class InvokedOutput:
         collected: of how many dynamic outputs it stands for the list of all values.
     """
 
-    __slots__ = ("collected", "composition", "levels", "node_name", "output_name")
-
-    def __init__(self, composition: Composition, node: str, output: str, levels: int = 0, collected: int = 0) -> None:
-        self.composition = composition
-        self.node_name = node
-        self.output_name = output
-        self.levels = levels
-        self.collected = collected
+    composition: Composition
+    node_name: str
+    output_name: str
+    levels: int = 0
+    collected: int = 0
 
     @property
     def is_dynamic(self) -> bool:
@@ -116,14 +104,11 @@ class InvokedOutput:
         return f"<output {self.output_name!r} of {self.node_name!r}>"
 
 
-class GraphInput:
+class GraphInput(msgspec.Struct, eq=False):
     """An input of the graph that is being composed. Pass it to the nodes that need it."""
 
-    __slots__ = ("composition", "name")
-
-    def __init__(self, composition: Composition, name: str) -> None:
-        self.composition = composition
-        self.name = name
+    composition: Composition
+    name: str
 
     def __repr__(self) -> str:
         return f"<input {self.name!r} of {self.composition.title}>"
@@ -293,9 +278,7 @@ class Composition:
             )
         return name
 
-    def _bind(
-        self, definition: Placeable, node: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> dict[str, Binding]:
+    def _bind(self, definition: Any, node: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Binding]:
         ins = definition.ins
         if len(args) > len(ins):
             raise DefinitionError(

@@ -57,13 +57,10 @@ class GraphIn:
         self.type: ValueType | None = None
 
 
-class GraphOut:
+class GraphOut(msgspec.Struct, eq=False):
     """An output of a graph."""
 
-    __slots__ = ("description",)
-
-    def __init__(self, description: str | None = None) -> None:
-        self.description = description
+    description: str | None = None
 
 
 class MappedOutput(msgspec.Struct, frozen=True):

@@ -35,8 +35,6 @@ class HookDefinition:
         decorated_fn: the function that the decorator made it of.
     """
 
-    __slots__ = ("__dict__", "decorated_fn", "hook_fn", "name", "required_resource_keys")
-
     def __init__(
         self,
         *,

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from treadle.author.config_types import ConfigType, Field
 from treadle.author.configured import Configurable
 from treadle.author.executions import CONSOLE_LOGGER
@@ -17,7 +19,7 @@ from treadle.errors import InvocationError
 from treadle.spec.config import UNSET
 
 
-class InitLoggerContext:
+class InitLoggerContext(msgspec.Struct, eq=False):
     """What the function of a logger may look at.
 
     Attributes:
@@ -27,19 +29,10 @@ class InitLoggerContext:
         run_id: the run; None in a test.
     """
 
-    __slots__ = ("job_def", "logger_config", "logger_def", "run_id")
-
-    def __init__(
-        self,
-        logger_config: Any,
-        logger_def: LoggerDefinition | None = None,
-        job_def: JobDefinition | None = None,
-        run_id: str | None = None,
-    ) -> None:
-        self.logger_config = logger_config
-        self.logger_def = logger_def
-        self.job_def = job_def
-        self.run_id = run_id
+    logger_config: Any
+    logger_def: LoggerDefinition | None = None
+    job_def: JobDefinition | None = None
+    run_id: str | None = None
 
 
 def build_init_logger_context(logger_config: Any = None, job_def: JobDefinition | None = None) -> InitLoggerContext:
