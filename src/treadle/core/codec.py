@@ -6,7 +6,7 @@ Classes that are no msgspec structs join by `register`: an encoder to plain data
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from operator import methodcaller
 from typing import Any, TypeVar
@@ -88,6 +88,12 @@ def from_builtins(value: Any, cls: Any) -> Any:
 def decoder(cls: Any) -> msgspec.msgpack.Decoder[Any]:
     """The decoder for `cls` (a type or a union)."""
     return msgspec.msgpack.Decoder(cls, dec_hook=_dec_hook, ext_hook=_ext_hook)
+
+
+def leaves(base: type[T]) -> Iterator[type[T]]:
+    """The classes below `base` that none is derived from: what a tagged union is made of."""
+    for cls in base.__subclasses__():
+        yield from leaves(cls) if cls.__subclasses__() else (cls,)
 
 
 _TO_WIRE = methodcaller("to_wire")

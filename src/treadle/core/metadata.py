@@ -421,10 +421,7 @@ class UnknownMetadataValue(MetadataValue):
         return f"UnknownMetadataValue({self.raw!r})"
 
 
-_LEAVES = (*_Kind.__subclasses__(), *_Text.__subclasses__(), *_Path.__subclasses__())
-_KINDS: dict[str, type[MetadataValue]] = {
-    cls.__struct_config__.tag: cls for cls in _LEAVES if cls not in (_Text, _Path)
-}  # fmt: skip
+_KINDS: dict[str, type[MetadataValue]] = {kind.__struct_config__.tag: kind for kind in codec.leaves(_Kind)}
 for _name in ("text", "url", "json", "float", "int", "bool", "run", "job", "table", "table_schema", "null", "pool"):
     setattr(MetadataValue, _name, _KINDS[_name])
 MetadataValue.dagster_run = RunMetadataValue

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
@@ -710,11 +712,7 @@ def _depth(depth: int | None) -> int | None:
 
 # --- on the wire ---------------------------------------------------------------------------------------------------
 
-_Any: TypeAlias = (
-    All | Keys | KeyPattern | KeyPrefixes | KeySubstring | Groups | GroupPattern | Tag | Kind | Owner | Is | Attribute
-    | AllChecks | CheckKeys | ChecksFor | Upstream | Downstream | Around | Roots | Sinks | Materializable
-    | RequiredNeighbours | UpstreamSources | Or | And | Minus
-)  # fmt: skip
+_Any: Any = reduce(or_, codec.leaves(AssetSelection))
 
 
 def _from_plain(raw: Any) -> AssetSelection:

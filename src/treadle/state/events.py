@@ -8,8 +8,9 @@ sentence for people is derived from its data (`message`), never stored.
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any, ClassVar, TypeAlias, get_args
+from functools import cache, reduce
+from operator import or_
+from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 
@@ -495,15 +496,10 @@ class Unknown(Event, frozen=True, tag="UNKNOWN"):
     message = told("kind", "The kind.")
 
 
-AnyEvent: TypeAlias = (
-    RunEnqueued | RunDequeued | RunStarting | RunStarted | RunSucceeded | RunFailed | RunCanceling | RunCanceled
-    | RunSuspended | RunResumed | EngineEvent | ResourceInitStarted | ResourceInitSucceeded | ResourceInitFailed
-    | LogsCaptured | StepWorkerStarting | StepWorkerStarted | StepStarted | StepRestarted | StepUpForRetry
-    | StepSucceeded | StepFailed | StepSkipped | StepInput | StepOutput | LoadedInput | HandledOutput
-    | ExpectationReported | HookCompleted | HookErrored | HookSkipped | AssetMaterializationPlanned
-    | AssetMaterialized | AssetObserved | AssetCheckEvaluationPlanned | AssetCheckEvaluated | AssetWiped | LogMessage
-)  # fmt: skip
-for _kind in get_args(AnyEvent):
+_KINDS = tuple(kind for kind in codec.leaves(Event) if kind is not Unknown)
+AnyEvent: Any = reduce(or_, _KINDS)
+"""All kinds of events, for decoders."""
+for _kind in _KINDS:
     _kind.event_type = EventType(_kind.__struct_config__.tag)
 
 
