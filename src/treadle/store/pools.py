@@ -17,7 +17,7 @@ from treadle.store.leases import Lease, check
 
 MOST = 1000
 _LIVE = (  # the owner of a run under way may be late: whoever monitors leases ends it sooner, if anybody does
-    "run IN (SELECT name FROM leases LEFT JOIN runs ON run_id = name WHERE until > 0 AND"
+    "EXISTS (SELECT 1 FROM leases LEFT JOIN runs ON run_id = name WHERE name = pool_slots.run AND until > 0 AND"
     " until + CASE WHEN status IN ('STARTED', 'CANCELING') THEN 60 ELSE 0 END > ?)"
 )
 _ORDER = "priority DESC, asked, run, step"
@@ -26,6 +26,7 @@ _FIRST = (  # those that hold a slot or are next, as many as there are slots
     f"SELECT run, step FROM pool_slots WHERE pool = ? AND %s ORDER BY held DESC, {_ORDER}"
     " LIMIT coalesce((SELECT slots FROM pools WHERE name = ?), ?)"
 )
+_HOLD = f"UPDATE pool_slots SET held = 1 WHERE pool = ? AND run = ? AND step = ? AND (run, step) IN ({_FIRST % 'true'})"
 
 
 class Pool(msgspec.Struct):
@@ -99,9 +100,7 @@ class Pools:
                 "INSERT OR IGNORE INTO pool_slots (pool, run, step, priority, asked, held) VALUES (?, ?, ?, ?, ?, 0)",
                 (name, *mine, priority, now),
             )
-            if mine in connection.execute(_FIRST % "true", (name, *limit)).fetchall():
-                held = "UPDATE pool_slots SET held = 1 WHERE pool = ? AND run = ? AND step = ?"
-                connection.execute(held, (name, *mine))
+            if connection.execute(_HOLD, (name, *mine, name, *limit)).rowcount:
                 return True
             return bool(connection.execute(_MINE, (name, *mine)).fetchone()[0])  # one that it has, of a lowered limit
 
