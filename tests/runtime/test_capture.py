@@ -1,8 +1,10 @@
 import os
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
+from tests.runtime.test_clock import interrupted_after
 
 import treadle as dg
 from treadle.runtime.capture import Capture
@@ -125,3 +127,10 @@ def test_each_step_knows_its_share(program):
             shares[event.step_key].append(event.captured)
     cut = {step: (out[start[0] : end[0]], err[start[1] : end[1]]) for step, (start, end) in shares.items()}
     assert cut == {"first": (b"abc\n", b""), "second": (b"", b"de\n")}
+
+
+def test_who_is_interrupted_while_it_copies_can_still_stop(tmp_path):
+    capture = Capture(tmp_path / "out", tmp_path / "err")
+    with interrupted_after("acquire"), suppress(KeyboardInterrupt):
+        capture._copy()
+    assert capture._copying.acquire(timeout=0)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -11,6 +14,22 @@ from treadle.runtime import clock
 from treadle.runtime.clock import Repeated
 
 PATIENCE_S = 10.0
+
+
+@contextmanager
+def interrupted_after(*names: str) -> Iterator[None]:
+    """The first call of a function of C of such a name inside is interrupted when it returns, as by Ctrl-C."""
+
+    def interrupt(frame: object, kind: str, function: object) -> None:
+        if kind == "c_return" and getattr(function, "__name__", "") in names:
+            sys.setprofile(None)
+            raise KeyboardInterrupt
+
+    sys.setprofile(interrupt)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
 
 
 def test_it_is_called_as_it_says_until_it_is_stopped() -> None:
@@ -45,6 +64,19 @@ def test_what_is_late_is_called_soon_and_a_failure_is_its_own() -> None:
     for one in others:
         one.stop()
     assert [thread.name for thread in threading.enumerate()].count(clock.THREAD) == 1
+
+
+def test_who_is_interrupted_while_it_wakes_the_thread_leaves_nothing_locked() -> None:
+    one = Repeated(lambda: None)
+    one.start(3600.0)
+    with interrupted_after("acquire", "release", "__enter__"), suppress(KeyboardInterrupt):
+        one.soon()
+    one.stop()
+    called = threading.Event()
+    other = Repeated(called.set)
+    threading.Thread(target=other.start, args=(0.0,), daemon=True).start()
+    assert called.wait(PATIENCE_S)
+    other.stop()
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")

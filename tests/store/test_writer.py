@@ -6,8 +6,10 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import pytest
+from tests.runtime.test_clock import interrupted_after
 
 from treadle.core.keys import AssetKey
 from treadle.errors import StoreError
@@ -193,6 +195,22 @@ def test_closing_commits_and_one_thread_serves_all_writers(store: Store, open_st
 
 
 # --- in memory --------------------------------------------------------------------------------------------------------
+
+
+def test_who_is_interrupted_while_it_wakes_the_thread_leaves_nothing_locked(store: Store, entry: Entry) -> None:
+    sink, others, written = store.sink(), store.sink(), threading.Event()
+    assert isinstance(sink, EventWriter)
+    sink.write(entry(LogMessage("a")))
+    with interrupted_after("acquire", "release", "__enter__"), suppress(KeyboardInterrupt):
+        module._watch.add(sink._reference)
+
+    def write() -> None:
+        others.write(entry(LogMessage("b")))
+        written.set()
+
+    threading.Thread(target=write, daemon=True).start()
+    assert written.wait(10.0)
+    assert texts(store) == ["a", "b"]
 
 
 def test_in_memory_nothing_is_opened_until_somebody_reads(entry: Entry, tmp_path: object) -> None:

@@ -65,7 +65,7 @@ class Capture:
         self._pieces: dict[int, int] = {}
         self._streams: list[_Stream] = []
         self._is_early = False  # a burst of lines is why it is looked at
-        self._copying = threading.Lock()
+        self._copying = threading.RLock()  # whoever was interrupted while it took it has it, and can stop
         self._following = Repeated(self._follow)
         self.lost: str | None = None
 

@@ -61,13 +61,16 @@ class Repeated:
 class _Clock:
     def __init__(self) -> None:
         self.all: set[Repeated] = set()
-        self._wake = threading.Event()
+        self._until_woken = (
+            threading.Lock()
+        )  # held until it is to look; an event would stay locked by who is interrupted
+        self._until_woken.acquire()
         self._starting = threading.Lock()
         self._is_started = False
 
     def add(self, one: Repeated) -> None:
         self.all.add(one)
-        self._wake.set()
+        self.wake()
         if not self._is_started:
             with self._starting:
                 if not self._is_started:
@@ -78,7 +81,8 @@ class _Clock:
         self.all.discard(one)
 
     def wake(self) -> None:
-        self._wake.set()
+        with suppress(RuntimeError):  # it has been woken
+            self._until_woken.release()
 
     def _follow(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -87,8 +91,7 @@ class _Clock:
                 with suppress(Exception):  # whose it is finds out by itself
                     one.turn()
             due = min((one.due for one in tuple(self.all)), default=float("inf"))
-            self._wake.wait(min(max(0.0, due - time.monotonic()), threading.TIMEOUT_MAX))
-            self._wake.clear()
+            self._until_woken.acquire(timeout=min(max(0.0, due - time.monotonic()), threading.TIMEOUT_MAX))
 
 
 _clock = _Clock()

@@ -55,7 +55,7 @@ class StepThreads(Crew[StepThread]):
     def __init__(self, most: int, limits: list[TagLimit]) -> None:
         super().__init__(most, limits)
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._answers: list[threading.Event] = []
+        self._answers: list[threading.Lock] = []
         self._is_over = False
         self._loop = _LoopThread()
 
@@ -134,9 +134,10 @@ class StepThreads(Crew[StepThread]):
 
     def commit(self) -> None:
         """In a step's thread: wait until all that it has handed over is stored."""
-        stored = threading.Event()
+        stored = threading.Lock()  # until then; an event would stay locked by a step that is interrupted just now
+        stored.acquire()
         self.hand_over(lambda: self._answers.append(stored))
-        while not stored.wait(1.0):
+        while not stored.acquire(timeout=1.0):
             if self._is_over:
                 raise FencedError("The run is over: nothing more of its steps can be recorded.")
 
@@ -150,7 +151,7 @@ class StepThreads(Crew[StepThread]):
             answers, self._answers = self._answers, []
             self.scope.sink.commit()
             for one in answers:
-                one.set()
+                one.release()
 
     def _live(self, scope: RunScope, one: StepThread) -> None:
         """The life of a step's thread."""

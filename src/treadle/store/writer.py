@@ -15,6 +15,7 @@ import threading
 import time
 import weakref
 from collections import deque
+from contextlib import suppress
 from itertools import repeat, starmap
 from typing import Protocol
 
@@ -145,14 +146,18 @@ class _Watch:
 
     def __init__(self) -> None:
         self._awake: set[weakref.ref[EventWriter]] = set()
-        self._wake = threading.Event()
+        self._until_woken = (
+            threading.Lock()
+        )  # held until it is to look; an event would stay locked by who is interrupted
+        self._until_woken.acquire()
         self._starting = threading.Lock()
         self._is_started = False
 
     def add(self, writer: weakref.ref[EventWriter]) -> None:
         """Look at a writer from now on. What was written just now has some time to be committed by its writer."""
         self._awake.add(writer)
-        self._wake.set()
+        with suppress(RuntimeError):  # it has been woken
+            self._until_woken.release()
         if not self._is_started:
             with self._starting:
                 if not self._is_started:
@@ -165,8 +170,7 @@ class _Watch:
 
     def _follow(self) -> None:
         while True:
-            self._wake.wait()
-            self._wake.clear()
+            self._until_woken.acquire()
             pause: float | None = SLEEPING_S
             while pause is not None:
                 time.sleep(pause)
