@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from typing import NamedTuple, TypeAlias, cast
 
 from treadle.core import codec
@@ -108,8 +109,8 @@ class World:
         self.conditions = conditions
         self.jobs = jobs or {}
         self.custom = custom
-        self._edges: dict[tuple[Target, bool], tuple[Edge, ...]] = {}
-        self._together: dict[tuple[Target, Target], bool] = {}
+        self.edges = cache(self._edges)
+        self.are_together = cache(self._are_together)
         self._chosen: dict[int, tuple[AssetSelection, frozenset[AssetKey]]] = {}
         self._names: dict[int, tuple[AutomationCondition, str, bool]] = {}
         self.has_custom = any(not condition.is_serializable for condition in conditions.values())
@@ -144,25 +145,20 @@ class World:
             self._chosen[id(selection)] = found
         return found[1]
 
-    def edges(self, key: Target, through_virtual: bool = False) -> tuple[Edge, ...]:
+    def _edges(self, key: Target, through_virtual: bool = False) -> tuple[Edge, ...]:
         """The dependencies of an asset, or of a check: the asset that it checks, and what else it looks at."""
-        found = self._edges.get((key, through_virtual))
-        if found is None:
-            found = self._edges[key, through_virtual] = tuple(self._find_edges(key, through_virtual))
-        return found
-
-    def _find_edges(self, key: Target, through_virtual: bool) -> Iterable[Edge]:
+        found: list[Edge] = []
         for dep in self._deps(key):
             upstream = dep.asset_key
             if upstream == key and not isinstance(dep.partition_mapping, TimeWindowPartitionMapping):
                 continue
             link = self._link(upstream, key, dep.partition_mapping)
             if through_virtual and self.graph.specs[upstream].is_virtual and upstream != key:
-                for edge in self.edges(upstream, True):
-                    yield Edge(edge.key, (*edge.links, link), is_plain=False)
+                found += (Edge(edge.key, (*edge.links, link), is_plain=False) for edge in self.edges(upstream, True))
             else:
                 plain = self.partitions_of(upstream) is None and self.partitions_of(key) is None
-                yield Edge(upstream, (link,), plain)
+                found.append(Edge(upstream, (link,), plain))
+        return tuple(found)
 
     def _deps(self, key: Target) -> Iterable[AssetDep]:
         if isinstance(key, AssetKey):
@@ -177,14 +173,8 @@ class World:
             return Link(upstream, downstream, None)
         return Link(upstream, downstream, mapping or default_mapping(theirs, mine))
 
-    def are_together(self, key: Target, target: Target) -> bool:
+    def _are_together(self, key: Target, target: Target) -> bool:
         """Whether one run can make a partition of the asset `key` and, after it, that of `target`."""
-        found = self._together.get((key, target))
-        if found is None:
-            found = self._together[key, target] = self._can_be_together(key, target)
-        return found
-
-    def _can_be_together(self, key: Target, target: Target) -> bool:
         definition = self.partitions_of(key)
         if key not in self.graph.made_by or key == target or definition != self.partitions_of(target):
             return False
