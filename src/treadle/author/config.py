@@ -26,7 +26,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from treadle.author.config_types import ConfigType, Field, is_config_class
+from treadle.author.config_types import SCALARS, ConfigType, Field, is_config_class
 from treadle.author.env import is_env
 from treadle.author.run_config import plain
 from treadle.errors import ConfigDefinitionError, ConfigError, InvocationError
@@ -244,13 +244,6 @@ _SCALARS: dict[Any, config.Schema] = {
     dict: config.PERMISSIVE,
     Any: config.ANY,
 }
-_KEYS: dict[Any, config.Scalar] = {
-    str: config.STR,
-    int: config.INT,
-    float: config.FLOAT,
-    bool: config.BOOL,
-    Any: config.ANY,
-}
 
 
 def _read(annotation: Any, where: str, discriminator: Any = None) -> _Type:
@@ -307,7 +300,7 @@ def _each(kind: type, change: Change | None) -> Change | None:
 
 
 def _read_map(args: tuple[Any, ...], where: str) -> _Type:
-    key = _KEYS.get(args[0])
+    key = config.ANY if args[0] is Any else SCALARS.get(args[0])
     if key is None:
         return _unreadable(f"a dict with keys of type {args[0]}", where)
     value = _read(args[1], where)

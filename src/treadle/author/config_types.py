@@ -348,12 +348,9 @@ StringSource = ConfigType(config.STR_SOURCE)
 IntSource = ConfigType(config.INT_SOURCE)
 BoolSource = ConfigType(config.BOOL_SOURCE)
 
-_STR, _INT, _FLOAT, _BOOL = (ConfigType(scalar) for scalar in (config.STR, config.INT, config.FLOAT, config.BOOL))
+SCALARS: Mapping[AnyValue, config.Scalar] = {str: config.STR, int: config.INT, float: config.FLOAT, bool: config.BOOL}
 _PYTHON_TYPES: dict[AnyValue, ConfigType] = {
-    str: _STR,
-    int: _INT,
-    float: _FLOAT,
-    bool: _BOOL,
+    **{kind: ConfigType(scalar) for kind, scalar in SCALARS.items()},
     None: Any,
     AnyValue: Any,
     list: ConfigType(config.Array(config.ANY)),

@@ -381,7 +381,7 @@ class _Configured(ResourceDefinition):
     nested: Mapping[str, Any]
 
     def requires(self, definitions: Mapping[str, ResourceDefinition]) -> frozenset[str]:
-        keys = set(self._required)
+        keys = set(self.required_resource_keys)
         for name, value in self.nested.items():
             key = _key_of(value, definitions)
             if key is not None:

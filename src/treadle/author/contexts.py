@@ -101,12 +101,6 @@ class OpExecutionContext:
     run_tags: Mapping[str, str] = told("run.tags", "The tags of the run.")
     job_name: str = told("run.job_name", "The job.")
     location_name: str | None = told("run.location_name", "The code location of the job, if it comes from one.")
-
-    @property
-    def job_def(self) -> JobDefinition:
-        """The definition of the job."""
-        return _there(self._step.job_def, "job_def")
-
     op_def: OpDefinition = told("op_def", "The definition of the op.")
     op_config: Any = told("op_config", "The config of the op, as validated.")
     log: logging.Logger = told("log", "A logger whose lines are kept with the run.")
@@ -114,6 +108,11 @@ class OpExecutionContext:
     resources: Any = told("resources", "The resources that the op requires, as attributes.")
     step_key: str = told("step_key", "The key of the step.")
     retry_number: int = told("retry_number", "0 in the first attempt, 1 in the first retry, and so on.")
+
+    @property
+    def job_def(self) -> JobDefinition:
+        """The definition of the job."""
+        return _there(self._step.job_def, "job_def")
 
     def get_mapping_key(self) -> str | None:
         """The key of the dynamic output that this step is for, if any."""

@@ -15,13 +15,12 @@ from typing import Any
 
 import msgspec
 
-from treadle.author.config_types import ConfigType, Map, Noneable, schema_from
+from treadle.author.config_types import SCALARS, ConfigType, Map, Noneable, schema_from
 from treadle.author.signature import NO_ANNOTATION
 from treadle.author.types import ValueType
 from treadle.spec import config
 
 _PATH = config.Field(config.Shape({"path": config.Field(config.STR)}))
-_SCALARS = {int: config.INT, str: config.STR, float: config.FLOAT, bool: config.BOOL}
 
 
 def _selector(value: config.Schema) -> config.Selector:
@@ -46,7 +45,7 @@ def _load_selected(selected: Any) -> Any:
 
 _ANY = ConfigType(_selector(config.ANY), _load_selected)
 _BY_SCALAR = {
-    one: ConfigType(config.ScalarUnion(kind, _selector(kind)), _load_selected) for one, kind in _SCALARS.items()
+    one: ConfigType(config.ScalarUnion(kind, _selector(kind)), _load_selected) for one, kind in SCALARS.items()
 }
 _known: dict[ValueType, ConfigType | None] = {}
 
@@ -87,7 +86,7 @@ def _of_generic(origin: Any, arguments: tuple[Any, ...]) -> ConfigType | None:
         inner = _of(arguments[0])
         return None if inner is None else _each(inner, origin)
     if origin is dict and len(arguments) == 2:
-        key, inner = config.ANY if arguments[0] is Any else _SCALARS.get(arguments[0]), _of(arguments[1])
+        key, inner = config.ANY if arguments[0] is Any else SCALARS.get(arguments[0]), _of(arguments[1])
         return None if key is None or inner is None else Map(ConfigType(key), inner)
     return None
 

@@ -126,6 +126,9 @@ class _Context(ABC):
 
     job_name: str = told("job_name", "The job that runs.")
     op_def: Any = told("op_def", "The op that the input or output belongs to.")
+    log: Any = told("log", "A logger; messages go to the run's event log.")
+    instance: Any = told("instance", "The instance that the run belongs to.")
+    step_context: Any = told("step_context", "The context of the step.")
 
     @property
     def dagster_type(self) -> Any:
@@ -133,9 +136,6 @@ class _Context(ABC):
         if self._type is None:
             raise self._missing("type", f"Give it one: build_{self._what}_context(dagster_type=...).")
         return self._type
-
-    log: Any = told("log", "A logger; messages go to the run's event log.")
-    instance: Any = told("instance", "The instance that the run belongs to.")
 
     @property
     def resources(self) -> Any:
@@ -146,8 +146,6 @@ class _Context(ABC):
     def resource_config(self) -> Mapping[str, Any] | None:
         """The config of the IO manager itself."""
         return self._step.resource_config(self._manager_key)
-
-    step_context: Any = told("step_context", "The context of the step.")
 
     # --- assets ----------------------------------------------------------------------------------------------------
 

@@ -222,7 +222,7 @@ class ResourceDefinition(Configurable):
         self.description = description
         self.version = version
         self.config_schema = config_schema
-        self._required = frozenset(required_resource_keys) if required_resource_keys else _EMPTY
+        self.required_resource_keys = frozenset(required_resource_keys) if required_resource_keys else _EMPTY
         self._constant = _NO_CONSTANT  # the value itself, where there is nothing to set up: the short way of `start`
 
     # --- ready-made ones -------------------------------------------------------------------------------------------
@@ -251,14 +251,10 @@ class ResourceDefinition(Configurable):
 
     # --- what it needs ---------------------------------------------------------------------------------------------
 
-    @property
-    def required_resource_keys(self) -> frozenset[str]:
-        """The resources that it names itself. `requires` also has those it finds among others by identity."""
-        return self._required
-
     def requires(self, definitions: Mapping[str, ResourceDefinition]) -> frozenset[str]:
-        """The keys among `definitions` that have to be set up before this one."""
-        return self._required
+        """The keys among `definitions` that have to be set up before this one: those it names, and those it finds among
+        them by identity."""
+        return self.required_resource_keys
 
     def get_required_resource_keys(self, resource_defs: Mapping[str, ResourceDefinition]) -> frozenset[str]:
         """The same as `requires`."""
