@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from treadle.core.keys import AssetKey
+from treadle.core.told import told
 
 
 class EventType(enum.Enum):
@@ -102,10 +103,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type"):
     fact_field: ClassVar[str | None] = None  # the field whose value tells asset and partition
     says: ClassVar[str | None] = None  # the sentence for people, a format of the event
 
-    @property
-    def event_type_value(self) -> str:
-        """The stored word for the kind of this event."""
-        return self.event_type.value
+    event_type_value: ClassVar[str] = told("event_type.value", "The stored word for the kind of this event.")
 
     @property
     def message(self) -> str:
