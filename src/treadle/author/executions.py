@@ -32,41 +32,22 @@ _START_METHOD = Field(
     description="How the process of a step is started.",
 )  # fmt: skip
 
-IN_PROCESS = Shape(
-    {
-        "retries": _RETRIES,
-        "marker_to_close": Field(STR, required=False),
-        "step_dependency_config": _STEP_DEPENDENCIES,
-    }
-)
+_EVERY = {"retries": _RETRIES, "step_dependency_config": _STEP_DEPENDENCIES}
+
+
+def _at_once(without: str) -> dict[str, Field]:
+    text = f"How many steps run at once; 0 or null is {without}."
+    most = Field(Noneable(INT), required=False, default=None, description=text)
+    return {"max_concurrent": most, **_EVERY, "tag_concurrency_limits": _TAG_LIMITS}
+
+
+IN_PROCESS = Shape({**_EVERY, "marker_to_close": Field(STR, required=False)})
 """Config of the executor that runs all steps in one process."""
 
-MULTIPROCESS = Shape(
-    {
-        "max_concurrent": Field(
-            Noneable(INT),
-            required=False,
-            default=None,
-            description="How many steps run at once; 0 or null is the number of CPUs.",
-        ),
-        "retries": _RETRIES,
-        "step_dependency_config": _STEP_DEPENDENCIES,
-        "tag_concurrency_limits": _TAG_LIMITS,
-        "start_method": _START_METHOD,
-    }
-)
+MULTIPROCESS = Shape({**_at_once("the number of CPUs"), "start_method": _START_METHOD})
 """Config of the executor that runs each step in a process of its own."""
 
-THREADED = Shape(
-    {
-        "max_concurrent": Field(
-            Noneable(INT), required=False, default=None, description="How many steps run at once; 0 or null is 32."
-        ),
-        "retries": _RETRIES,
-        "step_dependency_config": _STEP_DEPENDENCIES,
-        "tag_concurrency_limits": _TAG_LIMITS,
-    }
-)
+THREADED = Shape(_at_once("32"))
 """Config of the executor that runs each step in a thread."""
 
 DEFAULT_EXECUTION = Field(
