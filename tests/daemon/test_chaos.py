@@ -13,7 +13,6 @@ import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -165,7 +164,7 @@ class Chaos:
         else:
             found = self.family(run)
             pid = found.get(whom)
-            if pid is None or (whom != "supervisor" and not holds(pid, kept(run.run_id))) or not struck(pid):
+            if pid is None or (whom != "supervisor" and not kin.has_open(pid, kept(run.run_id))) or not struck(pid):
                 return False
             step = next((one.key for one in self.attempts() if one.pid == pid), "?/?").split("/")[1]
             self.victims[run.run_id].append(f"step {step}" if whom == "step" else whom)
@@ -236,7 +235,7 @@ class Chaos:
         gone = (self.seen | {one.pid for one in self.attempts()}) - current
         self.served.until(lambda: not [pid for pid in gone if is_alive(pid)])
         names = [run.run_id for run in self.runs]
-        self.served.until(lambda: not any(holds(pid, one) for pid in current for one in names))
+        self.served.until(lambda: not any(kin.has_open(pid, one) for pid in current for one in names))
 
     def check_run(self, run: Run, attempts: list[Attempt]) -> None:
         entries = self.served.instance.all_logs(run.run_id)
@@ -282,20 +281,10 @@ class Chaos:
             assert made >= sum(one.made for one in attempts)
 
 
-def holds(pid: int, name: str) -> bool:
-    """Whether a process has a file of this name open."""
-    with suppress(OSError):
-        for number in os.listdir(f"/proc/{pid}/fd"):
-            with suppress(OSError):
-                if name in os.readlink(f"/proc/{pid}/fd/{number}"):
-                    return True
-    return False
-
-
 def kept_by(run: Run) -> list[int]:
     """The processes of ours that have the sign of life of a run open."""
     pids = sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
-    return [pid for pid in pids if title(pid).startswith("treadle") and holds(pid, kept(run.run_id))]
+    return [pid for pid in pids if title(pid).startswith("treadle") and kin.has_open(pid, kept(run.run_id))]
 
 
 def title(pid: int | None) -> str:

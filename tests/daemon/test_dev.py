@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -137,18 +138,14 @@ def test_incident_shutdown_the_end_of_dev_with_5000_assets_leaves_no_process(tmp
 
 
 def test_a_daemon_may_wait_for_the_runs_that_it_started(tmp_path: Path) -> None:
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "dagster.yaml").write_text("code_servers: {wait_for_local_processes_on_shutdown: true}")
-    served = Served(tmp_path, "daemon run", CODE)
-    try:
+    settings = "code_servers: {wait_for_local_processes_on_shutdown: true}"
+    with closing(Served(tmp_path, "daemon run", CODE, settings)) as served:
         run, pid = served.under_way("slow")
         served.process.send_signal(signal.SIGTERM)
         os.kill(pid, signal.SIGKILL)
         served.process.wait()
         assert served.run(run).is_failure
         assert served.instance.all_logs(run.run_id, of_type={EventType.RUN_FAILURE})
-    finally:
-        served.close()
 
 
 def test_dev_says_what_is_loaded_and_what_becomes_of_runs(tmp_path: Path) -> None:
@@ -180,13 +177,9 @@ def test_dev_says_what_is_loaded_and_what_becomes_of_runs(tmp_path: Path) -> Non
 
 
 def test_settings_that_have_no_effect_yet_are_named(tmp_path: Path) -> None:
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "dagster.yaml").write_text("schedules: {use_threads: true, num_workers: 4}\ntelemetry: {}")
-    served = Served(tmp_path, "daemon run", CODE)
-    try:
+    settings = "schedules: {use_threads: true, num_workers: 4}\ntelemetry: {}"
+    with closing(Served(tmp_path, "daemon run", CODE, settings)) as served:
         assert "no effect yet: schedules." in read_until(served.process, "effect")
-    finally:
-        served.close()
 
 
 def test_a_daemon_that_cannot_begin_leaves_nothing_that_loads_code(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.daemon.test_service import Served
+from tests.daemon.test_service import MARK, Served
 
 from treadle.errors import StoreError
 from treadle.host.instance import Instance
@@ -24,13 +24,11 @@ from treadle.state.captured import spans
 from treadle.state.events import EngineEvent, EventType
 from treadle.state.runs import Run
 
-CODE = """
+CODE = (
+    MARK
+    + """
 import os, subprocess, sys, time
 from treadle import Definitions, job, op
-
-def mark(text):
-    with open(os.environ["WITNESS"], "a") as file:
-        file.write(f"{text} {os.getpid()}\\n")
 
 @op(pool="db")
 def floods(context):
@@ -70,6 +68,7 @@ def says_job(): says()
 
 defs = Definitions(jobs=[floods_job, says_job, logs_job])
 """
+)
 ENDS = {EventType.RUN_SUCCESS, EventType.RUN_FAILURE, EventType.RUN_CANCELED}
 
 INSIDE = {"execution": {"config": {"in_process": {}}}}

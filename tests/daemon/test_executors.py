@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.daemon.test_service import Served
+from tests.daemon.test_service import MARK, Served, shared
 
 from treadle.host.launching import cancel_run
 from treadle.state.captured import spans
 from treadle.state.events import EventType
 from treadle.state.runs import Run, RunStatus
 
-CODE = """
+CODE = (
+    MARK
+    + """
 import asyncio, os, signal, sys, threading, time
 from treadle import (
     Definitions, Executor, In, Nothing, Out, Output, RetryPolicy, asset, executor, in_process_executor, job,
     multiprocess_executor, op, threaded_executor,
 )
-
-def mark(text):
-    with open(os.environ["WITNESS"], "a") as file:
-        file.write(f"{text} {os.getpid()}\\n")
 
 if "treadle.host.keeper" in sys.orig_argv:  # a fresh interpreter
     mark("imported")
@@ -192,13 +189,10 @@ defs = Definitions(
     ],
 )
 """
+)
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    made = Served(tmp_path_factory.mktemp("served"), code=CODE)
-    yield made
-    made.close()
+served = shared(CODE)
 
 
 def executed(served: Served, job: str, config: dict[str, Any] | None = None) -> tuple[Run, set[int], int]:

@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.daemon.test_service import Served, is_alive
+from tests.daemon.test_service import MARK, Served, is_alive
 
 from treadle.host.launching import cancel_run
 from treadle.runtime import kin
@@ -23,13 +23,11 @@ from treadle.state.captured import spans
 from treadle.state.events import EventType
 from treadle.state.runs import Run, RunStatus
 
-CODE = '''
+CODE = (
+    MARK
+    + '''
 import collections, ctypes, itertools, os, signal, subprocess, sys, threading, time
 from treadle import Definitions, RetryPolicy, job, op
-
-def mark(text):
-    with open(os.environ["WITNESS"], "a") as file:
-        file.write(f"{text} {os.getpid()}\\n")
 
 def hang():
     while True:
@@ -272,6 +270,7 @@ def fills_memory():
 
 defs = Definitions(jobs=jobs)
 '''
+)
 ENDS = {EventType.RUN_SUCCESS, EventType.RUN_FAILURE, EventType.RUN_CANCELED}
 STEP_ENDS = {EventType.STEP_SUCCESS, EventType.STEP_FAILURE}
 IN_PROCESS = {"execution": {"config": {"in_process": {}}}}

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.daemon.test_service import CODE, Served
+from tests.daemon.test_service import CODE, MARK, Served
 
 from treadle.daemon.launches import Launches
 from treadle.daemon.runs import Queue, Starter
@@ -28,13 +28,11 @@ from treadle.host.targets import Target
 from treadle.state.events import EventType
 from treadle.state.runs import RunStatus
 
-MINE = """
+MINE = (
+    MARK
+    + """
 import os, subprocess
 from treadle import DefaultRunLauncher, QueuedRunCoordinator, RunLauncher
-
-def mark(text):
-    with open(os.environ["WITNESS"], "a") as file:
-        file.write(f"{text} {os.getpid()}\\n")
 
 class Mine(RunLauncher):
     def __init__(self, label):
@@ -70,14 +68,14 @@ class Tagging(QueuedRunCoordinator):
         context.instance.add_run_tags(context.run.run_id, {"by": str(self.settings.max_concurrent_runs)})
         return super().submit_run(context)
 """
+)
 
 
 def serve(folder: Path, settings: dict[str, Any]) -> Served:
     home = folder / "home"
     home.mkdir()
     (home / "mine.py").write_text(MINE)
-    (home / "dagster.yaml").write_text(json.dumps(settings))
-    return Served(folder, "daemon run", CODE)
+    return Served(folder, "daemon run", CODE, json.dumps(settings))
 
 
 def block(module: str, cls: str, **config: object) -> dict[str, object]:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.daemon.test_service import Served, is_alive
+from tests.daemon.test_service import MARK, Served, is_alive
 
 from treadle.cli.main import run as call
 from treadle.daemon.page import StatusPage
@@ -27,13 +27,11 @@ from treadle.state.events import EventType
 from treadle.state.runs import Run, RunStatus
 from treadle.store.locations import LocationRecord
 
-CODE = """
+CODE = (
+    MARK
+    + """
 import os, time
 from treadle import Definitions, job, op
-
-def mark(text):
-    with open(os.environ["WITNESS"], "a") as file:
-        file.write(f"{text} {os.getpid()}\\n")
 
 @op
 def say(): mark("old")
@@ -52,6 +50,7 @@ def slow_job(): slow()
 
 defs = Definitions(jobs=[say_job, slow_job])
 """
+)
 BROKEN = "def broken():\n    raise ValueError('<b>no</b>')\nbroken()\n"
 THREADED = (
     CODE + "import threading\nthreading.Thread(target=time.sleep, args=(1000,), name='ticker', daemon=True).start()\n"

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-from tests.daemon.test_service import Served, is_alive
+from tests.daemon.test_service import Served, is_alive, shared
 
 from treadle.core import tags
 from treadle.host.launching import cancel_run
@@ -13,16 +10,7 @@ from treadle.state.events import EventType
 from treadle.state.runs import RunStatus
 
 SETTINGS = "run_monitoring: {cancel_timeout_seconds: 1, max_runtime_seconds: 1}\n"
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("served")
-    (folder / "home").mkdir()
-    (folder / "home" / "treadle.yaml").write_text(SETTINGS)
-    made = Served(folder, "daemon run")
-    yield made
-    made.close()
+served = shared(command="daemon run", settings=SETTINGS)
 
 
 def test_a_run_that_takes_longer_than_the_settings_let_it_fails(served: Served) -> None:

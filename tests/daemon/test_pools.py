@@ -6,25 +6,22 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.daemon.test_service import Served, is_alive, parent_of
+from tests.daemon.test_service import MARK, Served, is_alive, parent_of, shared
 
 from treadle.core import tags
 from treadle.host.launching import cancel_run
 from treadle.state.runs import RunStatus
 
-CODE = """
+CODE = (
+    MARK
+    + """
 import os, time
 from treadle import Definitions, in_process_executor, job, op
-
-def mark(text):
-    with open(os.environ["WITNESS"], "a") as file:
-        file.write(f"{text} {os.getpid()}\\n")
 
 @op(pool="db")
 def query():
@@ -78,13 +75,10 @@ def both_job():
 
 defs = Definitions(jobs=[queries_job, inside_job, slow_job, slows_job, both_job, ordered_job])
 """
+)
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    made = Served(tmp_path_factory.mktemp("served"), code=CODE)
-    yield made
-    made.close()
+served = shared(CODE)
 
 
 @pytest.fixture(autouse=True)
@@ -166,10 +160,7 @@ def test_slots_go_by_the_priority_of_the_run_and_the_step_together(served: Serve
 
 
 def test_whole_runs_hold_slots_if_the_settings_say_so(tmp_path: Path) -> None:
-    (tmp_path / "home").mkdir()
-    settings = "concurrency: {pools: {granularity: run, default_limit: 1}}\n"
-    (tmp_path / "home" / "treadle.yaml").write_text(settings)
-    served = Served(tmp_path, code=CODE)
+    served = Served(tmp_path, code=CODE, settings="concurrency: {pools: {granularity: run, default_limit: 1}}\n")
     runs = [served.launch(job) for job in ("queries", "inside", "both", "queries")]
     assert all(served.ended(run).is_success for run in runs)
     records = served.instance.get_run_records(order_by="start_time", ascending=True)

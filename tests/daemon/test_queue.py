@@ -8,13 +8,12 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.daemon.test_service import PATIENCE_S, Served
+from tests.daemon.test_service import MARK, PATIENCE_S, Served, shared
 
 from treadle.core import tags
 from treadle.daemon import runs
@@ -24,13 +23,11 @@ from treadle.host.nudge import Listener
 from treadle.state.events import EventType
 from treadle.state.runs import Run, RunsFilter, RunStatus
 
-CODE = """
+CODE = (
+    MARK
+    + """
 import os, time
 from treadle import AssetSelection, DailyPartitionsDefinition, Definitions, asset, define_asset_job, job, op
-
-def mark(text):
-    with open(os.environ["WITNESS"], "a") as file:
-        file.write(f"{text} {os.getpid()}\\n")
 
 def may_end():
     while "may end" not in open(os.environ["WITNESS"]).read():
@@ -87,13 +84,10 @@ daily_job = define_asset_job("daily_job", AssetSelection.all())
 
 defs = Definitions([daily], jobs=[short_job, hold_job, chatty_job, free_job, vanish_job, daily_job])
 """
+)
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    made = Served(tmp_path_factory.mktemp("served"), code=CODE)
-    yield made
-    made.close()
+served = shared(CODE)
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.daemon.test_service import Served
+from tests.daemon.test_service import MARK, Served, shared
 
 from treadle.core import tags
 from treadle.daemon.runs import Retries, run_again
@@ -17,13 +17,11 @@ from treadle.host.settings import RunRetrySettings, Settings
 from treadle.state.events import RunFailed
 from treadle.state.runs import Run, RunsFilter, RunStatus
 
-CODE = """
+CODE = (
+    MARK
+    + """
 import os
 from treadle import Definitions, asset, define_asset_job, job, op
-
-def mark(text):
-    with open(os.environ["WITNESS"], "a") as file:
-        file.write(f"{text} {os.getpid()}\\n")
 
 def fails_until(number, name):
     mark(name)
@@ -58,16 +56,10 @@ assets_job = define_asset_job("assets_job", [one, two])
 
 defs = Definitions([one, two], jobs=[chain_job, assets_job])
 """
+)
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("served")
-    (folder / "home").mkdir()
-    (folder / "home" / "treadle.yaml").write_text("run_retries: {enabled: true}\n")
-    made = Served(folder, code=CODE)
-    yield made
-    made.close()
+served = shared(CODE, settings="run_retries: {enabled: true}\n")
 
 
 def chain(served: Served, run: Run) -> list[Run]:

@@ -26,13 +26,18 @@ from treadle.state.events import EventType
 from treadle.state.runs import Run, RunStatus
 
 PATIENCE_S = 30.0
-CODE = """
-import os, signal, subprocess, sys, time
-from treadle import Config, Definitions, Instance, Out, Output, RetryPolicy, asset, job, op, resource
+MARK = """
+import os
 
 def mark(text):
     with open(os.environ["WITNESS"], "a") as file:
         file.write(f"{text} {os.getpid()}\\n")
+"""
+CODE = (
+    MARK
+    + """
+import os, signal, subprocess, sys, time
+from treadle import Config, Definitions, Instance, Out, Output, RetryPolicy, asset, job, op, resource
 
 def hang():
     while True:
@@ -114,17 +119,21 @@ defs = Definitions(
     jobs=[die_late_job, *(made(one) for one in (quick, slow, stubborn, parent, vanish, vanish_twice, fail))],
 )
 """
+)
 
 
 class Served:
     """A home in which a daemon works."""
 
-    def __init__(self, folder: Path, command: str = "dev", code: str = CODE) -> None:
+    def __init__(self, folder: Path, command: str = "dev", code: str = CODE, settings: str = "") -> None:
         self.folder = folder
         self.witness = folder / "witness"
         self.witness.touch()
         (folder / "defs.py").write_text(code)
         self.home = folder / "home"
+        self.home.mkdir(exist_ok=True)
+        if settings:
+            (self.home / "treadle.yaml").write_text(settings)
         self.instance = Instance.get(self.home)
         self.listener = Listener(self.home, "daemon")
         self.process = self.start(command)
@@ -197,6 +206,18 @@ class Served:
         ended(self.process)
         self.listener.close()
         self.instance.close()
+
+
+def shared(code: str = CODE, command: str = "dev", settings: str = "") -> Any:
+    """A fixture: a daemon for all tests of a module."""
+
+    @pytest.fixture(scope="module")
+    def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+        made = Served(tmp_path_factory.mktemp("served"), command, code, settings)
+        yield made
+        made.close()
+
+    return served
 
 
 @pytest.fixture

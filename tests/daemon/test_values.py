@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 
-import pytest
-from tests.daemon.test_service import Served
+from tests.daemon.test_service import MARK, Served, shared
 
 from treadle.daemon.runs import pause
 from treadle.host.instance import Instance
@@ -16,13 +14,11 @@ from treadle.host.launching import submit_run
 from treadle.state.events import EventLogEntry, EventType
 from treadle.state.runs import Run, RunsFilter
 
-CODE = """
+CODE = (
+    MARK
+    + """
 import os
 from treadle import *
-
-def mark(text):
-    with open(os.environ["WITNESS"], "a") as file:
-        file.write(f"{text} {os.getpid()}\\n")
 
 class Store(ConfigurableIOManager):
     base: str
@@ -120,6 +116,7 @@ defs = Definitions(
     resources={"texts": Store(base=os.path.join(os.path.dirname(__file__), "texts")), "tool": Tool()},
 )
 """
+)
 OUTCOMES = {
     EventType.STEP_SUCCESS, EventType.STEP_SKIPPED, EventType.STEP_FAILURE, EventType.ASSET_MATERIALIZATION,
     EventType.ASSET_CHECK_EVALUATION, EventType.LOADED_INPUT, EventType.HANDLED_OUTPUT, EventType.HOOK_COMPLETED,
@@ -127,11 +124,7 @@ OUTCOMES = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    made = Served(tmp_path_factory.mktemp("served"), code=CODE)
-    yield made
-    made.close()
+served = shared(CODE)
 
 
 def launched(served: Served, job: str, **tags: str) -> Run:

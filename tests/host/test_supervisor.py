@@ -21,7 +21,7 @@ from treadle.runtime.reporting import FromReporter, ToReporter
 from treadle.state.events import EventType
 from treadle.state.runs import Run, RunStatus
 
-KILLED = Exited(-9, False, 0, 0.0, 0, False)
+KILLED = Exited(-9, False, 0, False)
 PATIENCE_S = 10.0
 
 

@@ -18,7 +18,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, TypeAlias
@@ -41,7 +41,6 @@ class Prepare(msgspec.Struct, frozen=True, tag=True):
 class Fork(msgspec.Struct, frozen=True, tag=True):
     """Fork a child that calls a function, `module:name`, with `argument` and the files that came with this."""
 
-    number: int
     function: str
     argument: bytes = b""
 
@@ -63,13 +62,6 @@ class Unready(msgspec.Struct, frozen=True, tag=True):
     error: ErrorInfo
 
 
-class Forked(msgspec.Struct, frozen=True, tag=True):
-    """Request `number` has become process `pid`."""
-
-    number: int
-    pid: int
-
-
 class Ended(msgspec.Struct, frozen=True, tag=True):
     """A process has ended.
 
@@ -83,7 +75,7 @@ class Ended(msgspec.Struct, frozen=True, tag=True):
 
 
 ToServer: TypeAlias = Prepare | Fork
-FromServer: TypeAlias = Ready | Unready | Forked | Ended
+FromServer: TypeAlias = Ready | Unready | Ended
 
 
 @dataclass(slots=True)
@@ -103,9 +95,9 @@ class ForkServer:
     ended: int = 0
 
     def fork(self, function: str, argument: bytes, files: Sequence[int] = ()) -> bool:
-        """Ask for a child. `Forked` and, in time, `Ended` arrive on the channel. False if the server is gone."""
+        """Ask for a child. In time `Ended` arrives on the channel. False if the server is gone."""
         self.asked += 1
-        return self.channel.send(Fork(self.asked, function, argument), files)
+        return self.channel.send(Fork(function, argument), files)
 
     def told(self) -> Iterator[Ready | Unready]:
         """What it tells of itself, without waiting. Children that have ended are counted."""
@@ -130,7 +122,6 @@ def start(
     argument: bytes = b"",
     *,
     title: str,
-    env: Mapping[str, str] | None = None,
     folder: str | None = None,
 ) -> ForkServer:
     """Start a fork server; `title` is what `ps` calls it.
@@ -141,7 +132,7 @@ def start(
     with theirs:
         process = subprocess.Popen(
             [sys.executable, "-m", "treadle.host.forkserver", str(theirs.fileno()), title],
-            pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, env=env, cwd=folder, start_new_session=True,
+            pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, cwd=folder, start_new_session=True,
         )  # fmt: skip
     channel = Channel(ours, FromServer)
     channel.send(Prepare(function, argument))
@@ -200,7 +191,6 @@ def _serve(channel: Channel) -> None:
                     become(message.function, message.argument, files)
                 if pid > 0:
                     mine.add(pid)
-                    channel.send(Forked(message.number, pid))
                 else:
                     channel.send(Ended(pid, os.EX_OSERR))
             for descriptor in files:

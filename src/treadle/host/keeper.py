@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import pkgutil
-import resource
 import select
 import selectors
 import signal
@@ -42,16 +41,12 @@ class Exited(msgspec.Struct, frozen=True, tag=True):
         code: what it exited with; minus the signal's number if one killed it.
         by_keeper: whether it was the keeper who killed it, because it did not end in time.
         left_over: how many of its descendants outlived it and were killed.
-        cpu_s: the CPU time of it and its descendants, in seconds.
-        peak_kib: the memory of the largest of them at its largest, in KiB.
         is_out_of_memory: whether there is evidence that the kernel killed it for want of memory.
     """
 
     code: int
     by_keeper: bool
     left_over: int
-    cpu_s: float
-    peak_kib: int
     is_out_of_memory: bool
 
 
@@ -117,10 +112,9 @@ def keep(argument: bytes, files: list[int]) -> int:
     kills = memory.Kills()
     code, by_keeper = _watch(supervisor, wakeup, pid)
     left_over = _end_rest(wakeup)
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     is_out_of_memory = code == -signal.SIGKILL and not by_keeper and kills.include(pid)
     os.close(files[-1])
-    supervisor.send(Exited(code, by_keeper, left_over, used.ru_utime + used.ru_stime, used.ru_maxrss, is_out_of_memory))
+    supervisor.send(Exited(code, by_keeper, left_over, is_out_of_memory))
     return 0
 
 

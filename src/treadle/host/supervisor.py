@@ -141,7 +141,7 @@ class Supervisor:
                     self._take()
                     if not self._has_begun:
                         return  # its location ended before it: whoever launched it does so again
-                    exited = Exited(-signal.SIGKILL, False, 0, 0.0, 0, False)
+                    exited = Exited(-signal.SIGKILL, False, 0, False)
                     self._write(EngineEvent("The keeper of the run's processes is gone; they end with it."))
                 if self._link.ended and self._link in waiting.get_map():
                     waiting.unregister(self._link)

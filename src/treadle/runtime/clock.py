@@ -61,9 +61,8 @@ class Repeated:
 class _Clock:
     def __init__(self) -> None:
         self.all: set[Repeated] = set()
-        self._until_woken = (
-            threading.Lock()
-        )  # held until it is to look; an event would stay locked by who is interrupted
+        # held until it is to look: an event would stay locked by whoever is interrupted while setting it
+        self._until_woken = threading.Lock()
         self._until_woken.acquire()
         self._starting = threading.Lock()
         self._is_started = False

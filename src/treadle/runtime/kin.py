@@ -106,7 +106,7 @@ def bearing(mark: str, file: str) -> list[int]:
     """The processes, other than this one, whose program began with `mark` in its environment, or that have a file open
     whose name contains `file`."""
     pids = [int(name) for name in os.listdir("/proc") if name.isdigit()] if _IS_LINUX else []
-    return [pid for pid in pids if pid != os.getpid() and (_has_mark(pid, mark.encode()) or _has_open(pid, file))]
+    return [pid for pid in pids if pid != os.getpid() and (_has_mark(pid, mark.encode()) or has_open(pid, file))]
 
 
 def _has_mark(pid: int, mark: bytes) -> bool:
@@ -116,7 +116,8 @@ def _has_mark(pid: int, mark: bytes) -> bool:
         return False
 
 
-def _has_open(pid: int, file: str) -> bool:
+def has_open(pid: int, file: str) -> bool:
+    """Whether a process has a file open whose name contains this."""
     with suppress(OSError):
         for number in os.listdir(f"/proc/{pid}/fd"):
             with suppress(OSError):

@@ -146,9 +146,8 @@ class _Watch:
 
     def __init__(self) -> None:
         self._awake: set[weakref.ref[EventWriter]] = set()
-        self._until_woken = (
-            threading.Lock()
-        )  # held until it is to look; an event would stay locked by who is interrupted
+        # held until it is to look: an event would stay locked by whoever is interrupted while setting it
+        self._until_woken = threading.Lock()
         self._until_woken.acquire()
         self._starting = threading.Lock()
         self._is_started = False
