@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -15,7 +17,7 @@ from treadle.cli.targets import location_of, target_options
 from treadle.core.keys import AssetKey, did_you_mean
 from treadle.errors import InvocationError, SelectionError
 from treadle.spec.assets import DEFAULT_GROUP, AssetSpec
-from treadle.spec.selection import AssetSelection, parse_many
+from treadle.spec.selection import parse_many
 from treadle.state.records import AssetPartitionStatus
 
 _EVERYTHING = "*"
@@ -30,9 +32,11 @@ def _select_option(help_text: str) -> Any:
     return click.option("--select", multiple=True, metavar="SELECTION", help=help_text)
 
 
-def _selection(texts: Iterable[str], include_sources: bool = False) -> AssetSelection:
+@contextmanager
+def _selecting() -> Iterator[None]:
+    """What is wrong with a selection inside is told with its option."""
     try:
-        return parse_many(texts, include_sources)
+        yield
     except SelectionError as error:
         raise InvocationError(f"--select: {error}") from None
 
@@ -51,10 +55,8 @@ def list_assets(ctx: click.Context, select: tuple[str, ...], as_json: bool, **op
     specs = definitions.layer.specs
     keys: Iterable[AssetKey] = specs
     if select:
-        try:
-            keys = _selection(select, include_sources=True).resolve(definitions.layer.graph) & specs.keys()
-        except SelectionError as error:
-            raise InvocationError(f"--select: {error}") from None
+        with _selecting():
+            keys = parse_many(select, include_sources=True).resolve(definitions.layer.graph) & specs.keys()
     found = [specs[key] for key in sorted(keys)]
     if select and not found:
         click.echo("--select selects nothing here. `treadle asset list` without it lists all assets.", err=True)
@@ -62,13 +64,8 @@ def list_assets(ctx: click.Context, select: tuple[str, ...], as_json: bool, **op
         output.print_json([_described(definitions, spec) for spec in found])
     elif output.on_terminal():
         rows = [
-            (
-                spec.key.to_user_string(),
-                spec.group_name or DEFAULT_GROUP,
-                " ".join(sorted(spec.kinds)),
-                _first_line(spec),
-            )
-            for spec in found
+            (one.key.to_user_string(), one.group_name or DEFAULT_GROUP, " ".join(sorted(one.kinds)), _first_line(one))
+            for one in found
         ]
         click.echo(output.table(rows, ("asset", "group", "kinds", "description")), nl=bool(rows))
     else:
@@ -146,16 +143,13 @@ def show(ctx: click.Context, key: str, as_json: bool, **options: Any) -> None:
 
 
 def _show_text(described: dict[str, Any]) -> str:
-    partitions = described["partition_status"]
+    partitions, tags = described["partition_status"], described["tags"]
     rows = [
         ("made by", described["made_by"] or ("nothing here: it is external" if described["is_external"] else "")),
         ("group", described["group"]),
         ("kinds", ", ".join(described["kinds"])),
         ("owners", ", ".join(described["owners"])),
-        (
-            "tags",
-            ", ".join(f"{k}={v}" if v else k for k, v in described["tags"].items() if not k.startswith("dagster/")),
-        ),
+        ("tags", ", ".join(f"{k}={v}" if v else k for k, v in tags.items() if not k.startswith("dagster/"))),
         ("code version", described["code_version"] or ""),
         ("description", " ".join((described["description"] or "").split())),
         ("depends on", ", ".join(described["depends_on"])),
@@ -177,15 +171,12 @@ def _partition_status(spec: AssetSpec, instance: Any) -> dict[str, Any] | None:
         return None
     keys = definition.get_partition_keys(dynamic_partitions_store=instance)
     known = instance.get_status_by_partition(spec.key, keys) or {}
-    counts = dict.fromkeys(AssetPartitionStatus, 0)
-    for status in known.values():
-        if status is not None:
-            counts[status] += 1
+    counts = Counter(filter(None, known.values()))
     return {
         "total": len(keys),
         "first": keys[0] if keys else None,
         "last": keys[-1] if keys else None,
-        **{status.value.lower(): number for status, number in counts.items()},
+        **{status.value.lower(): counts[status] for status in AssetPartitionStatus},
         "missing": len(keys) - sum(counts.values()),
     }
 
@@ -230,10 +221,8 @@ def materialize(ctx: click.Context, select: tuple[str, ...], unexpected: tuple[s
     if unexpected:
         raise click.UsageError(
             f"Unexpected: {' '.join(unexpected[:3])}. A shell makes file names of an unquoted *: write --select "
-            f'"*", and separate '
-            "selections by commas.",
-            ctx,
-        )
+            '"*", and separate selections by commas.', ctx,
+        )  # fmt: skip
     definitions = location_of(ctx, options).definitions
     Definitions.validate_loadable(definitions)
     made = definitions.layer.graph.materializable
@@ -245,10 +234,8 @@ def materialize(ctx: click.Context, select: tuple[str, ...], unexpected: tuple[s
             f'--select "{_EVERYTHING}" for all of them.',
             ctx,
         )
-    try:
-        job = definitions.job_over(_selection(select or (_EVERYTHING,)))
-    except SelectionError as error:
-        raise InvocationError(f"--select: {error}") from None
+    with _selecting():
+        job = definitions.job_over(parse_many(select or (_EVERYTHING,)))
     if not job.nodes:
         raise InvocationError(
             f"--select {','.join(select)!r} selects nothing that can be made here. `treadle asset list --select ...` "

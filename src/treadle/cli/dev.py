@@ -6,7 +6,7 @@ import select
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,8 +17,6 @@ from treadle.cli.targets import targets_of, targets_options
 
 if TYPE_CHECKING:  # --help needs none of it
     from treadle.daemon.news import Change
-    from treadle.host.forkserver import ForkServer
-    from treadle.host.targets import Target
     from treadle.spec.manifest import Jobs
     from treadle.store.locations import LocationRecord
 
@@ -49,17 +47,9 @@ def serve(
 
     targets, home = targets_of(ctx, options), find_home()
     begun = {one.name: zygote(one, home) for one in {one.name: one for one in targets}.values()}
-    try:  # user code is imported while this process imports its own
-        _serve(targets, home, start_method, page, begun)
-    finally:
-        for server in begun.values():
-            server.stop(0)
-
-
-def _serve(
-    targets: list[Target], home: Path, start_method: Any, page: tuple[str, int | None] | None,
-    begun: dict[str, ForkServer],
-) -> None:  # fmt: skip
+    for server in begun.values():
+        ctx.call_on_close(partial(server.stop, 0))
+    # user code is imported while this process imports its own
     from treadle.daemon.service import Service  # noqa: PLC0415
     from treadle.host.instance import Instance  # noqa: PLC0415
     from treadle.host.supervisor import GRACE_S  # noqa: PLC0415

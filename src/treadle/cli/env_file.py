@@ -19,8 +19,7 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 
 def parse(text: str, environ: Mapping[str, str]) -> dict[str, str]:
     """The variables that `text` sets. `${NAME}` and `${NAME:-default}` mean `environ` first, then lines above; values
-    in single
-    quotes are taken as they are."""
+    in single quotes are taken as they are."""
     found: dict[str, str] = {}
 
     def resolve(value: str) -> str:

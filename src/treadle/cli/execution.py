@@ -15,7 +15,7 @@ import click
 
 from treadle.author.jobs import JobDefinition
 from treadle.cli import failure, output, report
-from treadle.cli.given import PARTITION_OPTIONS, config_of, range_of, read_tags
+from treadle.cli.given import PARTITION_OPTIONS, config_of, range_of, read_tags, with_options
 from treadle.cli.home import open_home
 from treadle.cli.progress import Lines
 from treadle.core.subsets import PartitionKeyRange
@@ -44,9 +44,7 @@ def execution_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
         return command(*args, **kwargs)
 
-    for option in reversed(_OPTIONS):
-        prepared = option(prepared)
-    return output.json_option(prepared)
+    return output.json_option(with_options(_OPTIONS, prepared))
 
 
 def execute(

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
+
+
+def with_options(options: Sequence[Any], command: Callable[..., Any]) -> Any:
+    """A command that also has these options, in this order."""
+    return reduce(lambda made, option: option(made), reversed(options), command)
+
 
 PARTITION_OPTIONS = (
     click.option("--partition", metavar="KEY", help="Partition to run for."),
@@ -135,11 +142,10 @@ def read_tags(values: Sequence[str]) -> dict[str, str]:
     for text in values:
         if text.lstrip().startswith("{"):
             try:
-                tags.update(
-                    {key: _tag_text(value) for key, value in msgspec.json.decode(text, type=dict[str, Any]).items()}
-                )
+                given = msgspec.json.decode(text, type=dict[str, Any])
             except msgspec.DecodeError as error:
                 raise click.UsageError(f"--tags is not a valid JSON object: {error}.") from None
+            tags |= {key: _tag_text(value) for key, value in given.items()}
             continue
         key, sign, value = text.partition("=")
         if not sign or not key:

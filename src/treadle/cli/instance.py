@@ -14,7 +14,6 @@ from treadle.host.instance import Instance
 from treadle.host.settings import FILES, HOME_VARIABLES, Settings
 from treadle.runtime import kin
 from treadle.store.locations import LocationRecord
-from treadle.store.store import FILE
 
 
 @click.group("instance")
@@ -31,7 +30,8 @@ def info(as_json: bool) -> None:
     """Show the home, what chose it, its store and its settings."""
     with Instance.get() as instance:
         home = Path(instance.root_directory)
-        store = _store_path(instance)
+        store = instance.store.database.path
+        assert store is not None  # the instance has a home
         chosen = next((name for name in HOME_VARIABLES if os.environ.get(name)), None)
         file = next((home / name for name in FILES if (home / name).is_file()), None)
         settings, unused = msgspec.to_builtins(instance.settings), instance.settings.without_effect
@@ -102,15 +102,11 @@ def migrate() -> None:
     from treadle.store.migrate import migrate as bring_up  # noqa: PLC0415  Alembic takes its time to import
 
     with Instance.get() as instance:
-        path = _store_path(instance)
+        path = instance.store.database.path
+    assert path is not None  # as above
     path.parent.mkdir(parents=True, exist_ok=True)
     done = bring_up(path)
     if done.copy is None:
         click.echo(f"{path} is at version {done.after} already.")
     else:
         click.echo(f"{path} is at version {done.after} now, and was at {done.before}. A copy is kept: {done.copy}")
-
-
-def _store_path(instance: Instance) -> Path:
-    sqlite = instance.settings.storage.sqlite
-    return Path(sqlite.base_dir if sqlite and sqlite.base_dir else instance.root_directory) / FILE

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 from msgspec import structs
 
-from treadle.cli.given import PARTITION_OPTIONS, clauses_of, config_of, range_of, read_tags
+from treadle.cli.given import PARTITION_OPTIONS, clauses_of, config_of, range_of, read_tags, with_options
 from treadle.cli.home import find_run, open_home
 from treadle.core import tags as tag_names
 from treadle.core.keys import IMPLICIT_JOB, AssetKey
@@ -30,19 +30,15 @@ _wait_option = click.option("--wait", "waits", is_flag=True, help="Wait until it
 
 def launch_options(command: F) -> F:
     """The options of a command that hands a run to `launch`."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return with_options(_OPTIONS, command)
 
 
 @click.command("launch")
 @click.option("-j", "--job", metavar="NAME", help="The job; with --select, by default the one that makes all assets.")
 @click.option(
-    "--select",
-    multiple=True,
-    metavar="SELECTION",
+    "--select", multiple=True, metavar="SELECTION",
     help="Only these assets of it: selections, separated by commas. Repeatable.",
-)
+)  # fmt: skip
 @click.option("-l", "--location", metavar="NAME", help="Its code location, where there are several.")
 @launch_options
 @PARTITION_OPTIONS[0]
@@ -186,7 +182,6 @@ def cancel_command(run_id: str) -> None:
 @click.argument("run_id")
 def wait_command(run_id: str) -> int:
     """Wait until the run RUN_ID (the beginning of the id is enough) has ended. Exit code 1 if it did not succeed."""
-
     with open_home() as instance:
         return _wait(instance, find_run(instance, run_id).run_id)
 

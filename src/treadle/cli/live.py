@@ -16,11 +16,11 @@ from typing import Any
 import click
 
 from treadle.cli.progress import Telling, clock
+from treadle.cli.report import STARTS
 from treadle.state import events
 from treadle.state.events import EventLogEntry, format_duration
 
 _ENDS = (events.StepSucceeded, events.StepFailed, events.StepSkipped, events.StepUpForRetry)
-_STARTS = (events.StepStarted, events.StepRestarted)
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _SHOWN = 8
 _INTERVAL_S = 0.08
@@ -56,7 +56,7 @@ class LiveProgress:
         """Show an event."""
         event = entry.event
         with self._lock:
-            if isinstance(event, _STARTS):
+            if isinstance(event, STARTS):
                 self._running[event.step_key] = entry.timestamp
             elif isinstance(event, _ENDS):
                 self._running.pop(event.step_key, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import sys
+from contextlib import closing, nullcontext
 
 import click
 
@@ -60,21 +61,15 @@ class _Printer:
             InvocationError: the run has executed no such step.
         """
         home = self._instance.home
-        follow = follow and home is not None
-        listener = Listener(home, DAEMON) if follow and home is not None else None
-        try:
-            while True:
+        with closing(Listener(home, DAEMON)) if follow and home is not None else nullcontext() as listener:
+            while listener is not None:
                 run = self._instance.get_run_by_id(self._run.run_id)
-                is_over = not follow or run is None or run.is_finished
-                self._look(is_over)
-                if is_over:
-                    return
-                select.select([] if listener is None else [listener], [], [], _LOOK_S)
-                if listener is not None:
-                    listener.clear()
-        finally:
-            if listener is not None:
-                listener.close()
+                if run is None or run.is_finished:
+                    break
+                self._look(False)
+                select.select([listener], [], [], _LOOK_S)
+                listener.clear()
+            self._look(True)
 
     def _look(self, is_over: bool) -> None:
         page = self._instance.get_records_for_run(

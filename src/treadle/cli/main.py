@@ -1,8 +1,7 @@
 """`treadle`: the root of the command line, and the one place where errors become a message and an exit code.
 
 Exit codes: 0 it worked; 1 a run failed, or definitions, settings or the store are broken; 2 the command was called
-with something
-that cannot be right; 130 and 143 interrupted by Ctrl-C or SIGTERM.
+with something that cannot be right; 130 and 143 interrupted by Ctrl-C or SIGTERM.
 
 A group's module is imported when one of its commands is called, so that `--version` and `--help` load nothing but
 click.
@@ -87,11 +86,9 @@ def load_env_file() -> None:
 
 
 def run(
-    args: Sequence[str] | None = None,
-    prog_name: str = "treadle",
-    env_prefix: str = ENV_PREFIX,
+    args: Sequence[str] | None = None, prog_name: str = "treadle", env_prefix: str = ENV_PREFIX,
     command: click.Command = cli,
-) -> int:
+) -> int:  # fmt: skip
     """Run a command of a root and return its exit code. `env_prefix`: every option has a variable
     `<prefix>_<COMMAND>_<OPTION>`."""
     color = False if os.environ.get("TERM") == "dumb" or os.environ.get("NO_COLOR") else None

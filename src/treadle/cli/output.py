@@ -1,5 +1,4 @@
-"""How commands print: tables of aligned columns, times, JSON. Plain text; click adds colour where a terminal shows
-it."""
+"""How commands print: tables of aligned columns, times, JSON. Plain text; click adds colour on a terminal."""
 
 from __future__ import annotations
 

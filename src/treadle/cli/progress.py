@@ -69,10 +69,9 @@ def _retry(event: events.StepUpForRetry) -> Line:
 
 
 def _made(event: events.AssetMaterialized) -> Line:
-    facts = report.brief_metadata(event.materialization.metadata)
-    return Line(
-        event.step_key or "", f"materialized {report.key_text(event.materialization)}" + (f"  {facts}" if facts else "")
-    )
+    made = event.materialization
+    facts = report.brief_metadata(made.metadata)
+    return Line(event.step_key or "", f"materialized {report.key_text(made)}" + (f"  {facts}" if facts else ""))
 
 
 def _checked(event: events.AssetCheckEvaluated) -> Line:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -22,7 +22,12 @@ from treadle.state.facts import AssetCheckEvaluation, AssetMaterialization
 from treadle.state.runs import Run, RunStatus
 
 _ENDS = {events.StepSucceeded: "SUCCEEDED", events.StepFailed: "FAILED", events.StepSkipped: "SKIPPED"}
-_STARTS = (events.StepStarted, events.StepRestarted)
+STARTS = (events.StepStarted, events.StepRestarted)
+
+
+def _took(one: StepAccount | Account) -> float | None:
+    """Seconds from its start to its end."""
+    return one.end - one.start if one.start is not None and one.end is not None else None
 
 
 class StepAccount(msgspec.Struct):
@@ -36,11 +41,7 @@ class StepAccount(msgspec.Struct):
     error: ErrorInfo | None = None
     description: str | None = None
     metadata: Mapping[str, MetadataValue] = {}
-
-    @property
-    def duration(self) -> float | None:
-        """Seconds from its start to its end."""
-        return self.end - self.start if self.start is not None and self.end is not None else None
+    duration: ClassVar = property(_took)
 
 
 class Account(msgspec.Struct):
@@ -59,6 +60,7 @@ class Account(msgspec.Struct):
     start: float | None = None
     end: float | None = None
     error: ErrorInfo | None = None
+    duration: ClassVar = property(_took)
 
     @staticmethod
     def of(entries: Iterable[EventLogEntry]) -> Account:
@@ -72,7 +74,7 @@ class Account(msgspec.Struct):
         """Take in one more event."""
         event = entry.event
         kind = type(event)
-        if kind in _STARTS:
+        if kind in STARTS:
             step = self.steps.setdefault(event.step_key or "", StepAccount(event.step_key or ""))
             step.start = step.start if step.start is not None else entry.timestamp
             step.status, step.attempts = "STARTED", getattr(event, "attempt", 1)
@@ -90,11 +92,6 @@ class Account(msgspec.Struct):
         elif isinstance(event, events.RunSucceeded | events.RunFailed | events.RunCanceled):
             self.end = entry.timestamp
             self.error = event.error if isinstance(event, events.RunFailed) else None
-
-    @property
-    def duration(self) -> float | None:
-        """Seconds from the start of the run to its end."""
-        return self.end - self.start if self.start is not None and self.end is not None else None
 
     @property
     def failed(self) -> list[StepAccount]:
@@ -182,9 +179,7 @@ def _plain(value: MetadataValue) -> Any:
         return [dict(record.data) for record in value.records]
     inner = value.value
     if isinstance(inner, TableSchema):
-        return [
-            {"name": column.name, "type": column.type, "description": column.description} for column in inner.columns
-        ]
+        return [{name: getattr(column, name) for name in ("name", "type", "description")} for column in inner.columns]
     return str(value) if isinstance(inner, MetadataValue) else inner
 
 
@@ -285,11 +280,7 @@ def failure_text(run: Run, account: Account) -> str:
     why = ""
     if account.failed:
         first = account.failed[0]
-        why = (
-            f"step {first.key!r} failed: {failure.sentence(first.error)}"
-            if first.error
-            else f"step {first.key!r} failed"
-        )
+        why = f"step {first.key!r} failed" + (f": {failure.sentence(first.error)}" if first.error else "")
         if len(account.failed) > 1:
             why += f" ({len(account.failed)} steps failed)"
     elif account.error is not None:

@@ -61,15 +61,11 @@ def list_runs(limit: int | None, job: str | None, status: tuple[str, ...], tag: 
     elif records:
         rows = [
             (
-                one.run.run_id,
-                one.run.status.value,
-                one.run.job_name,
-                output.when(one.create_timestamp),
-                _took(one),
+                one.run.run_id, one.run.status.value, one.run.job_name, output.when(one.create_timestamp), _took(one),
                 " ".join(filter(None, (about(one.run), held.get(one.run.run_id)))),
             )
             for one in records
-        ]
+        ]  # fmt: skip
         click.echo(output.table(rows, ("run", "status", "job", "created", "took", "about")))
     else:
         click.echo("There are no such runs." if job or status or tag else "There are no runs.", err=True)
@@ -92,9 +88,8 @@ def _tag(text: str) -> tuple[str, str]:
 
 
 def _took(record: RunRecord) -> str:
-    if record.start_time is None or record.end_time is None:
-        return ""
-    return output.duration(record.end_time - record.start_time)
+    start, end = record.start_time, record.end_time
+    return "" if start is None or end is None else output.duration(end - start)
 
 
 def _described(record: RunRecord) -> dict[str, Any]:

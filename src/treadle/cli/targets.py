@@ -13,6 +13,7 @@ import click
 from click.core import ParameterSource
 from msgspec import structs
 
+from treadle.cli.given import with_options
 from treadle.cli.home import spare_imports
 from treadle.core.keys import did_you_mean
 from treadle.host.targets import KINDS, Target, discover, from_workspace, no_file
@@ -54,9 +55,7 @@ _LOCATION = click.option("-l", "--location", metavar="NAME", help="Code location
 
 def targets_options(command: F) -> F:
     """The options of a command that takes several locations; it gets `targets`."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return with_options(_OPTIONS, command)
 
 
 def target_options(command: F) -> F:

@@ -30,7 +30,7 @@ from treadle.errors import LoadError, TreadleError
 from treadle.host.targets import Target, no_file
 from treadle.spec.assets import AssetSpec
 
-_OWN_NAMES = ("treadle", "dagster")
+_LOADABLE = (Definitions, AssetsDefinition, AssetSpec, JobDefinition, UnresolvedAssetJobDefinition)
 
 
 class Location(msgspec.Struct, frozen=True):
@@ -107,7 +107,7 @@ def _import(target: Target) -> ModuleType:
     path = target.path
     if not path.is_file():
         raise LoadError(no_file(target, path))
-    if path.stem in _OWN_NAMES:
+    if path.stem in ("treadle", "dagster"):
         raise LoadError(
             f"The file {target.value!r} has the name of a package it imports: inside it, `import {path.stem}` would "
             "import the file itself. Rename the file."
@@ -202,13 +202,13 @@ def _no_module(target: Target, name: str) -> str:
 def _named(target: Target, module: ModuleType, attribute: str) -> Definitions:
     """The definitions that an attribute of the module is, or returns."""
     if not hasattr(module, attribute):
-        known = [name for name, one in vars(module).items() if _is_loadable(one) or isinstance(one, LazyDefinitions)]
+        known = [name for name, one in vars(module).items() if isinstance(one, (*_LOADABLE, LazyDefinitions))]
         there = f" Definitions in it: {', '.join(known)}." if known else ""
         raise LoadError(f"There is no {attribute!r} in {target.value!r}.{did_you_mean(attribute, vars(module))}{there}")
     value: Any = getattr(module, attribute)
     if isinstance(value, GraphDefinition):
         value = value.to_job()
-    if callable(value) and not _is_loadable(value) and not isinstance(value, type):
+    if callable(value) and not isinstance(value, _LOADABLE) and not isinstance(value, type):
         value = _called(target, attribute, value)
     if isinstance(value, Definitions):
         return value
@@ -218,9 +218,10 @@ def _named(target: Target, module: ModuleType, attribute: str) -> Definitions:
         return Definitions(assets=[value])
     if isinstance(value, JobDefinition | UnresolvedAssetJobDefinition):
         return Definitions(jobs=[value])
+    kind = "None" if value is None else f"of type {type(value).__name__}"
     raise LoadError(
-        f"{attribute!r} in {target.value!r} is {_kind_of(value)}. With -a, name a Definitions, a job, an asset, or a "
-        "function without parameters that returns Definitions."
+        f"{attribute!r} in {target.value!r} is {kind}. With -a, name a Definitions, a job, an asset, or a function "
+        "without parameters that returns Definitions."
     )
 
 
@@ -255,10 +256,10 @@ def _found(target: Target, module: ModuleType) -> Definitions:
     """The only Definitions of the module; without any, all assets, checks and jobs at its top level together."""
     found = _whole(module)
     if len(found) > 1:
-        names = sorted(found)
+        *names, last = sorted(found)
         raise LoadError(
-            f"There are {len(found)} Definitions in {target.value!r}: {_listed(names)}. Choose one with -a "
-            f"{names[0]}, or put them together: Definitions.merge({', '.join(names)})."
+            f"There are {len(found)} Definitions in {target.value!r}: {', '.join(names)} and {last}. Choose one with "
+            f"-a {names[0]}, or put them together: Definitions.merge({', '.join(sorted(found))})."
         )
     for name, value in found.items():
         return _read(target, name, value)
@@ -295,18 +296,3 @@ def _together(target: Target, modules: Sequence[ModuleType]) -> Definitions:
         jobs=[one for one in loose.jobs if id(one) not in inside],
     )
     return Definitions.merge(*whole, rest)
-
-
-_LOADABLE = (Definitions, AssetsDefinition, AssetSpec, JobDefinition, UnresolvedAssetJobDefinition)
-
-
-def _is_loadable(value: Any) -> bool:
-    return isinstance(value, _LOADABLE)
-
-
-def _kind_of(value: Any) -> str:
-    return "None" if value is None else f"of type {type(value).__name__}"
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:-1]) + f" and {names[-1]}" if len(names) > 1 else names[0]

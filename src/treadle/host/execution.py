@@ -406,11 +406,7 @@ def _partitions_wanted(
 
 
 def _check_partition(
-    job: JobDefinition,
-    key: str | None,
-    key_range: PartitionKeyRange | None,
-    now: datetime,
-    instance: Instance,
+    job: JobDefinition, key: str | None, key_range: PartitionKeyRange | None, now: datetime, instance: Instance
 ) -> None:
     """Fail on a partition that does not exist, or one that is missing, before anything runs."""
     definition: PartitionsDefinition | None = job.partitions_def
@@ -545,13 +541,6 @@ def asset_value_loader(
 
 
 __all__ = [
-    "Instance",
-    "asset_value_loader",
-    "execute_job",
-    "invoke_assets",
-    "invoke_op",
-    "materialize",
-    "materialize_to_memory",
-    "open_resources",
-    "run_job",
-]
+    "Instance", "asset_value_loader", "execute_job", "invoke_assets", "invoke_op", "materialize",
+    "materialize_to_memory", "open_resources", "run_job",
+]  # fmt: skip

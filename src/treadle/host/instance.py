@@ -53,6 +53,24 @@ from treadle.store.writer import Sink
 AssetEvent = AssetMaterialization | AssetObservation | AssetCheckEvaluation
 
 
+def _fetching(event_type: EventType, what: str):  # noqa: ANN202  what is inferred says more
+    def fetch(
+        self: Instance, records_filter: AssetKey | AssetRecordsFilter, limit: int, cursor: str | None = None,
+        ascending: bool = False,
+    ) -> EventRecordsResult:  # fmt: skip
+        return self._records_page(event_type, records_filter, limit, cursor, ascending)
+
+    fetch.__doc__ = f"""A page of {what} an asset, newest first unless `ascending`.
+
+        Args:
+            records_filter: the asset, or a filter.
+            limit: how many at most.
+            cursor: the `cursor` of the page before.
+            ascending: oldest first.
+        """
+    return fetch
+
+
 class Instance:
     """Everything that Treadle remembers of a project, and the settings it works with.
 
@@ -387,58 +405,22 @@ class Instance:
         wanted = event_records_filter
         return self.store.events.find(of_type=(wanted.event_type,), limit=limit, ascending=ascending, **_terms(wanted))
 
-    def fetch_materializations(
-        self,
-        records_filter: AssetKey | AssetRecordsFilter,
-        limit: int,
-        cursor: str | None = None,
-        ascending: bool = False,
-    ) -> EventRecordsResult:
-        """A page of the materializations of an asset, newest first unless `ascending`.
-
-        Args:
-            records_filter: the asset, or a filter.
-            limit: how many at most.
-            cursor: the `cursor` of the page before.
-            ascending: oldest first.
-        """
-        return self._records_page(EventType.ASSET_MATERIALIZATION, records_filter, limit, cursor, ascending)
-
-    def fetch_observations(
-        self,
-        records_filter: AssetKey | AssetRecordsFilter,
-        limit: int,
-        cursor: str | None = None,
-        ascending: bool = False,
-    ) -> EventRecordsResult:
-        """A page of the observations of an asset. Arguments as for `fetch_materializations`."""
-        return self._records_page(EventType.ASSET_OBSERVATION, records_filter, limit, cursor, ascending)
-
-    def fetch_planned_materializations(
-        self,
-        records_filter: AssetKey | AssetRecordsFilter,
-        limit: int,
-        cursor: str | None = None,
-        ascending: bool = False,
-    ) -> EventRecordsResult:
-        """A page of the plans to materialize an asset. Arguments as for `fetch_materializations`."""
-        return self._records_page(EventType.ASSET_MATERIALIZATION_PLANNED, records_filter, limit, cursor, ascending)
+    fetch_materializations = _fetching(EventType.ASSET_MATERIALIZATION, "the materializations of")
+    fetch_observations = _fetching(EventType.ASSET_OBSERVATION, "the observations of")
+    fetch_planned_materializations = _fetching(EventType.ASSET_MATERIALIZATION_PLANNED, "the plans to materialize")
 
     def fetch_run_status_changes(
-        self,
-        records_filter: EventType | RunStatusChangeRecordsFilter,
-        limit: int,
-        cursor: str | None = None,
+        self, records_filter: EventType | RunStatusChangeRecordsFilter, limit: int, cursor: str | None = None,
         ascending: bool = False,
-    ) -> EventRecordsResult:
+    ) -> EventRecordsResult:  # fmt: skip
         """A page of the events of one type that changed the status of runs. Arguments as for `fetch_materializations`.
 
         Raises:
             InvocationError: events of this type change no run's status.
         """
-        wanted = (
-            RunStatusChangeRecordsFilter(records_filter) if isinstance(records_filter, EventType) else records_filter
-        )
+        wanted = records_filter
+        if isinstance(wanted, EventType):
+            wanted = RunStatusChangeRecordsFilter(wanted)
         if wanted.event_type not in RUN:
             raise InvocationError(
                 f"{wanted.event_type.name} does not change the status of a run. Use one of "
@@ -447,13 +429,9 @@ class Instance:
         return self._records_page(wanted.event_type, wanted, limit, cursor, ascending)
 
     def _records_page(
-        self,
-        event_type: EventType,
-        wanted: AssetKey | AssetRecordsFilter | RunStatusChangeRecordsFilter,
-        limit: int,
-        cursor: str | None,
-        ascending: bool,
-    ) -> EventRecordsResult:
+        self, event_type: EventType, wanted: AssetKey | AssetRecordsFilter | RunStatusChangeRecordsFilter, limit: int,
+        cursor: str | None, ascending: bool,
+    ) -> EventRecordsResult:  # fmt: skip
         terms = _terms(AssetRecordsFilter(wanted) if isinstance(wanted, AssetKey) else wanted)
         at = _cursor(cursor)
         if at is not None:  # it makes the bounds of the filter narrower

@@ -104,25 +104,12 @@ _BUILT_IN = {
 """The classes that may be named, by block; also under the names of the modules that Dagster has them in."""
 _MAY_BE_OWN = {"run_coordinator": "RunCoordinator", "run_launcher": "RunLauncher"}
 WITHOUT_EFFECT = [
-    "run_queue.dequeue_interval_seconds",
-    "run_queue.dequeue_use_threads",
-    "run_queue.dequeue_num_workers",
-    "run_queue.max_user_code_failure_retries",
-    "run_queue.user_code_failure_retry_delay",
-    "secrets",
-    "defs_state_storage",
-    "run_monitoring.max_resume_run_attempts",
-    "run_monitoring.poll_interval_seconds",
-    "run_monitoring.cancellation_thread_poll_interval_seconds",
-    "run_monitoring.free_slots_after_run_end_seconds",
-    "scheduler",
-    "retention",
-    "backfills",
-    "sensors",
-    "schedules",
-    "auto_materialize",
-    "freshness",
-]
+    "run_queue.dequeue_interval_seconds", "run_queue.dequeue_use_threads", "run_queue.dequeue_num_workers",
+    "run_queue.max_user_code_failure_retries", "run_queue.user_code_failure_retry_delay", "secrets",
+    "defs_state_storage", "run_monitoring.max_resume_run_attempts", "run_monitoring.poll_interval_seconds",
+    "run_monitoring.cancellation_thread_poll_interval_seconds", "run_monitoring.free_slots_after_run_end_seconds",
+    "scheduler", "retention", "backfills", "sensors", "schedules", "auto_materialize", "freshness",
+]  # fmt: skip
 """Settings, or blocks of them, that are read and checked, and that nothing acts on yet."""
 
 
