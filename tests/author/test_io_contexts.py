@@ -183,8 +183,6 @@ class TestInput:
 
     def test_config_of_the_manager_by_its_key(self):
         class Port(HandmadeStep):
-            __slots__ = ()
-
             def resource_config(self, key):
                 return {"key": key}
 

@@ -94,10 +94,8 @@ class DefaultRunLauncher(launchers.DefaultRunLauncher):
         self.inst_data = inst_data
 
 
-class _Submitted(launchers.SubmitRunContext):
+class _Submitted(launchers.SubmitRunContext, frozen=True):
     """A run that is submitted, with the names that coordinators know it by."""
-
-    __slots__ = ()
 
     @property
     def dagster_run(self) -> Run:

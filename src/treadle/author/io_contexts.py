@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+import msgspec
 
 from treadle.author.resources import Resources, resources_by_hand
 from treadle.author.told import told
@@ -24,8 +25,7 @@ EPHEMERAL_RUN_ID = "__EPHEMERAL_RUN_ID"
 _NOTHING: Mapping[str, Any] = {}
 
 
-@dataclass(slots=True)
-class AssetPartitions:
+class AssetPartitions(msgspec.Struct):
     """Partitions of one asset that an input or output is about.
 
     Attributes:
@@ -426,13 +426,12 @@ class InputContext(_Context):
 # --- by hand --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class HandmadeStep:
+class HandmadeStep(msgspec.Struct, frozen=True):
     """A step port over values that someone gave, for contexts made by hand; what it has not, it says when asked."""
 
     given: Mapping[str, Any]
     partitions: AssetPartitions | None = None
-    values: Resources = field(default_factory=lambda: Resources({}))
+    values: Resources = msgspec.field(default_factory=lambda: Resources({}))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

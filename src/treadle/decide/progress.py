@@ -10,30 +10,28 @@ import heapq
 from collections import defaultdict, deque
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+import msgspec
 
 from treadle.decide.plan import Plan
 from treadle.decide.steps import Dimension, Step, at, below, step_key
 
 
-@dataclass(frozen=True, slots=True)
-class Execute:
+class Execute(msgspec.Struct, frozen=True):
     """Run this step now."""
 
     step: Step
 
 
-@dataclass(frozen=True, slots=True)
-class Skip:
+class Skip(msgspec.Struct, frozen=True):
     """Do not run this step: these outputs above it were not produced, as they may."""
 
     step: Step
     missing: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Abandon:
+class Abandon(msgspec.Struct, frozen=True):
     """Do not run this step: these steps above it failed or were abandoned."""
 
     step: Step
@@ -43,15 +41,14 @@ class Abandon:
 Decision: TypeAlias = Execute | Skip | Abandon
 
 
-@dataclass(slots=True)
-class _Group:
+class _Group(msgspec.Struct):
     """The steps of a template below some coordinates: what `inc[?]` stands for."""
 
     template: Step
     coordinates: tuple[str, ...]
     key: str
     pending: int
-    members: list[str] = field(default_factory=list)
+    members: list[str] = []
 
 
 _NO_KEYS: Mapping[str, tuple[str, ...]] = {}

@@ -11,7 +11,6 @@ import importlib
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -49,8 +48,7 @@ class ConfigurableClass:
 # --- coordinators -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class SubmitRunContext:
+class SubmitRunContext(msgspec.Struct, frozen=True):
     """A run that is submitted.
 
     Attributes:
@@ -106,8 +104,7 @@ class DefaultRunCoordinator(RunCoordinator):
 # --- launchers --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class LaunchRunContext:
+class LaunchRunContext(msgspec.Struct, frozen=True):
     """A run that is to be executed.
 
     Attributes:

@@ -16,6 +16,8 @@ from functools import reduce
 from operator import or_
 from typing import Protocol
 
+import msgspec
+
 from treadle.core import tags
 from treadle.core.keys import AssetKey
 from treadle.core.mappings import Between, PartitionMapping
@@ -76,8 +78,7 @@ class StaleCause:
         return replace(self, children=tuple(child for child, partitions in pairs if key in partitions), reached=())
 
 
-@dataclass(frozen=True, slots=True)
-class Staleness:
+class Staleness(msgspec.Struct, frozen=True):
     """Whether one asset is up to date, and if it is stale, why.
 
     Attributes:
@@ -186,8 +187,7 @@ def staleness(
     return {key: asked.known[key] for key in wanted}
 
 
-@dataclass(slots=True)
-class _Asked:
+class _Asked(msgspec.Struct):
     """The question, and what is known of the assets upstream."""
 
     graph: AssetGraph
@@ -195,7 +195,7 @@ class _Asked:
     records: PartitionRecords | None
     now: Now
     store: Store
-    known: dict[AssetKey, Staleness] = field(default_factory=dict)
+    known: dict[AssetKey, Staleness] = {}
 
     def of(self, key: AssetKey) -> Staleness:
         """The staleness of an asset whose upstream is known."""
@@ -316,8 +316,7 @@ class _Asked:
         yield StaleCause(key, kind, f"{name} is stale", source, behind, below - new, reached)
 
 
-@dataclass(frozen=True, slots=True)
-class _Provenance:
+class _Provenance(msgspec.Struct, frozen=True):
     """What a record says that it was made by. Many partitions have the same."""
 
     code_version: str | None
