@@ -39,7 +39,7 @@ def execution_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def prepared(*args: Any, **kwargs: Any) -> Any:
-        # before any user code, for `spare_imports`; `asset list` and `job list` need none of it
+        # before any user code, for `spare_imports`; lists need none of it
         from treadle.host import execution, executors, ownership  # noqa: F401, PLC0415
 
         return command(*args, **kwargs)

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 from typing import Any
 
 import click
 
+from treadle.cli.main import spare_imports
 from treadle.errors import InvocationError, RunNotFoundError
 from treadle.state.runs import Run
-
-
-def spare_imports() -> None:
-    """Have the collector of garbage pass over what has been imported: now, and when the process ends.
-
-    The console script switches it off until here, which is before anything of the user's is imported or runs.
-    """
-    if not gc.isenabled():
-        gc.freeze()
-        gc.enable()
 
 
 def open_home(*, makes: bool = True) -> Any:

@@ -80,8 +80,7 @@ def load_env_file() -> None:
         return
     except (OSError, UnicodeDecodeError) as error:
         raise click.ClickException(f".env in {os.getcwd()} cannot be read: {error}. Mend or remove it.") from error
-    parse = import_module("treadle.cli.env_file").parse
-    for key, value in parse(text, os.environ).items():
+    for key, value in import_module("treadle.cli.env_file").parse(text, os.environ).items():
         os.environ.setdefault(key, value)
 
 
@@ -104,8 +103,7 @@ def run(
             print("Interrupted.", file=sys.stderr)
             return 130
         except Exception as error:
-            # the way to an error is the only one that needs this
-            return import_module("treadle.cli.failure").report(error)
+            return import_module("treadle.cli.failure").report(error)  # the only way that needs it
         return code if isinstance(code, int) else 0
 
 
@@ -136,7 +134,19 @@ def _hint(error: click.ClickException, context: click.Context | None) -> str:
     return ""
 
 
+def spare_imports() -> None:
+    """Have the collector of garbage pass over what has been imported: now, and when the process ends.
+
+    The console script switches it off until here, which is before anything of the user's is imported or runs.
+    """
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
+
+
 def main() -> None:
     """The console script."""
-    gc.disable()  # until `home.spare_imports`: nothing that is imported is garbage
-    sys.exit(run())
+    gc.disable()  # until `spare_imports`: nothing that is imported is garbage
+    code = run()
+    spare_imports()
+    sys.exit(code)

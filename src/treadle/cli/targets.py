@@ -14,7 +14,7 @@ from click.core import ParameterSource
 from msgspec import structs
 
 from treadle.cli.given import with_options
-from treadle.cli.home import spare_imports
+from treadle.cli.main import spare_imports
 from treadle.core.keys import did_you_mean
 from treadle.host.targets import KINDS, Target, discover, from_workspace, no_file
 
