@@ -110,6 +110,21 @@ def test_an_end_that_the_store_does_not_take_now_is_written_once_it_does(
     assert played.supervise() == [EventType.RUN_FAILURE]
 
 
+def test_a_store_that_never_takes_the_end_holds_up_nobody_for_ever(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Incident PR #33438: every wait has a bound. A supervisor that is gone is seen to be."""
+
+    def refuse() -> None:
+        raise StoreError("The disk is full.")
+
+    monkeypatch.setattr(supervisor, "LAST_S", 0.0)
+    monkeypatch.setattr(played.supervisor._sink, "commit", refuse)
+    played.keeper.send(KILLED)
+    with pytest.raises(StoreError, match="full"):
+        played.supervisor.run(0.5)
+
+
 def test_a_run_is_told_to_stop_though_the_store_refuses_what_else_is_due_then(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ keeper ends the run's processes, and whoever monitors leases writes the end.
 
 from __future__ import annotations
 
+import math
 import selectors
 import signal
 import time
@@ -44,6 +45,8 @@ CLAIM_S = 1.0
 """How often a slot that a step waits for is asked for when nobody says that one was freed, in seconds."""
 GRACE_S = 10.0
 """How long a run that is told to stop may take until it is killed, in seconds."""
+LAST_S = 600.0
+"""How long the store may refuse the end of a run until that is left to whoever monitors leases, in seconds."""
 
 
 class Charge(msgspec.Struct, frozen=True):
@@ -240,8 +243,9 @@ class Supervisor:
         for step in steps:
             self._write(StepFailed(step, ErrorInfo(why), ErrorSource.UNEXPECTED_ERROR))
         failed = RunFailed(self._run.job_name, "UNEXPECTED_TERMINATION", steps, ErrorInfo(why))
+        ends = time.monotonic() + LAST_S
         while True:
-            with _patience():
+            with _patience(ends):
                 self._renew()
                 if self._uses_pools:
                     free_slots(self._instance, self._run.run_id)
@@ -257,14 +261,16 @@ class Supervisor:
 
 
 @contextmanager
-def _patience() -> Iterator[None]:
-    """Goes on when the store refuses something for now: an owner that cannot write is one until another takes over."""
+def _patience(ends: float = math.inf) -> Iterator[None]:
+    """Goes on when the store refuses something for now: an owner that cannot write is one until another takes over, or
+    until `ends`, by `time.monotonic`."""
     try:
         yield
     except (FencedError, UnstorableEventError):
         raise
     except StoreError:
-        pass
+        if time.monotonic() > ends:
+            raise
 
 
 def _reason(exited: Exited, is_told: bool) -> str:
