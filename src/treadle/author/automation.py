@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from treadle.core.keys import AssetCheckKey, AssetJobKey, AssetKey
 from treadle.core.partitions import PartitionsDefinition
 from treadle.core.subsets import PartitionSubset
+from treadle.core.told import told
 from treadle.errors import DefinitionError, InvocationError
 from treadle.spec.automation import AutomationCondition
 from treadle.spec.graph import AssetGraph
@@ -136,25 +137,12 @@ class AutomationContext:
     parent_context: AutomationContext | None = None
     cursor: str | None = None
 
-    @property
-    def key(self) -> Any:
-        """The asset or check it is asked about."""
-        return self.candidate_subset.key
-
-    @property
-    def partitions_def(self) -> PartitionsDefinition | None:
-        """The partitions of that."""
-        return self.candidate_subset.partitions_def
-
-    @property
-    def asset_graph(self) -> AssetGraph:
-        """All assets."""
-        return self.asset_graph_view.asset_graph
-
-    @property
-    def evaluation_time(self) -> datetime:
-        """The time of the evaluation."""
-        return self.asset_graph_view.effective_dt
+    key: ClassVar[Any] = told("candidate_subset.key", "The asset or check it is asked about.")
+    partitions_def: ClassVar[PartitionsDefinition | None] = told(
+        "candidate_subset.partitions_def", "The partitions of that."
+    )
+    asset_graph: ClassVar[AssetGraph] = told("asset_graph_view.asset_graph", "All assets.")
+    evaluation_time: ClassVar[datetime] = told("asset_graph_view.effective_dt", "The time of the evaluation.")
 
     @property
     def root_context(self) -> AutomationContext:
@@ -196,12 +184,5 @@ class AutomationResult:
         self.cursor = cursor
         self.child_results = tuple(child_results or ())
 
-    @property
-    def key(self) -> Any:
-        """The asset or check."""
-        return self.context.key
-
-    @property
-    def condition(self) -> AutomationCondition:
-        """The condition."""
-        return self.context.condition
+    key: Any = told("context.key", "The asset or check.")
+    condition: AutomationCondition = told("context.condition", "The condition.")

@@ -13,6 +13,7 @@ from treadle.author.types import NOTHING
 from treadle.core.keys import AssetCheckKey, AssetKey, CoercibleToAssetKey
 from treadle.core.partitions import PartitionsDefinition
 from treadle.core.tags import COMPUTE_KIND
+from treadle.core.told import told
 from treadle.errors import DefinitionError
 from treadle.spec.assets import AssetCheckSpec, CoercibleToAssetDep
 from treadle.spec.policies import AutomationRule
@@ -29,15 +30,8 @@ class AssetChecksDefinition(AssetsDefinition):
             raise DefinitionError(f"{self!r} evaluates {len(self.check_specs)} checks, so it has no single key.")
         return self.check_specs[0].key
 
-    @property
-    def name(self) -> str:
-        """The name of the only check."""
-        return self.check_key.name
-
-    @property
-    def asset_key(self) -> AssetKey:
-        """The asset of the only check."""
-        return self.check_key.asset_key
+    name: str = told("check_key.name", "The name of the only check.")
+    asset_key: AssetKey = told("check_key.asset_key", "The asset of the only check.")
 
     def __repr__(self) -> str:
         return f"<AssetChecksDefinition {', '.join(spec.key.to_user_string() for spec in self.check_specs)}>"

@@ -16,6 +16,7 @@ import msgspec
 from treadle.author.signature import where
 from treadle.core.keys import AssetKey, check_name, did_you_mean
 from treadle.core.tags import run_tags
+from treadle.core.told import told
 from treadle.errors import DefinitionError, InvocationError
 from treadle.spec.nodes import FromAsset, FromOutput, FromRunInput, Source
 from treadle.spec.retry import RetryPolicy
@@ -168,10 +169,7 @@ class PendingNode(Placing):
         self.hook_defs: Set[Any] = hooks
         self.retry_policy = retry_policy
 
-    @property
-    def node_def(self) -> Any:
-        """The op or graph."""
-        return self.definition
+    node_def: Any = told("definition", "The op or graph.")
 
     @property
     def name(self) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any as AnyValue
 from typing import get_origin
 
+from treadle.core.told import told
 from treadle.errors import ConfigDefinitionError, ConfigError
 from treadle.spec import config
 
@@ -191,10 +192,7 @@ class Field:
         self.is_secret = is_secret
         self.field = _field(self.config_type, default_value, is_required, description)
 
-    @property
-    def is_required(self) -> bool:
-        """Whether it has to be given."""
-        return self.field.required
+    is_required: bool = told("field.required", "Whether it has to be given.")
 
     @property
     def default_provided(self) -> bool:
@@ -212,10 +210,7 @@ class Field:
             raise ConfigDefinitionError("This field has no default value. Ask default_provided first.")
         return self.field.default
 
-    @property
-    def description(self) -> str | None:
-        """What it is, for people."""
-        return self.field.description
+    description: str | None = told("field.description", "What it is, for people.")
 
     def __repr__(self) -> str:
         default = f", default_value={self.default_value!r}" if self.default_provided else ""

@@ -12,13 +12,13 @@ from treadle.author.assets_definition import AssetsDefinition
 from treadle.author.jobs import JobDefinition
 from treadle.author.ops import OpDefinition
 from treadle.author.outcomes import DataProvenance
-from treadle.author.told import told
 from treadle.core.keys import AssetCheckKey, AssetKey, CoercibleToAssetKey
 from treadle.core.metadata import MetadataValue
 from treadle.core.multi_partitions import MultiPartitionKey
 from treadle.core.partitions import PartitionsDefinition
 from treadle.core.subsets import PartitionKeyRange
 from treadle.core.time import TimeWindow
+from treadle.core.told import told
 from treadle.errors import InvariantError
 from treadle.state.facts import Reported
 from treadle.state.runs import Run
@@ -95,19 +95,19 @@ class OpExecutionContext:
             _there(step.assets_def, cls._what)
         return cls(step)
 
-    run: Run = told("run", "The run.")
-    run_id: str = told("run.run_id", "The id of the run.")
-    run_config: Mapping[str, object] = told("run.run_config", "The config the run was launched with.")
-    run_tags: Mapping[str, str] = told("run.tags", "The tags of the run.")
-    job_name: str = told("run.job_name", "The job.")
-    location_name: str | None = told("run.location_name", "The code location of the job, if it comes from one.")
-    op_def: OpDefinition = told("op_def", "The definition of the op.")
-    op_config: Any = told("op_config", "The config of the op, as validated.")
-    log: logging.Logger = told("log", "A logger whose lines are kept with the run.")
-    instance: Any = told("instance", "The instance that remembers the run.")
-    resources: Any = told("resources", "The resources that the op requires, as attributes.")
-    step_key: str = told("step_key", "The key of the step.")
-    retry_number: int = told("retry_number", "0 in the first attempt, 1 in the first retry, and so on.")
+    run: Run = told("_step.run", "The run.")
+    run_id: str = told("_step.run.run_id", "The id of the run.")
+    run_config: Mapping[str, object] = told("_step.run.run_config", "The config the run was launched with.")
+    run_tags: Mapping[str, str] = told("_step.run.tags", "The tags of the run.")
+    job_name: str = told("_step.run.job_name", "The job.")
+    location_name: str | None = told("_step.run.location_name", "The code location of the job, if it comes from one.")
+    op_def: OpDefinition = told("_step.op_def", "The definition of the op.")
+    op_config: Any = told("_step.op_config", "The config of the op, as validated.")
+    log: logging.Logger = told("_step.log", "A logger whose lines are kept with the run.")
+    instance: Any = told("_step.instance", "The instance that remembers the run.")
+    resources: Any = told("_step.resources", "The resources that the op requires, as attributes.")
+    step_key: str = told("_step.step_key", "The key of the step.")
+    retry_number: int = told("_step.retry_number", "0 in the first attempt, 1 in the first retry, and so on.")
 
     @property
     def job_def(self) -> JobDefinition:
@@ -237,7 +237,7 @@ class OpExecutionContext:
         outputs = self._step.selected_outputs
         return {key for name, key in definition.check_keys_by_output_name.items() if name in outputs}
 
-    selected_output_names: Set[str] = told("selected_outputs", "The outputs that this step was asked to produce.")
+    selected_output_names: Set[str] = told("_step.selected_outputs", "The outputs that this step was asked to produce.")
 
     def asset_key_for_output(self, output_name: str = "result") -> AssetKey:
         """The asset that an output is."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from typing import Any, TypeGuard
 
+from treadle.core.told import told
 from treadle.errors import UnreadEnvVarError
 
 
@@ -66,10 +67,7 @@ class IntEnvVar(int):
         variable.name = name
         return variable
 
-    @property
-    def env_var_name(self) -> str:
-        """The variable's name."""
-        return self.name
+    env_var_name: str = told("name", "The variable's name.")
 
     def get_value(self, default: int | None = None) -> int | None:
         """The variable's value now, or `default` if it is not set.

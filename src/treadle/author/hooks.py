@@ -12,9 +12,9 @@ from treadle.author.composition import PendingNode
 from treadle.author.ops import OpDefinition
 from treadle.author.resources import Resources, resources_by_hand
 from treadle.author.signature import decorator, where
-from treadle.author.told import told
 from treadle.core.keys import check_name
 from treadle.core.metadata import MetadataValue
+from treadle.core.told import told
 from treadle.errors import DefinitionError, InvariantError, InvocationError
 from treadle.state.event_types import Event, EventType
 
@@ -124,24 +124,22 @@ class HookContext:
             raise _not_given("hook_def")
         return self._hook
 
-    @property
-    def required_resource_keys(self) -> Set[str]:
-        """The resources that the hook requires."""
-        return self.hook_def.required_resource_keys
-
-    job_name: str = told("job_name", "The job.")
-    run_id: str = told("run_id", "The id of the run.")
-    instance: Any = told("instance", "The instance that remembers the run.")
-    step_key: str = told("step_key", "The key of the step.")
-    op: PendingNode = told("op", "The op as it was placed in the job, with its name there.")
-    op_config: Any = told("op_config", "The config of the op, as validated.")
-    log: logging.Logger = told("log", "A logger whose lines are kept with the run.")
-    op_exception: BaseException | None = told("op_exception", "What the op raised, if it did.")
+    required_resource_keys: Set[str] = told("hook_def.required_resource_keys", "The resources that the hook requires.")
+    job_name: str = told("_step.job_name", "The job.")
+    run_id: str = told("_step.run_id", "The id of the run.")
+    instance: Any = told("_step.instance", "The instance that remembers the run.")
+    step_key: str = told("_step.step_key", "The key of the step.")
+    op: PendingNode = told("_step.op", "The op as it was placed in the job, with its name there.")
+    op_config: Any = told("_step.op_config", "The config of the op, as validated.")
+    log: logging.Logger = told("_step.log", "A logger whose lines are kept with the run.")
+    op_exception: BaseException | None = told("_step.op_exception", "What the op raised, if it did.")
     op_output_values: Mapping[str, Any] = told(
-        "op_output_values", "The values that the op produced, by output; those of a dynamic output by mapping key."
+        "_step.op_output_values",
+        "The values that the op produced, by output; those of a dynamic output by mapping key.",
     )
     op_output_metadata: Mapping[str, Mapping[str, MetadataValue] | Mapping[str, Any]] = told(
-        "op_output_metadata", "The metadata of what it produced, by output; that of a dynamic output by mapping key."
+        "_step.op_output_metadata",
+        "The metadata of what it produced, by output; that of a dynamic output by mapping key.",
     )
 
 

@@ -14,10 +14,10 @@ from typing import Any, Protocol
 import msgspec
 
 from treadle.author.resources import Resources, resources_by_hand
-from treadle.author.told import told
 from treadle.core.keys import AssetKey, CoercibleToAssetKey
 from treadle.core.metadata import MetadataValue, normalize
 from treadle.core.subsets import PartitionKeyRange
+from treadle.core.told import told
 from treadle.errors import InvariantError, MetadataError
 from treadle.state.facts import AssetMaterialization, AssetObservation
 
@@ -119,16 +119,12 @@ class _Context(ABC):
             raise self._missing("name", f"Give it one: build_{self._what}_context(name=...).")
         return self._name
 
-    @property
-    def metadata(self) -> Mapping[str, Any]:
-        """The same as `definition_metadata`."""
-        return self.definition_metadata
-
-    job_name: str = told("job_name", "The job that runs.")
-    op_def: Any = told("op_def", "The op that the input or output belongs to.")
-    log: Any = told("log", "A logger; messages go to the run's event log.")
-    instance: Any = told("instance", "The instance that the run belongs to.")
-    step_context: Any = told("step_context", "The context of the step.")
+    metadata: Mapping[str, Any] = told("definition_metadata", "The same as `definition_metadata`.")
+    job_name: str = told("_step.job_name", "The job that runs.")
+    op_def: Any = told("_step.op_def", "The op that the input or output belongs to.")
+    log: Any = told("_step.log", "A logger; messages go to the run's event log.")
+    instance: Any = told("_step.instance", "The instance that the run belongs to.")
+    step_context: Any = told("_step.step_context", "The context of the step.")
 
     @property
     def dagster_type(self) -> Any:
@@ -164,8 +160,8 @@ class _Context(ABC):
 
     # --- partitions ------------------------------------------------------------------------------------------------
 
-    has_partition_key: bool = told("has_partition_key", "Whether the run is for one partition.")
-    partition_key: str = told("partition_key", "The partition of the run.")
+    has_partition_key: bool = told("_step.has_partition_key", "Whether the run is for one partition.")
+    partition_key: str = told("_step.partition_key", "The partition of the run.")
 
     @property
     def has_asset_partitions(self) -> bool:
@@ -309,10 +305,10 @@ class OutputContext(_Context):
         """The run that makes the output."""
         return self._run_id if self._run_id is not None else self._step.run_id
 
-    @property
-    def output_metadata(self) -> Mapping[str, Any]:
-        """What the function said of this value: `Output(metadata=...)`, `context.add_output_metadata(...)`."""
-        return self._output_metadata
+    output_metadata: Mapping[str, Any] = told(
+        "_output_metadata",
+        "What the function said of this value: `Output(metadata=...)`, `context.add_output_metadata(...)`.",
+    )
 
     @property
     def asset_spec(self) -> Any:

@@ -22,6 +22,7 @@ from treadle.author.resources import ResourceDefinition, resource_definitions
 from treadle.core import tags as tag_rules
 from treadle.core.keys import AssetCheckKey, AssetKey, check_name, did_you_mean
 from treadle.core.metadata import normalize
+from treadle.core.told import told
 from treadle.errors import DefinitionError, InvariantError
 from treadle.spec.nodes import FromOutput, NodeSpec
 from treadle.spec.policies import check_types
@@ -168,10 +169,7 @@ class JobDefinition:
         """Whether it says itself what runs its steps."""
         return self.executor_def is not None
 
-    @property
-    def loggers(self) -> Mapping[str, Any]:
-        """Its loggers by key."""
-        return self.logger_defs
+    loggers: Mapping[str, Any] = told("logger_defs", "Its loggers by key.")
 
     @property
     def has_specified_loggers(self) -> bool:

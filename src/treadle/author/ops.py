@@ -15,6 +15,7 @@ from treadle.author.types import ANY, NOTHING, Nothing, ValueType, value_type
 from treadle.core.keys import AssetKey, check_dict, check_name
 from treadle.core.metadata import MetadataValue, normalize
 from treadle.core.tags import CONCURRENCY_KEY, run_tags
+from treadle.core.told import told
 from treadle.errors import DefinitionError
 from treadle.spec.policies import wrong_type
 from treadle.spec.retry import RetryPolicy
@@ -245,10 +246,7 @@ class OpDefinition(composition.Placing, Configurable):
         """What nodes have of it for its limits: the pool, also by the older tag for it, and the timeout."""
         return {"pool": self.pool or self.tags.get(CONCURRENCY_KEY), "timeout_s": self.timeout}
 
-    @property
-    def compute_fn(self) -> Callable[..., Any]:
-        """The user's function."""
-        return self.fn
+    compute_fn: Callable[..., Any] = told("fn", "The user's function.")
 
     @property
     def where(self) -> str:

@@ -25,6 +25,7 @@ from treadle.author.configured import Configurable
 from treadle.author.run_config import plain
 from treadle.author.signature import decorator
 from treadle.core.keys import did_you_mean
+from treadle.core.told import told
 from treadle.errors import DefinitionError, InvocationError, UnknownResourceError
 from treadle.spec.config import UNSET, Shape, resolve
 from treadle.spec.config import field as config_part
@@ -171,10 +172,7 @@ class InitResourceContext:
         """The id of the run, if there is one."""
         return None if self.run is None else self.run.run_id
 
-    @property
-    def dagster_run(self) -> Any:
-        """The same as `run`."""
-        return self.run
+    dagster_run: Any = told("run", "The same as `run`.")
 
     log_manager = log
 

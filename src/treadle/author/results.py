@@ -7,6 +7,7 @@ from typing import Any
 
 from treadle.author.jobs import JobDefinition
 from treadle.core.keys import AssetKey, CoercibleToAssetKey, did_you_mean
+from treadle.core.told import told
 from treadle.errors import InvariantError, InvocationError, StepOutputNotFoundError
 from treadle.state import events
 from treadle.state.events import Event, EventLogEntry, EventType
@@ -44,10 +45,7 @@ class ExecutionResult:
         """Whether the run succeeded."""
         return self.run.status is RunStatus.SUCCESS
 
-    @property
-    def run_id(self) -> str:
-        """The id of the run."""
-        return self.run.run_id
+    run_id: str = told("run.run_id", "The id of the run.")
 
     @property
     def all_events(self) -> Sequence[Event]:

@@ -12,6 +12,7 @@ from treadle.author.sensors import DefaultSensorStatus, SensorDefinition, Sensor
 from treadle.author.signature import decorator
 from treadle.author.tick_contexts import SensorEvaluationContext, TickContext
 from treadle.core import tags as tag_names
+from treadle.core.told import told
 from treadle.errors import DefinitionError, InvocationError
 from treadle.state.error_info import error_info
 from treadle.state.event_types import Event, EventType
@@ -122,10 +123,7 @@ class RunStatusSensorContext(TickContext):
 class RunFailureSensorContext(RunStatusSensorContext):
     """What the function of a run failure sensor is told: which run failed, and how."""
 
-    @property
-    def failure_event(self) -> Event:
-        """The event of the run's failure."""
-        return self.event
+    failure_event: Event = told("event", "The event of the run's failure.")
 
     def get_step_failure_events(self) -> Sequence[Event]:
         """The failures of steps of the run, oldest first."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from treadle.author.resources import Resources, resources_by_hand
+from treadle.core.told import told
 from treadle.errors import InvariantError, InvocationError
 
 
@@ -132,10 +133,7 @@ class SensorEvaluationContext(TickContext):
             raise InvariantError("This context was built without a sensor's name. Write sensor_name='...'.")
         return self._sensor_name
 
-    @property
-    def cursor(self) -> str | None:
-        """What the last evaluation that ended well left for this one."""
-        return self._cursor
+    cursor: str | None = told("_cursor", "What the last evaluation that ended well left for this one.")
 
     def update_cursor(self, cursor: str | None) -> None:
         """Leave a text for the next evaluation. It is kept only if this one ends well.

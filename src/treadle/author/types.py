@@ -13,6 +13,7 @@ from typing import Any
 from treadle.author.resources import Resources
 from treadle.author.signature import NO_ANNOTATION
 from treadle.core.metadata import MetadataValue, normalize
+from treadle.core.told import told
 from treadle.errors import DefinitionError, InvariantError, TypeCheckError
 
 
@@ -153,10 +154,7 @@ class ValueType:
         """The resources that its check and its loader use."""
         return self.required_resource_keys | (self.loader.required_resource_keys() if self.loader else set())
 
-    @property
-    def typing_type(self) -> Any:
-        """The annotation that says the same."""
-        return self.python_type
+    typing_type: Any = told("python_type", "The annotation that says the same.")
 
     def type_check(self, context: TypeCheckContext, value: object) -> TypeCheck:
         """What its check says about a value.
