@@ -93,16 +93,6 @@ class Cron(msgspec.Struct, frozen=True):
     any_weekday: bool
     every_hour: bool
 
-    @property
-    def every_day(self) -> bool:
-        """Whether every date matches."""
-        return self.any_day and self.any_weekday and len(self.months) == 12
-
-    @property
-    def weekly(self) -> bool:
-        """Whether the date is chosen by the day of the week alone."""
-        return self.any_day and not self.any_weekday and not self.nth and len(self.months) == 12
-
 
 def _fail(text: str, why: str) -> DefinitionError:
     return DefinitionError(

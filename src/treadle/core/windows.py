@@ -22,7 +22,6 @@ from treadle.core.time import (
     TimeWindow,
     Zone,
     days_of_month,
-    instant_from,
     parse_cron,
     zone_of,
 )
@@ -50,7 +49,9 @@ class Cadence:
         self.cron = cron
         self.zone = zone
         self._blocks: dict[int, _Block] = {}
-        self._every_day, self._weekly = cron.every_day, cron.weekly
+        self._every_day = cron.any_day and cron.any_weekday and len(cron.months) == 12
+        # whether the date is chosen by the day of the week alone
+        self._weekly = cron.any_day and not cron.any_weekday and not cron.nth and len(cron.months) == 12
         self._reach = 6 if self._weekly else 31  # how many days more are looked at in one go, to find a matching day
 
     # --- dates -----------------------------------------------------------------------------------------------------
@@ -246,16 +247,6 @@ def cadence(cron_schedule: str, timezone: str = "UTC") -> Cadence:
         DefinitionError: the expression cannot be read or there is no such zone.
     """
     return Cadence(parse_cron(cron_schedule), zone_of(timezone))
-
-
-def iterate_ticks(cron_schedule: str | Sequence[str], start: datetime, timezone: str = "UTC") -> Iterator[datetime]:
-    """Ticks from `start` (inclusive) on, ascending, without end. A list of expressions is their union."""
-    expressions = [cron_schedule] if isinstance(cron_schedule, str) else cron_schedule
-    cadences, instant = [cadence(one, timezone) for one in expressions], instant_from(start)
-    while True:
-        instant = min(one.ceil(instant) for one in cadences)
-        yield zone_of(timezone).at(instant)
-        instant += 1
 
 
 # --- keys of windows -----------------------------------------------------------------------------------------------

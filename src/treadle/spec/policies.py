@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import Any
 
 import msgspec
 
 from treadle.core.partitions import PartitionsDefinition
-from treadle.core.time import zone_of
-from treadle.core.windows import iterate_ticks
+from treadle.core.time import instant_of, zone_of
+from treadle.core.windows import cadence
 from treadle.errors import DefinitionError
 from treadle.spec.retry import RetryPolicy
 
@@ -97,15 +97,17 @@ class CronFreshnessPolicy(FreshnessPolicy, frozen=True, omit_defaults=True, tag=
             )
 
 
-_COMMON_YEAR = datetime(2023, 1, 1, tzinfo=UTC)
+_COMMON_YEAR = instant_of(datetime(2023, 1, 1))
 _ENOUGH = 64
 """Ticks after which an expression has shown its shortest interval: an hour of minutes, or some years of months."""
 
 
 @lru_cache(maxsize=1024)
 def _shortest_interval(cron_schedule: str) -> timedelta:
-    ticks = islice(iterate_ticks(cron_schedule, _COMMON_YEAR), _ENOUGH)
-    return min(after - before for before, after in pairwise(ticks))
+    ticks = cadence(cron_schedule)
+    first = ticks.ceil(_COMMON_YEAR)
+    some = ticks.ticks(first, ticks.shift(first, _ENOUGH))
+    return timedelta(seconds=min(after - before for before, after in pairwise(some)))
 
 
 _RETRY = RetryPolicy, "a RetryPolicy, such as RetryPolicy(max_retries=3)"
