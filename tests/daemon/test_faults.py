@@ -181,6 +181,14 @@ def catches():
             pass
 
 @fault
+def objects():
+    mark("hangs")
+    try:
+        hang()
+    finally:
+        raise ValueError("no")
+
+@fault
 def holds():
     print("last words")
     mark("hangs")
@@ -347,6 +355,7 @@ KILLED = "did not end when it was told to, and was killed"
 STUBBORN = {
     "ignores": KILLED,
     "catches": KILLED,
+    "objects": "ValueError: no",
     "holds": KILLED,
     "stops": KILLED,
     "stops_all": KILLED,

@@ -17,8 +17,9 @@ from treadle.host.keeper import Exited, Stop, ToKeeper
 from treadle.host.launching import cancel_run, take_lease
 from treadle.host.supervisor import Supervisor
 from treadle.runtime.channel import Channel, pair
-from treadle.runtime.reporting import FromReporter, ToReporter
-from treadle.state.events import EventType
+from treadle.runtime.reporting import FromReporter, Told, ToReporter
+from treadle.state.error_info import ErrorInfo
+from treadle.state.events import EventType, RunFailed, encode_event
 from treadle.state.runs import Run, RunStatus
 
 KILLED = Exited(-9, False, 0, False)
@@ -108,6 +109,22 @@ def test_an_end_that_the_store_does_not_take_now_is_written_once_it_does(
     once(monkeypatch, played.supervisor._sink, "commit", StoreError("The disk is full."))
     played.keeper.send(KILLED)
     assert played.supervise() == [EventType.RUN_FAILURE]
+
+
+def test_what_a_run_raises_because_it_is_told_to_stop_is_no_failure(played: Played) -> None:
+    """Incidents #24889, #33309: cancel against failure."""
+    failed = RunFailed("any", "RUN_EXCEPTION", error=ErrorInfo("It was in the middle of something."))
+
+    def keep() -> None:
+        assert played.keeper.receive() == Stop(0.5)
+        played.process.send(Told(1.0, encode_event(failed)))
+        played.keeper.send(Exited(0, False, 0, False))
+
+    assert cancel_run(played.instance, played.run.run_id)
+    keeper = threading.Thread(target=keep)
+    keeper.start()
+    assert played.supervise() == [EventType.ENGINE_EVENT, EventType.RUN_CANCELED]
+    keeper.join()
 
 
 def test_a_store_that_never_takes_the_end_holds_up_nobody_for_ever(

@@ -33,6 +33,7 @@ from treadle.state.events import (
     Event,
     EventLogEntry,
     EventType,
+    RunCanceled,
     RunFailed,
     StepFailed,
     decode_event,
@@ -179,6 +180,10 @@ class Supervisor:
             if isinstance(message, Told):
                 self._has_begun = True
                 event = decode_event(message.event)
+                if self._is_stopping and isinstance(event, RunFailed):  # what it raises when it is told to stop
+                    text = "The run failed while it was being canceled."
+                    self._write(EngineEvent(text, error=event.error), message.timestamp)
+                    event = RunCanceled(self._run.job_name)
                 self._note(event)
                 self._write(event, message.timestamp)
             elif isinstance(message, Completed):
