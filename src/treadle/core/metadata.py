@@ -504,14 +504,17 @@ _BY_BASE: tuple[tuple[type, Callable[[Any], MetadataValue]], ...] = (
 )
 
 
-def _slow(value: Any) -> Callable[[Any], MetadataValue] | None:
+def _by_base(value: Any) -> Callable[[Any], MetadataValue]:
     for base, make in _BY_BASE:
         if isinstance(value, base):
             return make
-    return None
+    raise MetadataError(
+        f"{type(value).__name__} has no metadata kind. Convert it, or wrap it: "
+        "MetadataValue.text(str(...)), MetadataValue.json([...]), MetadataValue.timestamp(...)."
+    )
 
 
-def normalize(metadata: Mapping[str, Any] | None, where: str, *, lenient: bool = False) -> dict[str, MetadataValue]:
+def normalize(metadata: Mapping[str, Any] | None, where: str) -> dict[str, MetadataValue]:
     """Each value of `metadata` as a `MetadataValue`.
 
     Strings become text; ints, floats, bools and None their own kinds; dicts and lists JSON; asset keys, table schemas,
@@ -520,8 +523,6 @@ def normalize(metadata: Mapping[str, Any] | None, where: str, *, lenient: bool =
     Args:
         metadata: what the user wrote; None is an empty mapping.
         where: what the metadata belongs to, for error messages: `"asset 'a'"`.
-        lenient: put a text that names the type in the place of a value that has no kind, instead of raising. For
-            metadata of definitions, where users keep objects of their own.
 
     Raises:
         MetadataError: it is no mapping, a key is not a string, or a value has no kind.
@@ -534,16 +535,8 @@ def normalize(metadata: Mapping[str, Any] | None, where: str, *, lenient: bool =
     for key, value in metadata.items():
         if type(key) is not str and not isinstance(key, str):
             raise MetadataError(f"Metadata of {where} has the key {key!r}: keys are strings. Write {str(key)!r}.")
-        make = _BY_TYPE.get(type(value)) or _slow(value)
         try:
-            if make is None:
-                raise MetadataError(
-                    f"{type(value).__name__} has no metadata kind. Convert it, or wrap it: "
-                    "MetadataValue.text(str(...)), MetadataValue.json([...]), MetadataValue.timestamp(...)."
-                )
-            result[key] = make(value)
+            result[key] = (_BY_TYPE.get(type(value)) or _by_base(value))(value)
         except MetadataError as error:
-            if not lenient:
-                raise MetadataError(f"Metadata {key!r} of {where}: {error}") from None
-            result[key] = TextMetadataValue(f"[{type(value).__name__}] (not a metadata value)")
+            raise MetadataError(f"Metadata {key!r} of {where}: {error}") from None
     return result

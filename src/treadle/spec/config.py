@@ -285,22 +285,19 @@ def example(schema: Schema) -> Any:
 # --- checking ------------------------------------------------------------------------------------------------------
 
 
-def check(
-    schema: Schema, value: Any, *, env: Mapping[str, str] | None = None, path: Path = ()
-) -> tuple[Any, list[ConfigFault]]:
+def check(schema: Schema, value: Any, *, env: Mapping[str, str] | None = None) -> tuple[Any, list[ConfigFault]]:
     """Whether `value` fits `schema`.
 
     Args:
         schema: what is wanted.
         value: plain data: dicts, lists, scalars, None.
         env: environment variables to put in the place of `{"env": NAME}`. None leaves references as they are.
-        path: where the value is, for the faults.
 
     Returns:
         The value with defaults filled in, and all faults. The value means nothing if there are faults.
     """
     checker = _Checker(env)
-    resolved = checker.check(schema, value, path)
+    resolved = checker.check(schema, value, ())
     return resolved, checker.faults
 
 
