@@ -90,13 +90,9 @@ def _lag_and_kept(given: dict[str, Any], value: LegacyFreshnessPolicy) -> None:
     _lag(given, value)
 
 
-def with_old_arguments(function: Callable[..., Any], old: Mapping[str, Form], name: str = "") -> Any:
-    """`function`, which also takes the arguments in `old`: what each does to the others, and what to use instead.
-
-    Args:
-        name: what users call the function, if not by its own name.
-    """
-    called_by_users = name or function.__qualname__
+def with_old_arguments(function: Callable[..., Any], old: Mapping[str, Form]) -> Any:
+    """`function`, which also takes the arguments in `old`: what each does to the others, and what to use instead."""
+    called_by_users = function.__qualname__.removesuffix(".__init__")
 
     @wraps(function)
     def called(*args: Any, **given: Any) -> Any:
@@ -134,6 +130,8 @@ def _of_caller(*args: Any, **given: Any) -> Any:
     vars(module).update(space)
     return treadle.load_assets_from_modules([module], *args, **given)
 
+
+_of_caller.__qualname__ = "load_assets_from_current_module"
 
 _TODAY = "use FreshnessPolicy.time_window or FreshnessPolicy.cron."
 _POLICY: dict[str, Form] = {"auto_materialize_policy": (_condition, "use automation_condition.")}
@@ -181,8 +179,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(name)
     found: Any = _of_caller if name == "load_assets_from_current_module" else getattr(treadle, name)
     if not isinstance(found, type):
-        found = with_old_arguments(found, _OLD[name], name)
+        found = with_old_arguments(found, _OLD[name])
     else:  # the class itself, so that `isinstance` holds for what others make
-        found.__init__ = with_old_arguments(found.__init__, _OLD[name], name)
+        found.__init__ = with_old_arguments(found.__init__, _OLD[name])
     globals()[name] = found
     return found

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, TypedDict, Unpack
 
 from treadle.author.asset_jobs import UnresolvedAssetJobDefinition
 from treadle.author.assets_definition import AssetsDefinition
@@ -36,64 +36,179 @@ _OTHERS: dict[str, tuple[type, ...]] = {
     "sensors": (SensorDefinition,),
 }
 
-# --- where to look -------------------------------------------------------------------------------------------------
-
-P = ParamSpec("P")
-R = TypeVar("R", covariant=True)
+# --- assets --------------------------------------------------------------------------------------------------------
 
 
-class _Loader(Generic[P, R]):
-    """Loads one kind of definitions from each place that may have them. The public functions are its methods.
+class LoadOptions(TypedDict, total=False):
+    """What is said of all assets that are loaded.
 
-    Args:
-        load: makes them of what was found. Its other arguments are those of the public functions.
+    Attributes:
+        freshness_policy, automation_condition, backfill_policy: given to each that something here makes, in place of
+            its own.
+        source_key_prefix: put before the key of each that nothing here makes.
+        include_specs: whether a bare `AssetSpec` counts as an asset.
     """
 
-    def __init__(self, load: Callable[Concatenate[Sequence[_Namespace], P], R]) -> None:
-        self._load = load
+    freshness_policy: FreshnessPolicy | None
+    automation_condition: AutomationRule | None
+    backfill_policy: BackfillPolicy | None
+    source_key_prefix: _Prefix
+    include_specs: bool
 
-    def from_modules(self, modules: Iterable[ModuleType], *args: P.args, **kwargs: P.kwargs) -> R:
-        """What stands at the top level of modules, alone or in a list: assets, asset checks, or all definitions.
 
-        Args:
-            modules: the modules.
-            group_name: for assets: the group of all of them.
-            key_prefix, source_key_prefix: for assets: put before the key of each that something here makes, and of each
-                that nothing here makes.
-            freshness_policy, automation_condition, backfill_policy: for assets: given to each that something here
-                makes, in place of its own.
-            include_specs: for assets: whether a bare `AssetSpec` counts as one.
-            asset_key_prefix: for asset checks: the `key_prefix` that the assets were loaded with.
-            resources, loggers, executor: for definitions: as for `Definitions`. They are given here, not looked for.
+def load_assets_from_modules(
+    modules: Iterable[ModuleType],
+    group_name: str | None = None,
+    key_prefix: _Prefix = None,
+    **options: Unpack[LoadOptions],
+) -> _Loaded:
+    """The assets at the top level of modules.
 
-        Raises:
-            DefinitionError: two definitions declare the same, or an asset is in another group already.
-        """
-        given = [modules] if isinstance(modules, ModuleType) else modules
-        return self._load([_namespace(module) for module in given], *args, **kwargs)
+    Args:
+        group_name: the group of all of them.
+        key_prefix: put before the key of each asset that something here makes.
+        options: see `LoadOptions`.
 
-    def from_module(self, module: ModuleType, *args: P.args, **kwargs: P.kwargs) -> R:
-        """As `load_definitions_from_modules`, of one module."""
-        return self._load([_namespace(module)], *args, **kwargs)
+    Raises:
+        DefinitionError: two definitions declare one asset, or an asset is in another group already.
+    """
+    return _assets(_namespaces(modules), group_name, key_prefix, **options)
 
-    def from_current_module(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """As `load_..._from_modules`, of the module that calls this, as far as it got."""
-        namespace = sys._getframe(1).f_globals
-        return self._load([(namespace.get("__name__", "?"), namespace)], *args, **kwargs)
 
-    def from_package_module(self, package_module: ModuleType, *args: P.args, **kwargs: P.kwargs) -> R:
-        """As `load_..._from_modules`, of a package and of every module in it, which are all imported."""
-        return self._load(list(_package(package_module)), *args, **kwargs)
+def load_assets_from_current_module(
+    group_name: str | None = None, key_prefix: _Prefix = None, **options: Unpack[LoadOptions]
+) -> _Loaded:
+    """The assets at the top level of the module that calls this, as far as it got. See `load_assets_from_modules`."""
+    return _assets([_caller()], group_name, key_prefix, **options)
 
-    def from_package_name(self, package_name: str, *args: P.args, **kwargs: P.kwargs) -> R:
-        """As `load_..._from_modules`, of the package of this name and of every module in it."""
-        return self._load(list(_package(import_module(package_name))), *args, **kwargs)
+
+def load_assets_from_package_module(
+    package_module: ModuleType,
+    group_name: str | None = None,
+    key_prefix: _Prefix = None,
+    **options: Unpack[LoadOptions],
+) -> _Loaded:
+    """The assets of a package and of every module in it, which are all imported. See `load_assets_from_modules`."""
+    return _assets(list(_package(package_module)), group_name, key_prefix, **options)
+
+
+def load_assets_from_package_name(
+    package_name: str, group_name: str | None = None, key_prefix: _Prefix = None, **options: Unpack[LoadOptions]
+) -> _Loaded:
+    """The assets of the package of this name and of every module in it. See `load_assets_from_modules`."""
+    return _assets(list(_package(import_module(package_name))), group_name, key_prefix, **options)
+
+
+# --- asset checks --------------------------------------------------------------------------------------------------
+
+
+def load_asset_checks_from_modules(
+    modules: Iterable[ModuleType], asset_key_prefix: _Prefix = None
+) -> Sequence[AssetChecksDefinition]:
+    """The asset checks at the top level of modules.
+
+    Args:
+        asset_key_prefix: put before the key of each asset that is checked: the prefix that the assets were loaded with.
+
+    Raises:
+        DefinitionError: two definitions declare one check.
+    """
+    return _checks(_namespaces(modules), asset_key_prefix)
+
+
+def load_asset_checks_from_current_module(asset_key_prefix: _Prefix = None) -> Sequence[AssetChecksDefinition]:
+    """The asset checks of the module that calls this, as far as it got. See `load_asset_checks_from_modules`."""
+    return _checks([_caller()], asset_key_prefix)
+
+
+def load_asset_checks_from_package_module(
+    package_module: ModuleType, asset_key_prefix: _Prefix = None
+) -> Sequence[AssetChecksDefinition]:
+    """The asset checks of a package and of every module in it. See `load_asset_checks_from_modules`."""
+    return _checks(list(_package(package_module)), asset_key_prefix)
+
+
+def load_asset_checks_from_package_name(
+    package_name: str, asset_key_prefix: _Prefix = None
+) -> Sequence[AssetChecksDefinition]:
+    """The asset checks of the package of this name. See `load_asset_checks_from_modules`."""
+    return _checks(list(_package(import_module(package_name))), asset_key_prefix)
+
+
+# --- everything ----------------------------------------------------------------------------------------------------
+
+
+def load_definitions_from_modules(
+    modules: Iterable[ModuleType],
+    resources: Mapping[str, Any] | None = None,
+    loggers: Mapping[str, Any] | None = None,
+    executor: Any = None,
+) -> Definitions:
+    """Everything at the top level of modules: assets, specs, checks, jobs, schedules and sensors.
+
+    Args:
+        resources, loggers, executor: as for `Definitions`. They are given here, not looked for.
+
+    Raises:
+        DefinitionError: two definitions declare the same.
+    """
+    return _definitions(_namespaces(modules), resources, loggers, executor)
+
+
+def load_definitions_from_module(
+    module: ModuleType,
+    resources: Mapping[str, Any] | None = None,
+    loggers: Mapping[str, Any] | None = None,
+    executor: Any = None,
+) -> Definitions:
+    """Everything at the top level of a module. See `load_definitions_from_modules`."""
+    return _definitions([_namespace(module)], resources, loggers, executor)
+
+
+def load_definitions_from_current_module(
+    resources: Mapping[str, Any] | None = None, loggers: Mapping[str, Any] | None = None, executor: Any = None
+) -> Definitions:
+    """Everything in the module that calls this, as far as it got. See `load_definitions_from_modules`."""
+    return _definitions([_caller()], resources, loggers, executor)
+
+
+def load_definitions_from_package_module(
+    package_module: ModuleType,
+    resources: Mapping[str, Any] | None = None,
+    loggers: Mapping[str, Any] | None = None,
+    executor: Any = None,
+) -> Definitions:
+    """Everything in a package and in every module of it. See `load_definitions_from_modules`."""
+    return _definitions(list(_package(package_module)), resources, loggers, executor)
+
+
+def load_definitions_from_package_name(
+    package_name: str,
+    resources: Mapping[str, Any] | None = None,
+    loggers: Mapping[str, Any] | None = None,
+    executor: Any = None,
+) -> Definitions:
+    """Everything in the package of this name. See `load_definitions_from_modules`."""
+    return _definitions(list(_package(import_module(package_name))), resources, loggers, executor)
+
+
+# --- where to look -------------------------------------------------------------------------------------------------
+
+
+def _namespaces(modules: Iterable[ModuleType]) -> list[_Namespace]:
+    return [_namespace(module) for module in ([modules] if isinstance(modules, ModuleType) else modules)]
 
 
 def _namespace(module: ModuleType) -> _Namespace:
     if not isinstance(module, ModuleType):
         raise DefinitionError(f"{module!r} is not a module. Import the module and give that, in a list.")
     return module.__name__, vars(module)
+
+
+def _caller() -> _Namespace:
+    """The module that called the public function which calls this."""
+    namespace = sys._getframe(2).f_globals
+    return namespace.get("__name__", "?"), namespace
 
 
 def _package(package: ModuleType) -> Iterator[_Namespace]:
@@ -195,7 +310,7 @@ def _changes(group_name: str | None, replaced: Mapping[str, Any]) -> Callable[[A
     return change
 
 
-def _checks(namespaces: Sequence[_Namespace], asset_key_prefix: _Prefix = None) -> Sequence[AssetChecksDefinition]:
+def _checks(namespaces: Sequence[_Namespace], asset_key_prefix: _Prefix) -> Sequence[AssetChecksDefinition]:
     loaded: list[AssetChecksDefinition] = []
     places: dict[AssetCheckKey, tuple[str, Any]] = {}
     for name, one in _found(namespaces, (AssetsDefinition, AssetSpec)):
@@ -209,14 +324,14 @@ def _checks(namespaces: Sequence[_Namespace], asset_key_prefix: _Prefix = None) 
 
 def _definitions(
     namespaces: Sequence[_Namespace],
-    resources: Mapping[str, Any] | None = None,
-    loggers: Mapping[str, Any] | None = None,
-    executor: Any = None,
+    resources: Mapping[str, Any] | None,
+    loggers: Mapping[str, Any] | None,
+    executor: Any,
 ) -> Definitions:
     others: dict[str, Any] = {name: [one for _, one in _found(namespaces, types)] for name, types in _OTHERS.items()}
     return Definitions(
         assets=_assets(namespaces, include_specs=True),
-        asset_checks=_checks(namespaces),
+        asset_checks=_checks(namespaces, None),
         **others,
         resources=resources,
         loggers=loggers,
@@ -241,25 +356,3 @@ def _note(places: dict[Any, tuple[str, Any]], what: str, keys: Iterable[Any], na
 
 def _where(one: Any) -> str:
     return one.node_def.where if isinstance(one, AssetsDefinition) and one.is_executable else ""
-
-
-# --- the public functions -------------------------------------------------------------------------------------------
-
-_of_assets = _Loader(_assets)
-load_assets_from_modules = _of_assets.from_modules
-load_assets_from_current_module = _of_assets.from_current_module
-load_assets_from_package_module = _of_assets.from_package_module
-load_assets_from_package_name = _of_assets.from_package_name
-
-_of_checks = _Loader(_checks)
-load_asset_checks_from_modules = _of_checks.from_modules
-load_asset_checks_from_current_module = _of_checks.from_current_module
-load_asset_checks_from_package_module = _of_checks.from_package_module
-load_asset_checks_from_package_name = _of_checks.from_package_name
-
-_of_everything = _Loader(_definitions)
-load_definitions_from_modules = _of_everything.from_modules
-load_definitions_from_module = _of_everything.from_module
-load_definitions_from_current_module = _of_everything.from_current_module
-load_definitions_from_package_module = _of_everything.from_package_module
-load_definitions_from_package_name = _of_everything.from_package_name
