@@ -16,6 +16,8 @@ import pkgutil
 import random
 import select
 import signal
+import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -29,6 +31,9 @@ from treadle.host.targets import Target
 from treadle.runtime import kin
 from treadle.runtime.channel import Channel, pair
 from treadle.state.error_info import ErrorInfo, error_info
+
+STUCK_S = 5.0
+"""How long a fork server may take nothing of what it is sent, in seconds."""
 
 
 class Prepare(msgspec.Struct, frozen=True, tag=True):
@@ -95,9 +100,13 @@ class ForkServer:
     ended: int = 0
 
     def fork(self, function: str, argument: bytes, files: Sequence[int] = ()) -> bool:
-        """Ask for a child. In time `Ended` arrives on the channel. False if the server is gone."""
+        """Ask for a child. In time `Ended` arrives on the channel. False if the server is gone; one that has taken
+        nothing for so long is ended: user code can stop it."""
         self.asked += 1
-        return self.channel.send(Fork(function, argument), files)
+        sent = self.channel.send(Fork(function, argument), files)
+        if not sent:
+            self.process.kill()
+        return sent
 
     def told(self) -> Iterator[Ready | Unready]:
         """What it tells of itself, without waiting. Children that have ended are counted."""
@@ -129,6 +138,7 @@ def start(
     Its first message is `Ready` or `Unready`, once `function` has returned or raised.
     """
     ours, theirs = pair()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", *divmod(int(STUCK_S * 1e6), 10**6)))
     with theirs:
         process = subprocess.Popen(
             [sys.executable, "-m", "treadle.host.forkserver", str(theirs.fileno()), title],

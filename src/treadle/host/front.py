@@ -26,7 +26,7 @@ from treadle.host import forkserver, keeper, supervisor
 from treadle.host.forkserver import ForkServer, Ready, Unready
 from treadle.host.nudge import ear, kept, nudge
 from treadle.host.targets import Target
-from treadle.runtime import kin
+from treadle.runtime import kin, memory
 from treadle.runtime.channel import pair
 from treadle.state.error_info import ErrorInfo
 from treadle.state.runs import Run
@@ -151,7 +151,8 @@ class CodeLocation:
                 _let_go(server, self._waiting)
         elif server.channel.ended and server is self._next:
             _let_go(server, self._waiting)
-            self._failed(ErrorInfo(f"Its process ended while it was loading: {_ending(server.process.returncode)}."))
+            how = memory.how_ended(server.process.returncode, False)
+            self._failed(ErrorInfo(f"Its process {how} while it was loading."))
         elif server.channel.ended and server is self.server:
             _let_go(server, self._waiting)
             self.server = None
@@ -343,7 +344,3 @@ def _code_folder(target: Target) -> Path:
     if target.kind != "file":
         return target.folder
     return target.path if target.path.is_dir() else target.path.parent
-
-
-def _ending(code: int) -> str:
-    return f"killed by signal {-code}" if code < 0 else f"exit code {code}"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
+from pathlib import Path
+from typing import TypeVar
 from uuid import uuid4
 
 from treadle.core import tags
@@ -20,6 +24,7 @@ from treadle.state.runs import ACTIVE, Run, RunStatus
 from treadle.store.leases import Lease
 from treadle.store.locations import LocationRecord
 
+T = TypeVar("T")
 TERM_S = 15.0
 """How long the lease of a run or a role holds, in seconds. It is renewed three times in that time."""
 _SWEEP_S = 1.0
@@ -136,19 +141,18 @@ def reload_location(instance: Instance, name: str, patience_s: float = 60.0) -> 
             f"{', '.join(names) or 'none'}."
         )
     asked = time.time()
-    listener = Listener(instance.home, DAEMON)
-    try:
-        instance.store.cursors.set({reload_key(name): str(uuid4())})
-        nudge(instance.home, DAEMON)
-        while time.time() < asked + patience_s:
-            for record in instance.store.locations.all():
-                if record.name == name and record.since > asked and record.state != "loading":
-                    return record
-            select.select([listener], [], [], _SWEEP_S)
-            listener.clear()
-    finally:
-        listener.close()
-    raise InvocationError(f"The code location {name!r} has not been loaded within {patience_s:g} s. It may be later.")
+    instance.store.cursors.set({reload_key(name): str(uuid4())})
+    nudge(instance.home, DAEMON)
+
+    def loaded() -> LocationRecord | None:
+        found = (one for one in instance.store.locations.all() if one.name == name)
+        return next((one for one in found if one.since > asked and one.state != "loading"), None)
+
+    record = _awaited(instance.home, loaded, patience_s)
+    if record is None:
+        text = f"The code location {name!r} has not been loaded within {patience_s:g} s. It may be later."
+        raise InvocationError(text)
+    return record
 
 
 def await_run(instance: Instance, run_id: str) -> Run:
@@ -157,17 +161,21 @@ def await_run(instance: Instance, run_id: str) -> Run:
     Raises:
         RunNotFoundError: there is no such run, or it was deleted meanwhile.
     """
-    run = _existing(instance, run_id)
-    if instance.home is None or run.is_finished:
-        return run
-    listener = Listener(instance.home, DAEMON)
-    try:
-        while not (run := _existing(instance, run_id)).is_finished:
+    if instance.home is not None:
+        _awaited(instance.home, lambda: _existing(instance, run_id).is_finished or None)
+    return _existing(instance, run_id)
+
+
+def _awaited(home: Path, look: Callable[[], T | None], patience_s: float = math.inf) -> T | None:
+    """What `look` gives once it gives something, None if it takes longer. It is called whenever something happens."""
+    if (found := look()) is not None:
+        return found
+    ends = time.monotonic() + patience_s
+    with closing(Listener(home, DAEMON)) as listener:
+        while (found := look()) is None and time.monotonic() < ends:
             select.select([listener], [], [], _SWEEP_S)
             listener.clear()
-    finally:
-        listener.close()
-    return run
+    return found
 
 
 def _existing(instance: Instance, run_id: str) -> Run:
