@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from treadle.errors import StepExecutionError
 from treadle.host.instance import Instance
@@ -19,8 +19,7 @@ _AT_ONCE = 1000
 _WIDTH = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """What has happened to a run: `word` is started, succeeded, failed or canceled.
 
     Attributes:

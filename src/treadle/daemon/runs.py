@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from msgspec import structs
@@ -130,7 +129,7 @@ class Queue:
         hindered = [queue.Hold(run.run_id, why) for run, why in hindrances if why]
         runs = [run for run, why in hindrances if not why]
         needs, pools = self._pools(runs, active)
-        limits = replace(self._limits, pools=pools, is_paused=is_paused(self._instance))
+        limits = structs.replace(self._limits, pools=pools, is_paused=is_paused(self._instance))
         return hindered + queue.dequeue(
             (queue.Queued(run.run_id, run.tags, needs.get(run.run_id, queue.Needs())) for run in runs),
             (run.tags for run in active),

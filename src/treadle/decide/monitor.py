@@ -6,8 +6,9 @@ A run that never started may be launched again; one that did may not: its user c
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TypeAlias
+
+import msgspec
 
 from treadle.state.runs import RunStatus
 
@@ -17,8 +18,7 @@ GRACE_S = 5.0
 _GONE = "Its supervisor is gone, or the process that executed it, and did not say how the run ended."
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
+class Watched(msgspec.Struct, frozen=True):
     """An active run.
 
     Attributes:
@@ -44,15 +44,13 @@ class Watched:
     launched: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(msgspec.Struct, frozen=True):
     """Nobody has taken the run up: start its processes."""
 
     run_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class GiveUp:
+class GiveUp(msgspec.Struct, frozen=True):
     """Write the end of the run, for this reason."""
 
     run_id: str
@@ -60,16 +58,14 @@ class GiveUp:
     failure_reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class StopRun:
+class StopRun(msgspec.Struct, frozen=True):
     """Tell the run to stop: it has taken too long."""
 
     run_id: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Depose:
+class Depose(msgspec.Struct, frozen=True):
     """Kill the owner of the run: it is stuck, or does not end the run. What it has started ends with it."""
 
     run_id: str
@@ -79,8 +75,7 @@ class Depose:
 Decision: TypeAlias = Start | GiveUp | StopRun | Depose
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(msgspec.Struct, frozen=True):
     """How long something may take, in seconds.
 
     Attributes:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+import msgspec
 
 from treadle.core import tags as tag_names
 from treadle.errors import SelectionError
@@ -18,8 +19,7 @@ from treadle.spec.op_selection import select_ops
 from treadle.state.runs import Run
 
 
-@dataclass(frozen=True, slots=True)
-class TagLimit:
+class TagLimit(msgspec.Struct, frozen=True):
     """At most `limit` active runs with a tag.
 
     Attributes:
@@ -48,8 +48,7 @@ class TagLimit:
         return self.key, value if self.each or self.value is not None else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
+class Needs(msgspec.Struct, frozen=True):
     """The pools that a run needs.
 
     Attributes:
@@ -87,8 +86,7 @@ def needs(manifest: Manifest, run: Run) -> Needs:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class PoolLimits:
+class PoolLimits(msgspec.Struct, frozen=True):
     """How many slots pools have, and how many of them are gone.
 
     Attributes:
@@ -100,9 +98,9 @@ class PoolLimits:
         spare: how many more runs than there are slots may be started, to be there when one is freed.
     """
 
-    limits: Mapping[str, int] = field(default_factory=dict)
+    limits: Mapping[str, int] = {}
     default: int | None = None
-    taken: Mapping[str, int] = field(default_factory=dict)
+    taken: Mapping[str, int] = {}
     of_runs: bool = False
     spare: int = 0
 
@@ -125,8 +123,7 @@ class PoolLimits:
         return f"It needs a slot: {full[0]}." if self.of_runs else f"All it could begin with waits: {'; '.join(full)}."
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """How many runs may be active at once: in all (None: any number), by tag, and for their pools."""
 
     runs: int | None = None
@@ -135,8 +132,7 @@ class Limits:
     is_paused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Queued:
+class Queued(msgspec.Struct, frozen=True):
     """A run that waits."""
 
     run_id: str
@@ -144,15 +140,13 @@ class Queued:
     needs: Needs = Needs()
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
+class Launch(msgspec.Struct, frozen=True):
     """Let this run leave the queue."""
 
     run_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(msgspec.Struct, frozen=True):
     """Keep this run waiting, for this reason."""
 
     run_id: str

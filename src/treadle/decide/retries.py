@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from msgspec import structs
 
 from treadle.core import tags as tag_names
@@ -27,8 +27,7 @@ _NOT_INHERITED = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(msgspec.Struct, frozen=True):
     """What counts for runs whose tags say nothing else: how often, and whether also when a step has failed."""
 
     max_retries: int = 0
