@@ -6,43 +6,33 @@ Frames of this package and of the import machinery are left out: a traceback is 
 
 from __future__ import annotations
 
+import os
 import re
 import sys
-import sysconfig
 import textwrap
 from pathlib import Path
 
 import click
 from msgspec import structs
 
-from treadle.errors import (
-    ConfigError,
-    InvocationError,
-    LoadError,
-    RunNotFoundError,
-    StepExecutionError,
-    TreadleError,
-    UnknownPartitionError,
-    UserCodeError,
-)
+from treadle import errors
 from treadle.state.error_info import ErrorInfo, error_info
 
-_OF_THE_CALLER = (ConfigError, InvocationError, RunNotFoundError, UnknownPartitionError)
-_MACHINERY = ('  File "<frozen ', f'  File "{Path(sysconfig.get_path("stdlib")) / "importlib"}')
-_INSTALLED = tuple(f'  File "{sysconfig.get_path(name)}' for name in ("stdlib", "purelib", "platlib"))
+_OF_THE_CALLER = (errors.ConfigError, errors.InvocationError, errors.RunNotFoundError, errors.UnknownPartitionError)
+_MACHINERY = ('  File "<frozen ', f'  File "{Path(os.__file__).with_name("importlib")}')
 _OWN_CLASS = re.compile(r"treadle(?:\.\w+)*\.(\w+\.\w+): ")
 _MAX_DEPTH = 10
 
 
 def report(error: Exception) -> int:
     """Print `error` to stderr. Returns the exit code of the process."""
-    if not isinstance(error, TreadleError):
+    if not isinstance(error, errors.TreadleError):
         return _unexpected(error)
-    if isinstance(error, LoadError | UserCodeError) and error.__cause__ is not None:
+    if isinstance(error, errors.LoadError | errors.UserCodeError) and error.__cause__ is not None:
         text = traceback_text(error_info(error.__cause__))
         if text.startswith("Traceback") or "\n" in text:
             print(text, file=sys.stderr)
-    say(str(error) + ("\nGive run config with --config." if isinstance(error, ConfigError) else ""))
+    say(str(error) + ("\nGive run config with --config." if isinstance(error, errors.ConfigError) else ""))
     return 2 if isinstance(error, _OF_THE_CALLER) else 1
 
 
@@ -59,7 +49,7 @@ def warn(message: str) -> None:
 def _unexpected(error: Exception) -> int:
     """Something that nobody raised on purpose: user code that was called outside of a step, or a fault of ours."""
     info = error_info(error)
-    theirs = [one for one in info.stack if not one.startswith(_MACHINERY) and not one.startswith(_INSTALLED)]
+    theirs = _theirs(info)
     if not theirs:
         raise error
     info = structs.replace(info, stack=info.stack[info.stack.index(theirs[0]) :])
@@ -68,9 +58,18 @@ def _unexpected(error: Exception) -> int:
     return 1
 
 
+def _theirs(info: ErrorInfo) -> list[str]:
+    """The frames of user code."""
+    import sysconfig  # noqa: PLC0415  few runs fail
+
+    installed = [f'  File "{sysconfig.get_path(name)}' for name in ("stdlib", "purelib", "platlib")]
+    not_theirs = (*_MACHINERY, *installed)
+    return [one for one in info.stack if not one.startswith(not_theirs)]
+
+
 def root(info: ErrorInfo) -> ErrorInfo:
     """What user code raised, where `info` is only the step around it."""
-    return info.cause if info.cls_name == StepExecutionError.__name__ and info.cause is not None else info
+    return info.cause if info.cls_name == errors.StepExecutionError.__name__ and info.cause is not None else info
 
 
 def sentence(info: ErrorInfo) -> str:
@@ -78,7 +77,7 @@ def sentence(info: ErrorInfo) -> str:
     where."""
     error = root(info)
     message = _without_module(error.message.strip())
-    theirs = [one for one in error.stack if not one.startswith((*_MACHINERY, *_INSTALLED))]
+    theirs = _theirs(error)
     if not theirs or (not info.stack and error is info):
         return message
     place = re.match(r'\s*File "([^"]+)", line (\d+)', theirs[-1])
