@@ -210,7 +210,7 @@ def test_who_is_interrupted_while_it_wakes_the_thread_leaves_nothing_locked(stor
 
     threading.Thread(target=write, daemon=True).start()
     assert written.wait(10.0)
-    assert texts(store) == ["a", "b"]
+    assert sorted(texts(store)) == ["a", "b"]
 
 
 def test_in_memory_nothing_is_opened_until_somebody_reads(entry: Entry, tmp_path: object) -> None:
