@@ -171,7 +171,6 @@ def work_step(argument: bytes, files: list[int]) -> int:
     charge = _step_order.decode(argument)
     kin.die_with_parent(charge.parent)
     kin.set_title("treadle-step")
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
     channel = Channel.over(files[0], ToStep)
     assert charge.order.place is not None
     prepare_location(charge.order.place)
@@ -179,6 +178,7 @@ def work_step(argument: bytes, files: list[int]) -> int:
         scope = _prepared(charge.order.run, instance, Reporter(channel, charge.order.run.run_id))
         scope.__dict__.update(pickle.loads(charge.state))
         step = scope.plan.steps[charge.node]
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # not before: what the user's code starts would inherit it
         with logging_as_set(scope, instance):
             live(scope, execute_step, at(step, charge.mapped) if step.over else step, charge.attempt, channel)
     return 0
