@@ -9,12 +9,11 @@ of them together, and `inc[a,?]` for those below `a`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
 from treadle.core.keys import AssetCheckKey, AssetKey
-from treadle.core.told import told
 from treadle.errors import DefinitionError
 from treadle.spec.nodes import FromOutput, NodeSpec, OutputSpec
 
@@ -64,7 +63,10 @@ class Step(msgspec.Struct, frozen=True):
     links: tuple[Link, ...] = ()
     lists: tuple[tuple[Link, ...], ...] = ()
 
-    tags: ClassVar[Mapping[str, str]] = told("node.tags", "The tags of its op.")
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The tags of its op."""
+        return self.node.tags
 
     @property
     def assets(self) -> tuple[AssetKey, ...]:
