@@ -11,7 +11,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -414,6 +414,23 @@ def test_what_a_run_leaves_behind_ends_with_it(faults: Faults, inside: bool) -> 
     assert run.is_success
     faults.until(lambda: "2 processes that the run had started outlived it" in faults.messages(run))
     assert not any(is_alive(pid) for pid in faults.marks("escaped"))
+
+
+def test_who_has_printed_ends_though_nobody_reads_it(tmp_path: Path) -> None:
+    """Incident PR #33438: every wait has a bound."""
+    with closing(Faults(tmp_path)) as faults:
+        assert faults.process.stdout is not None
+        assert faults.process.stdout.readline().startswith("Status")  # the last that is said of itself
+        pipe = os.open(f"/proc/{faults.process.pid}/fd/1", os.O_WRONLY | os.O_NONBLOCK)
+        with suppress(BlockingIOError):
+            while os.write(pipe, bytes(512)):
+                pass
+        os.close(pipe)
+        assert faults.settled(faults.misbehave("talks_later", inside=True), "talks_later").is_success
+        try:
+            faults.until(faults.idle)
+        finally:
+            os.read(faults.process.stdout.fileno(), 1 << 20)
 
 
 # --- memory and CPU

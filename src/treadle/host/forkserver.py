@@ -35,6 +35,9 @@ from treadle.state.error_info import ErrorInfo, error_info
 STUCK_S = 5.0
 """How long a fork server may take nothing of what it is sent, in seconds."""
 
+LEAVE_S = 2.0
+"""How long what a process has printed last may find no reader until it ends without that, in seconds."""
+
 
 class Prepare(msgspec.Struct, frozen=True, tag=True):
     """Call a function, `module:name`, with `argument`: once, first."""
@@ -240,7 +243,7 @@ def become(function: str, argument: bytes, files: list[int]) -> NoReturn:
     except BaseException:
         sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]  # inside `except` there is one
     finally:
-        kin.leave(code)
+        kin.leave(code, LEAVE_S)
 
 
 def reseed() -> None:

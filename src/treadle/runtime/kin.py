@@ -289,12 +289,20 @@ def is_forking() -> bool:
     return len(_forks) > 1
 
 
-def leave(code: int) -> NoReturn:
+def leave(code: int, patience_s: float = 0.0) -> NoReturn:
     """End this process at once, as a forked child has to: what was printed is written, and nothing of the parent's is
-    torn down."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError, AttributeError):
-            continue
-    os._exit(code)
+    torn down.
+
+    Args:
+        patience_s: how long whoever reads what is printed may take nothing until the kernel ends this process, in
+            seconds; 0 for any time.
+    """
+    try:
+        if patience_s:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.setitimer(signal.ITIMER_REAL, patience_s)
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+    finally:  # whatever a signal raises by now
+        os._exit(code)
