@@ -132,6 +132,11 @@ def talks_later():
     threading.Thread(target=talk, daemon=True).start()
 
 @fault
+def lingers():
+    print("last words")
+    threading.Thread(target=time.sleep, args=(1000,)).start()
+
+@fault
 def prints_bytes():
     sys.stdout.buffer.write(bytes(range(256)) * 4)
     print("last words")
@@ -348,7 +353,7 @@ DEATHS = {
     "wants_space": "MemoryError",
 }
 HARMLESS = (
-    "closes_output", "replaces_output", "redirects_output", "closes_streams", "detaches_streams", "talks_later",
+    "closes_output", "replaces_output", "redirects_output", "closes_streams", "detaches_streams", "talks_later", "lingers",
     "prints_bytes", "prints_one_line", "forks_and_returns", "forks_and_raises", "forks_and_exits",
 )  # fmt: skip
 KILLED = "did not end when it was told to, and was killed"
@@ -414,6 +419,12 @@ def test_what_a_run_leaves_behind_ends_with_it(faults: Faults, inside: bool) -> 
     assert run.is_success
     faults.until(lambda: "2 processes that the run had started outlived it" in faults.messages(run))
     assert not any(is_alive(pid) for pid in faults.marks("escaped"))
+
+
+def test_a_thread_that_is_left_holds_up_no_fresh_interpreter(tmp_path: Path) -> None:
+    with closing(Faults(tmp_path, command="dev --start-method spawn")) as faults:
+        for inside in (False, True):
+            assert faults.settled(faults.misbehave("lingers", inside), "lingers").is_success
 
 
 def test_who_has_printed_ends_though_nobody_reads_it(tmp_path: Path) -> None:

@@ -35,9 +35,6 @@ from treadle.state.error_info import ErrorInfo, error_info
 STUCK_S = 5.0
 """How long a fork server may take nothing of what it is sent, in seconds."""
 
-LEAVE_S = 2.0
-"""How long what a process has printed last may find no reader until it ends without that, in seconds."""
-
 
 class Prepare(msgspec.Struct, frozen=True, tag=True):
     """Call a function, `module:name`, with `argument`: once, first."""
@@ -233,17 +230,13 @@ def _bury(channel: Channel, mine: set[int], helpers: set[int]) -> None:
 
 def become(function: str, argument: bytes, files: list[int]) -> NoReturn:
     """The life of a forked child: it calls that function, and no more."""
-    code = 70
-    try:
+
+    def live() -> int | None:
         os.setsid()
         reseed()
-        code = pkgutil.resolve_name(function)(argument, files) or 0
-    except SystemExit as stop:
-        code = stop.code if isinstance(stop.code, int) else 1
-    except BaseException:
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]  # inside `except` there is one
-    finally:
-        kin.leave(code, LEAVE_S)
+        return pkgutil.resolve_name(function)(argument, files)
+
+    kin.only(live)
 
 
 def reseed() -> None:

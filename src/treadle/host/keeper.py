@@ -8,6 +8,7 @@ is its parent.
 
 from __future__ import annotations
 
+import atexit
 import os
 import pkgutil
 import select
@@ -17,7 +18,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 import msgspec
 
@@ -144,7 +145,7 @@ def fresh(charge: Charge, files: Sequence[int]) -> Iterator[tuple[list[str], lis
         yield [sys.executable, "-m", "treadle.host.keeper", *map(str, needed)], needed
 
 
-def main(written: int, files: list[int]) -> None:
+def main(written: int, files: list[int]) -> NoReturn:
     """The life of a run's process in a fresh interpreter."""
     kin.set_title("treadle-run")
     for descriptor in files:
@@ -152,7 +153,14 @@ def main(written: int, files: list[int]) -> None:
     with open(written, "rb") as file:
         file.seek(0)
         charge = _charge.decode(file.read())
-    sys.exit(_call(charge, files))
+
+    def live() -> int | None:
+        try:
+            return _call(charge, files)
+        finally:
+            atexit._run_exitfuncs()  # but no thread that user code has left is waited for
+
+    kin.only(live)
 
 
 def _call(charge: Charge, files: list[int]) -> int:

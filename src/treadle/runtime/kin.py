@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
@@ -25,6 +25,8 @@ WAKE = signal.SIGURG
 """Sent to who was told to end, again and again: a signal that comes just before a process waits does not wake it. To a
 process that does not know it, nothing happens."""
 WAKE_S = 0.1
+LEAVE_S = 2.0
+"""How long what a process has printed last may find no reader until it ends without that, in seconds."""
 _IS_LINUX = sys.platform == "linux"
 
 
@@ -287,6 +289,19 @@ def mind_forks() -> None:
 def is_forking() -> bool:
     """Whether this process is about to fork or has just done so: what is raised then is lost, and locks stay held."""
     return len(_forks) > 1
+
+
+def only(act: Callable[[], int | None]) -> NoReturn:
+    """Do this, and end this process: with the exit code that it gives, or as what it raises says."""
+    code = 70
+    try:
+        code = act() or 0
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else 1
+    except BaseException:
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]  # inside `except` there is one
+    finally:
+        leave(code, LEAVE_S)
 
 
 def leave(code: int, patience_s: float = 0.0) -> NoReturn:
