@@ -353,8 +353,8 @@ DEATHS = {
     "wants_space": "MemoryError",
 }
 HARMLESS = (
-    "closes_output", "replaces_output", "redirects_output", "closes_streams", "detaches_streams", "talks_later", "lingers",
-    "prints_bytes", "prints_one_line", "forks_and_returns", "forks_and_raises", "forks_and_exits",
+    "closes_output", "replaces_output", "redirects_output", "closes_streams", "detaches_streams", "talks_later",
+    "lingers", "prints_bytes", "prints_one_line", "forks_and_returns", "forks_and_raises", "forks_and_exits",
 )  # fmt: skip
 KILLED = "did not end when it was told to, and was killed"
 STUBBORN = {

@@ -19,8 +19,8 @@ def instance():
     before = set(kin.children(os.getpid()))
     with dg.Instance.ephemeral() as instance:
         yield instance
-    gc.unfreeze()
     assert set(kin.children(os.getpid())) <= before  # no process is left
+    assert gc.get_freeze_count() == 0
 
 
 @dg.op

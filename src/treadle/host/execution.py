@@ -241,7 +241,12 @@ def run_job(
         error = perform(scope, instance, capture, drive)
     if error is not None and raise_on_error:
         _raise(error)
-    return returns(scope.job, _final(scope.run, scope.entries), scope.entries, scope.outputs, scope.plan.producers)
+    outputs: Mapping[tuple[str, str], Any] = scope.outputs
+    if drive is not in_this_process:
+        from treadle.host.stored_outputs import StoredOutputs  # noqa: PLC0415
+
+        outputs = StoredOutputs(scope)
+    return returns(scope.job, _final(scope.run, scope.entries), scope.entries, outputs, scope.plan.producers)
 
 
 def prepare(

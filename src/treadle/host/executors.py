@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from treadle.author.executors import (
 )
 from treadle.errors import InvocationError, TreadleError, UserCodeError
 from treadle.host.instance import Instance
+from treadle.runtime import kin
 from treadle.runtime.agenda import conducted_by, in_this_process
 from treadle.runtime.run import Drive, RunScope
 
@@ -32,7 +34,8 @@ def drive_of(scope: RunScope, instance: Instance, fresh: Fresh | None = None, sp
     """What executes the steps of a run that has been prepared.
 
     Args:
-        fresh: starts a step in a fresh interpreter; without it all steps stay in this process.
+        fresh: starts a step in a fresh interpreter. Without it, in a process that somebody has called, steps have
+            processes only if job or config asks for them, and if it can be forked; else they stay in this process.
         spawns: whether steps start so unless config says otherwise, because this process must not be forked.
 
     Raises:
@@ -89,19 +92,31 @@ class _Choice:
         return conducted_by(made.execute)
 
     def _one_of(self, config: Mapping[str, Any]) -> Drive:
-        return in_this_process if "in_process" in config else self._processes(config.get("multiprocess"))
+        has_processes = "in_process" not in config and (self._fresh is not None or self._is_asked_for())
+        return self._processes(config.get("multiprocess")) if has_processes else in_this_process
+
+    def _is_asked_for(self) -> bool:
+        """Whether run config names processes: it is not what config is by default."""
+        given = self._scope.run.run_config.get("execution") or {}
+        return "multiprocess" in (given.get("config") or {}) or "multiprocess" in given
 
     def _processes(self, config: Mapping[str, Any] | None) -> Drive:
         config = config or {}
-        if self._fresh is None:
+        start = config.get("start_method") or ({"spawn": {}} if self._spawns else {})
+        if self._fresh is None and ("spawn" in start or not _may_fork(self._instance)):
             return in_this_process
         from treadle.runtime.processes import StepProcesses  # noqa: PLC0415
 
-        start = config.get("start_method") or ({"spawn": {}} if self._spawns else {})
         for name in (start.get("forkserver") or {}).get("preload_modules") or ():
             importlib.import_module(name)
         fresh = self._fresh if "spawn" in start else None
         return StepProcesses(config.get("max_concurrent") or os.cpu_count() or 1, _limits(config), fresh)
+
+
+def _may_fork(instance: Instance) -> bool:
+    """Whether steps can be executed in forks of this process, which may be anybody's."""
+    is_main = threading.current_thread() is threading.main_thread()  # which alone can be told of ended children
+    return instance.home is not None and is_main and not kin.strange_threads()
 
 
 def _limits(config: Mapping[str, Any] | None) -> list[TagLimit]:

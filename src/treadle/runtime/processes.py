@@ -63,7 +63,7 @@ STOP = frozenset({signal.SIGTERM})
 LATE_S = 1.0
 """How long an attempt whose time is over may take to say so itself until its process is killed, in seconds."""
 LEAVE_S = 10.0
-"""How long a process whose attempt has ended may take to end, too, until it is killed, in seconds."""
+"""How long a process whose attempt has ended, or has been told to, may take to end until it is killed, in seconds."""
 FromStep: TypeAlias = Told | Commit | Finished
 ToStep: TypeAlias = ToReporter | Begin
 Fresh: TypeAlias = Callable[[RunScope, Step, int, socket.socket], int]
@@ -78,7 +78,8 @@ class StepProcess(Worker):
         is_ahead: whether it was started before its turn.
         has_spoken: once it has told anything.
         has_begun: once it has told that the attempt has begun.
-        left_at: when the attempt had ended, by `time.monotonic`.
+        has_left: once the attempt has ended.
+        ends: when the process is killed if it is still there, by `time.monotonic`; None for never.
         is_late: once it was killed for having taken too long.
         is_told: once it was told to end.
     """
@@ -89,7 +90,8 @@ class StepProcess(Worker):
     is_ahead: bool = False
     has_spoken: bool = False
     has_begun: bool = False
-    left_at: float | None = None
+    has_left: bool = False
+    ends: float | None = None
     outputs: list[events.StepOutput] = field(default_factory=list)
     said: events.StepSucceeded | events.StepFailed | events.StepUpForRetry | None = None
     is_late: bool = False
@@ -133,6 +135,7 @@ class StepProcesses(Crew[StepProcess]):
             yield
             self._heed()
         finally:
+            gc.unfreeze()  # this process may have others to serve
             wakeup.close()
             for number, handler in self._handlers.items():
                 signal.signal(number, handler)
@@ -227,15 +230,16 @@ class StepProcesses(Crew[StepProcess]):
         """When the process is killed, because the attempt, or its own end, has taken too long."""
         if worker.is_late:
             return None
-        if worker.left_at is not None:
-            return worker.left_at + LEAVE_S
+        if worker.ends is not None:
+            return worker.ends
         return None if worker.limit is None else worker.limit.ends + LATE_S
 
     def interrupt(self) -> None:
-        """Tell all steps to end, and wait until they have. Whoever told this process sees to it that it takes no
-        longer than it may."""
+        """Tell all steps to end, and wait until they have. Who is launched has somebody who sees to it that this takes
+        no longer than it may; else those that take too long are killed."""
+        ends = None if isinstance(self.scope.sink, Reporter) else time.monotonic() + LEAVE_S
         for one in self.running.values():
-            one.is_told = True
+            one.is_told, one.ends = True, ends
             os.kill(one.pid, signal.SIGTERM)
         while self.running:
             self.wait(kin.WAKE_S)
@@ -257,7 +261,7 @@ class StepProcesses(Crew[StepProcess]):
                 scope.take(EventLogEntry(scope.run.run_id, message.timestamp, event))
             elif isinstance(message, Commit):
                 self._askers.append(one.channel)
-            elif one.left_at is None:
+            elif not one.has_left:
                 self._finish(one, message)
         if one.channel.ended:
             self._forget(one)
@@ -285,7 +289,7 @@ class StepProcesses(Crew[StepProcess]):
 
     def _finish(self, one: StepProcess, finished: Finished) -> None:
         """The attempt has ended, and no user code is left in its process, which ends."""
-        one.left_at = time.monotonic()
+        one.has_left, one.ends = True, time.monotonic() + LEAVE_S
         self.scope.say_lost(finished.lost)
         error = StepExecutionError(finished.error, step_key=one.step.key) if finished.error is not None else None
         self.ended(one.pid, StepEnd(finished.not_produced, finished.mapping_keys, error, finished.retry_in_s))
@@ -293,8 +297,11 @@ class StepProcesses(Crew[StepProcess]):
     def _crashed(self, scope: RunScope, one: StepProcess, code: int) -> StepEnd:
         """The end of an attempt whose process has ended without saying how."""
         key, source = one.step.key, events.ErrorSource.UNEXPECTED_ERROR
-        if one.is_late and one.limit is not None:
-            error: Exception = one.limit.exceeded()
+        if one.is_late and one.is_told:
+            how = f"did not end within {LEAVE_S:g} s of being told to, and was killed"
+            error: Exception = StepExecutionError(f"The process of step {key} {how}.", step_key=key)
+        elif one.is_late and one.limit is not None:
+            error = one.limit.exceeded()
             source = events.ErrorSource.USER_CODE_ERROR
         else:
             how = memory.how_ended(code, code == -signal.SIGKILL and self._kills.include(one.pid), one.is_told)
