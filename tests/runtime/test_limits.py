@@ -203,6 +203,14 @@ def test_a_limit_holds_in_other_threads_for_code_of_python(fn: Any) -> None:
     assert "longer than its limit" in ends[0]
 
 
+@pytest.mark.parametrize("seconds", [SHORT, 0.0005])
+def test_code_can_be_traced_after_a_limit_in_another_thread(seconds: float) -> None:
+    """A debugger or a profiler. CPython 3.11 never goes on if what was to be raised has been taken back."""
+    in_thread(lambda: run(tr.op(name="slow", timeout=seconds)(talk)))
+    code = "import sys; sys.setprofile(lambda *_: None); (lambda: None)(); sys.setprofile(None)"
+    in_thread(lambda: exec(code))
+
+
 class Slow(logging.Handler):
     """Spends all its time between taking its lock and the block that gives it back."""
 

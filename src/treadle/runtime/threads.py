@@ -30,7 +30,7 @@ from treadle.decide.queue import TagLimit
 from treadle.decide.steps import Step
 from treadle.errors import ExecutionInterruptedError, FencedError
 from treadle.runtime.crew import Crew, Worker
-from treadle.runtime.limits import raise_in
+from treadle.runtime.limits import raise_in, take_back
 from treadle.runtime.ports import LogFiles
 from treadle.runtime.run import RunScope, StepEnd, close_scope, open_scope
 from treadle.state import events
@@ -118,6 +118,7 @@ class StepThreads(Crew[StepThread]):
         while self.running and time.monotonic() < deadline:
             untold = [one for one in untold if not raise_in(one.thread, ExecutionInterruptedError)]
             self.wait(_LOOK_S)
+        take_back()  # what came too late for a thread
         for one in list(self.running.values()):
             why = f"It did not end within {GRACE_S:g} s of being told to. What it waits for ends with its process."
             self.ended(one, self._lost(one, why))
