@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import threading
+import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,93 +94,116 @@ def assets() -> tr.JobDefinition:
     return tr.Definitions([up, down], jobs=[job]).get_job_def("assets")
 
 
-@pytest.fixture
-def instance() -> Iterator[tr.Instance]:
-    before = set(kin.children(os.getpid()))
-    with tr.Instance.local_temp() as instance:
-        yield instance
-    assert set(kin.children(os.getpid())) <= before  # no process is left
+def apart(act: Callable[[tr.Instance], Any]) -> Any:
+    """What `act` gives in a fork of this process, which has none of the threads that other tests have left."""
+    read, write = os.pipe()
+    child = kin.fork()
+    if child == 0:
+        try:
+            with tr.Instance.local_temp() as instance:
+                answer = act(instance), kin.children(os.getpid())
+        except BaseException:
+            answer = traceback.format_exc(), None
+        os.write(write, pickle.dumps(answer))
+        os._exit(0)
+    os.close(write)
+    with open(read, "rb") as file:
+        given, left = pickle.loads(file.read())
+    os.waitpid(child, 0)
+    assert left == [], given  # no process, and no error
+    return given
 
 
 def execute(job: Callable[[], Any], instance: tr.Instance, run_config: Any = None) -> Any:
     return tr.execute_job(tr.reconstructable(job), instance, run_config=run_config)
 
 
-@pytest.mark.parametrize(("job", "config"), [(in_processes, None), (plain, IN_PROCESSES)])
-def test_a_job_that_asks_for_processes_has_them(instance: tr.Instance, job: Any, config: Any) -> None:
+def processes_of(instance: tr.Instance, job: Any, config: Any = None) -> int:
+    """How many processes there are in a run of `pids`, with the one that executes it."""
     with execute(job, instance, config) as result:
-        used = {result.output_for_node("pid"), result.output_for_node("again"), os.getpid()}
-    assert (result.success, len(used)) == (True, 3)
+        return len({result.output_for_node("pid"), result.output_for_node("again"), os.getpid()})
 
 
 @pytest.mark.parametrize(
-    ("job", "config"),
-    [(plain, None), (in_processes, {"execution": {"config": {"start_method": {"spawn": {}}}}})],
+    ("job", "config", "number"),
+    [
+        (in_processes, None, 3),
+        (plain, IN_PROCESSES, 3),
+        (plain, None, 1),
+        (in_processes, {"execution": {"config": {"start_method": {"spawn": {}}}}}, 1),
+    ],
 )
-def test_a_job_that_does_not_stays_in_the_process(instance: tr.Instance, job: Any, config: Any) -> None:
-    result = execute(job, instance, config)
-    assert {result.output_for_node("pid"), result.output_for_node("again")} == {os.getpid()}
+def test_a_job_that_asks_for_processes_has_them(job: Any, config: Any, number: int) -> None:
+    assert apart(lambda instance: processes_of(instance, job, config)) == number
 
 
-def test_a_process_with_threads_is_not_forked(instance: tr.Instance) -> None:
-    gate = threading.Event()
-    other = threading.Thread(target=gate.wait)
-    other.start()
-    try:
-        result = execute(in_processes, instance)
-        assert result.output_for_node("pid") == os.getpid()
-    finally:
-        gate.set()
-        other.join()
-    results: list[Any] = []
-    inside = threading.Thread(target=lambda: results.append(execute(in_processes, instance)))
-    inside.start()
-    inside.join()
-    assert results[0].output_for_node("pid") == os.getpid()
+def test_a_process_with_threads_is_not_forked() -> None:
+    def with_another(instance: tr.Instance) -> int:
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+        return processes_of(instance, in_processes)
+
+    def in_another(instance: tr.Instance) -> list[int]:
+        numbers: list[int] = []
+        inside = threading.Thread(target=lambda: numbers.append(processes_of(instance, in_processes)))
+        inside.start()
+        inside.join()
+        return numbers
+
+    assert (apart(with_another), apart(in_another)) == (1, [1])
 
 
-def test_what_steps_have_stored_is_loaded_when_it_is_asked_for(instance: tr.Instance) -> None:
-    with execute(values, instance) as result:
-        assert result.output_for_node("letters") == {"b": "bb", "c": "cc"}  # of the last attempt
-        assert result.output_for_node("longer") == {"b": "bb!", "c": "cc!"}
-        assert result.output_for_node("joined") == "bb!cc!"
-        assert result.output_for_node("part", "some") == 1
-        with pytest.raises(StepOutputNotFoundError, match="none"):
-            result.output_for_node("part", "none")
+def test_what_steps_have_stored_is_loaded_when_it_is_asked_for() -> None:
+    def outputs(instance: tr.Instance) -> list[Any]:
+        with execute(values, instance) as result:
+            with pytest.raises(StepOutputNotFoundError, match="none"):
+                result.output_for_node("part", "none")
+            return [
+                result.output_for_node("letters"), result.output_for_node("longer"), result.output_for_node("joined"),
+                result.output_for_node("part", "some"),
+            ]  # fmt: skip
+
+    # of the last attempt
+    assert apart(outputs) == [{"b": "bb", "c": "cc"}, {"b": "bb!", "c": "cc!"}, "bb!cc!", 1]
 
 
-def test_assets_may_be_made_in_processes(instance: tr.Instance) -> None:
-    result = execute(assets, instance)
-    first, second = result.output_for_node("down")
-    assert len({first, second, os.getpid()}) == 3
-    assert result.output_for_node("up") == first
+def test_assets_may_be_made_in_processes() -> None:
+    def numbers(instance: tr.Instance) -> tuple[int, list[int], int]:
+        result = execute(assets, instance)
+        return result.output_for_node("up"), result.output_for_node("down"), os.getpid()
+
+    first, (same, second), own = apart(numbers)
+    assert first == same
+    assert len({first, second, own}) == 3
 
 
-def test_in_process_is_in_process(instance: tr.Instance) -> None:
-    assert in_processes.execute_in_process(instance=instance).output_for_node("pid") == os.getpid()
+def test_in_process_is_in_process() -> None:
+    def is_here(instance: tr.Instance) -> bool:
+        return in_processes.execute_in_process(instance=instance).output_for_node("pid") == os.getpid()
+
+    assert apart(is_here)
 
 
-def test_steps_that_do_not_heed_an_interrupt_are_killed(
-    instance: tr.Instance, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_steps_that_do_not_heed_an_interrupt_are_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "LEAVE_S", 0.05)
     fifo = tmp_path / "runs"
     os.mkfifo(fifo)
-    monkeypatch.setattr(f"{__name__}.READY", [str(fifo)])
-    me = os.getpid()
+    READY[:] = [str(fifo)]
 
-    def interrupt() -> None:
-        with open(fifo):
-            os.kill(me, signal.SIGINT)
+    def interrupted(instance: tr.Instance) -> tuple[str, str]:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        conducts = os.getpid()
+        waiting = kin.fork()
+        if waiting == 0:
+            with open(fifo):  # once the step has opened it
+                os.kill(conducts, signal.SIGINT)
+            os._exit(0)
+        with pytest.raises((KeyboardInterrupt, ExecutionInterruptedError)):
+            execute(stays, instance)
+        os.waitpid(waiting, 0)
+        (run,) = instance.get_runs()
+        (failed,) = (e for e in instance.all_logs(run.run_id) if e.event.event_type is EventType.STEP_FAILURE)
+        return run.status.value, failed.event.error.message
 
-    waiting = kin.fork()
-    if waiting == 0:
-        interrupt()
-        os._exit(0)
-    with pytest.raises((KeyboardInterrupt, ExecutionInterruptedError)):
-        execute(stays, instance)
-    os.waitpid(waiting, 0)
-    (run,) = instance.get_runs()
-    assert run.status.value == "CANCELED"
-    (failed,) = [e.event for e in instance.all_logs(run.run_id) if e.event.event_type is EventType.STEP_FAILURE]
-    assert "did not end within" in failed.error.message
+    status, said = apart(interrupted)
+    assert status == "CANCELED"
+    assert "did not end within" in said
