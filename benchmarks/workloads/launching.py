@@ -103,4 +103,4 @@ def captured(run_id: str) -> str:
 
 def name_of_files(event: Any) -> str:
     """The last part of the key of captured output."""
-    return getattr(event, "event_specific_data", event).file_key
+    return event.event_specific_data.file_key if hasattr(event, "event_specific_data") else event.log_key[-1]
