@@ -136,8 +136,8 @@ class ExecutionResult:
         if (step_key, output_name) not in self._outputs:
             start = f"{step_key}["
             mapped = {
-                key[len(start) : -1]: value
-                for (key, output), value in self._outputs.items()
+                key[len(start) : -1]: self._outputs[key, output]  # which may have to be loaded
+                for key, output in self._outputs
                 if output == output_name and key.startswith(start)
             }
             if mapped:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from weakref import WeakKeyDictionary
 
 from treadle.errors import TimeLimitError
 from treadle.runtime import kin
@@ -83,7 +84,7 @@ class Limit:
             raise self.exceeded() from None
         finally:
             bell.stop()
-            _late.pop(threading.get_ident(), None)
+            _late.pop(threading.current_thread(), None)
 
 
 class _Bell:
@@ -108,7 +109,7 @@ class _Bell:
             return
         if not _writes(frame):
             raise _TimeIsUp
-        _late[threading.get_ident()] = _TimeIsUp
+        _late[threading.current_thread()] = _TimeIsUp
 
 
 class _FarBell:
@@ -150,13 +151,14 @@ class _FarBell:
                     raise_in(self._thread, _TimeIsUp)
 
 
-_late: dict[int, type[BaseException]] = {}  # by thread: what was to be raised when it was at something of ours
+# what was to be raised in a thread when it was at something of ours; idents of threads are used again
+_late: WeakKeyDictionary[threading.Thread, type[BaseException]] = WeakKeyDictionary()
 
 
 def raise_if_late() -> None:
     """Raise what came while the calling thread was at something that must not be cut in two, now that this is done.
     What logs line after line would hardly ever be met outside of it."""
-    error = _late.pop(threading.get_ident(), None)
+    error = _late.pop(threading.current_thread(), None)
     if error is not None:
         raise error
 
@@ -166,7 +168,7 @@ def raise_in(thread: threading.Thread, error: type[BaseException]) -> bool:
     cut in two: then it is raised when a line has been logged, if one is. Whether it will be raised at once."""
     ident = thread.ident or 0
     if _writes(sys._current_frames().get(ident)):
-        _late[ident] = error
+        _late[thread] = error
         return False
     _raise_in(ident, error)
     return True
@@ -197,7 +199,8 @@ def _writes(frame: FrameType | None) -> bool:
     if kin.is_forking():
         return True
     while frame is not None and frame.f_globals.get("__name__") != "treadle.runtime.step":
-        if frame.f_globals.get("__name__", "").startswith(_OURS + _LOST_IN + _LOCKED_IN):
+        module = frame.f_globals.get("__name__", "")
+        if module.startswith(_OURS) or module.partition(".")[0] in _LOST_IN + _LOCKED_IN:
             return True
         frame = frame.f_back
     return False
